@@ -1,0 +1,2 @@
+//! looplm-cli
+fn main() {}
