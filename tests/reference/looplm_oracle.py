@@ -1,0 +1,256 @@
+"""Reference LoopLM (Ouro architecture) in plain PyTorch: slow, small, and meant to be read.
+
+It follows "Scaling Latent Reasoning via Looped Language Models" (arXiv 2510.25741, sections 3-5)
+and the tensor names of the published Ouro checkpoints. Everything runs in float64 by default, so
+that a difference against another implementation is that implementation's rounding, not this one's.
+
+Shapes: B batch, M positions, D hidden_size, V vocab_size, T recurrent steps (total_ut_steps),
+H query heads, G key/value heads, d head_dim. Token ids are int64. Losses are in nats.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass
+class Config:
+    vocab_size: int = 64
+    hidden_size: int = 32
+    intermediate_size: int = 80
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
+    num_key_value_heads: int = 4
+    head_dim: int | None = None
+    total_ut_steps: int = 4
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 1_000_000.0
+    max_position_embeddings: int = 256
+    tie_word_embeddings: bool = False
+    early_exit_threshold: float = 1.0
+
+    @property
+    def d(self) -> int:
+        return self.head_dim or self.hidden_size // self.num_attention_heads
+
+    def save(self, folder: Path, dtype: str = "float32") -> None:
+        extra = {
+            "model_type": "ouro", "architectures": ["OuroForCausalLM"], "hidden_act": "silu",
+            "rope_scaling": None, "use_sliding_window": False, "torch_dtype": dtype,
+            "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None,
+        }
+        fields = {k: v for k, v in asdict(self).items() if v is not None}
+        (folder / "config.json").write_text(json.dumps(fields | extra, indent=1) + "\n")
+
+
+def tensor_shapes(c: Config) -> dict[str, tuple[int, ...]]:
+    """Every tensor of a checkpoint, by its published name."""
+    D, I, q, kv = c.hidden_size, c.intermediate_size, c.num_attention_heads * c.d, c.num_key_value_heads * c.d
+    shapes = {
+        "model.embed_tokens.weight": (c.vocab_size, D),
+        "model.norm.weight": (D,),
+        "model.early_exit_gate.weight": (1, D),
+        "model.early_exit_gate.bias": (1,),
+    }
+    if not c.tie_word_embeddings:
+        shapes["lm_head.weight"] = (c.vocab_size, D)
+    for i in range(c.num_hidden_layers):
+        p = f"model.layers.{i}."
+        shapes |= {
+            p + "self_attn.q_proj.weight": (q, D), p + "self_attn.k_proj.weight": (kv, D),
+            p + "self_attn.v_proj.weight": (kv, D), p + "self_attn.o_proj.weight": (D, q),
+            p + "mlp.gate_proj.weight": (I, D), p + "mlp.up_proj.weight": (I, D), p + "mlp.down_proj.weight": (D, I),
+            p + "input_layernorm.weight": (D,), p + "input_layernorm_2.weight": (D,),
+            p + "post_attention_layernorm.weight": (D,), p + "post_attention_layernorm_2.weight": (D,),
+        }
+    return shapes
+
+
+def random_weights(c: Config, seed: int, std: float = 0.15, dtype: torch.dtype = torch.float64) -> Tensors:
+    """Weights large enough that every step, head and gate matters. Norm gains are drawn around 1."""
+    g = torch.Generator().manual_seed(seed)
+    out = {}
+    for name, shape in tensor_shapes(c).items():
+        x = torch.randn(shape, generator=g, dtype=torch.float64)
+        out[name] = ((1.0 + 0.2 * x) if name.endswith(("norm.weight", "norm_2.weight")) else std * x).float().to(dtype)
+    return out
+
+
+def rms_norm(x: torch.Tensor, gain: torch.Tensor, eps: float) -> torch.Tensor:
+    return gain * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps)
+
+
+def rope(x: torch.Tensor, positions: torch.Tensor, theta: float) -> torch.Tensor:
+    """Rotate the two halves of each head. x (B, heads, M, d), positions (M,) or (B, M)."""
+    d = x.shape[-1]
+    inv = theta ** (-torch.arange(0, d, 2, dtype=x.dtype) / d)
+    angle = positions.to(x.dtype)[..., None] * inv
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    if positions.dim() == 2:
+        cos, sin = cos[:, None], sin[:, None]
+    a, b = x[..., : d // 2], x[..., d // 2 :]
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+class Stack:
+    """The shared stack of layers: one call is one application to B rows of M positions."""
+
+    def __init__(self, c: Config, w: Tensors):
+        self.c, self.w = c, w
+
+    def qkv(self, i: int, x: torch.Tensor, positions: torch.Tensor):
+        c, p = self.c, f"model.layers.{i}.self_attn."
+        B, M, _ = x.shape
+        heads = lambda name, n: (x @ self.w[p + name].T).view(B, M, n, c.d).transpose(1, 2)
+        q, k, v = heads("q_proj.weight", c.num_attention_heads), heads("k_proj.weight", c.num_key_value_heads), heads("v_proj.weight", c.num_key_value_heads)
+        return rope(q, positions, c.rope_theta), rope(k, positions, c.rope_theta), v
+
+    def layer(self, i: int, h: torch.Tensor, positions, mask, past=None):
+        """h (B, M, D); mask (M, past + M) or (B, 1, M, past + M), true where a key is seen. Returns h and this call's (k, v)."""
+        c, w, p = self.c, self.w, f"model.layers.{i}."
+        x = rms_norm(h, w[p + "input_layernorm.weight"], c.rms_norm_eps)
+        q, k, v = self.qkv(i, x, positions)
+        K = k if past is None else torch.cat([past[0], k], 2)
+        V = v if past is None else torch.cat([past[1], v], 2)
+        rep = c.num_attention_heads // c.num_key_value_heads
+        score = q @ K.repeat_interleave(rep, 1).transpose(-1, -2) / math.sqrt(c.d)
+        prob = score.masked_fill(~mask, -torch.inf).softmax(-1)
+        a = (prob @ V.repeat_interleave(rep, 1)).transpose(1, 2).flatten(2) @ w[p + "self_attn.o_proj.weight"].T
+        h = h + rms_norm(a, w[p + "input_layernorm_2.weight"], c.rms_norm_eps)
+        x = rms_norm(h, w[p + "post_attention_layernorm.weight"], c.rms_norm_eps)
+        m = (F.silu(x @ w[p + "mlp.gate_proj.weight"].T) * (x @ w[p + "mlp.up_proj.weight"].T)) @ w[p + "mlp.down_proj.weight"].T
+        return h + rms_norm(m, w[p + "post_attention_layernorm_2.weight"], c.rms_norm_eps), (k, v)
+
+
+@dataclass
+class Steps:
+    """What every recurrent step t = 1..T left behind, stacked on axis 0."""
+    hidden: torch.Tensor   # (T, B, M, D), after the final norm: what the head, the gate and the next step read
+    logits: torch.Tensor   # (T, B, M, V)
+    lam: torch.Tensor      # (T, B, M), instantaneous exit probability
+    pdf: torch.Tensor      # (T, B, M), probability of exiting first at t; the last step takes what remains
+    kv: list               # [T][layers] of (k, v), each (B, G, M, d)
+
+    def exit_step(self, q: float) -> torch.Tensor:
+        """First step (1-based) whose cumulative exit probability reaches q. (B, M)."""
+        reached = self.pdf.cumsum(0) >= q
+        reached[-1] = True
+        return reached.to(torch.int64).argmax(0) + 1
+
+
+def exit_pdf(lam: torch.Tensor) -> torch.Tensor:
+    survive = torch.cumprod(1 - lam, 0)
+    before = torch.cat([torch.ones_like(lam[:1]), survive[:-1]], 0)
+    return torch.cat([lam[:-1] * before[:-1], before[-1:]], 0)
+
+
+class LoopLM:
+    def __init__(self, c: Config, w: Tensors):
+        self.c, self.w, self.stack = c, w, Stack(c, w)
+
+    def head(self, h: torch.Tensor) -> torch.Tensor:
+        return h @ self.w.get("lm_head.weight", self.w["model.embed_tokens.weight"]).T
+
+    def gate(self, h: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(h @ self.w["model.early_exit_gate.weight"].T + self.w["model.early_exit_gate.bias"])[..., 0]
+
+    def forward(self, ids: torch.Tensor, steps: int | None = None, segments: torch.Tensor | None = None) -> Steps:
+        """ids (B, M). segments (B, M): packed documents; positions restart and attention stays inside one."""
+        c, T = self.c, steps or self.c.total_ut_steps
+        B, M = ids.shape
+        mask = torch.tril(torch.ones(M, M, dtype=torch.bool))
+        positions = torch.arange(M)
+        if segments is not None:
+            mask = (mask & (segments[:, :, None] == segments[:, None, :]))[:, None]
+            start = torch.cat([torch.ones_like(segments[:, :1], dtype=torch.bool), segments[:, 1:] != segments[:, :-1]], 1)
+            first = torch.where(start, torch.arange(M), 0).cummax(1).values
+            positions = torch.arange(M) - first
+        h = self.w["model.embed_tokens.weight"][ids]
+        hs, kvs = [], []
+        for _ in range(T):
+            row = []
+            for i in range(c.num_hidden_layers):
+                h, kv = self.stack.layer(i, h, positions, mask)
+                row.append(kv)
+            h = rms_norm(h, self.w["model.norm.weight"], c.rms_norm_eps)
+            hs.append(h)
+            kvs.append(row)
+        hidden = torch.stack(hs)
+        lam = self.gate(hidden)
+        return Steps(hidden, self.head(hidden), lam, exit_pdf(lam), kvs)
+
+    def decode(self, prompt: list[int], new_tokens: int, cache: str = "full", q: float = 1.0, steps: int | None = None) -> dict:
+        """Greedy decoding with a cache. `cache` says what earlier tokens leave for later ones while decoding:
+        full: each step its own; last / first / mean: one entry for all steps (the prompt is prefilled with all).
+        With q < 1 a token's logits come from its exit step; every step is still computed, as the published code does.
+        Returns ids, exit_steps, and the (T, V) logits, (T,) lam of each new token."""
+        c, T = self.c, steps or self.c.total_ut_steps
+        s = self.forward(torch.tensor([prompt]), T)
+        shared = {"last": lambda x: x[-1], "first": lambda x: x[0], "mean": lambda x: sum(x) / len(x)}.get(cache)
+        def pack(kvs):  # kvs[T][layer] -> the same, or every step holding the one shared entry
+            if shared is None:
+                return kvs
+            one = [(shared([kvs[t][i][0] for t in range(T)]), shared([kvs[t][i][1] for t in range(T)])) for i in range(c.num_hidden_layers)]
+            return [one] * T
+        past = pack(s.kv)
+        logits, lam = s.logits[:, 0, -1], s.lam[:, 0, -1]
+        out = {"ids": [], "exit_steps": [], "logits": [], "lam": []}
+        for n in range(new_tokens):
+            pdf = exit_pdf(lam)
+            reached = pdf.cumsum(0) >= q
+            reached[-1] = True
+            e = int(reached.to(torch.int64).argmax()) + 1
+            tok = int(logits[e - 1].argmax())
+            out["ids"].append(tok); out["exit_steps"].append(e); out["logits"].append(logits); out["lam"].append(lam)
+            pos = torch.tensor([len(prompt) + n])
+            h = self.w["model.embed_tokens.weight"][torch.tensor([[tok]])]
+            hs, fresh = [], []
+            for t in range(T):
+                row = []
+                for i in range(c.num_hidden_layers):
+                    seen = torch.ones(1, past[t][i][0].shape[2] + 1, dtype=torch.bool)
+                    h, kv = self.stack.layer(i, h, pos, seen, past[t][i])
+                    row.append(kv)
+                h = rms_norm(h, self.w["model.norm.weight"], c.rms_norm_eps)
+                hs.append(h); fresh.append(row)
+            new = pack(fresh)
+            past = [[(torch.cat([past[t][i][0], new[t][i][0]], 2), torch.cat([past[t][i][1], new[t][i][1]], 2)) for i in range(c.num_hidden_layers)] for t in range(T)]
+            hidden = torch.stack(hs)
+            logits, lam = self.head(hidden)[:, 0, 0], self.gate(hidden)[:, 0, 0]
+        out["logits"], out["lam"] = torch.stack(out["logits"]), torch.stack(out["lam"])
+        return out
+
+
+def token_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each step at each position. logits (T, B, M, V), targets (B, M) with -100 ignored -> (T, B, M)."""
+    T = logits.shape[0]
+    flat = F.cross_entropy(logits.flatten(0, 2), targets.repeat(T, 1, 1).flatten(), ignore_index=-100, reduction="none")
+    return flat.view(T, *targets.shape)
+
+
+def stage1_loss(s: Steps, targets: torch.Tensor, beta: float) -> torch.Tensor:
+    """Expected task loss under the exit distribution minus beta times its entropy, per position, then the mean (eq. 4)."""
+    keep = targets != -100
+    p = s.pdf
+    entropy = -(p * torch.log(p.clamp_min(1e-30))).sum(0)
+    per = (p * token_losses(s.logits, targets)).sum(0) - beta * entropy
+    return per[keep].mean()
+
+
+def stage2_loss(s: Steps, targets: torch.Tensor, k: float = 50.0, gamma: float = 0.005) -> torch.Tensor:
+    """Adaptive exit loss of the gate (eqs. 5-6): the label of step t is whether t improved on t - 1. Language model frozen:
+    hidden states and losses carry no gradient; only the gate does."""
+    keep = targets != -100
+    L = token_losses(s.logits, targets).detach()
+    w = torch.sigmoid(k * ((L[:-1] - L[1:]).clamp_min(0) - gamma))          # t = 2..T
+    lam = s.lam[1:].clamp(1e-30, 1 - 1e-12)
+    bce = -(w * torch.log1p(-lam) + (1 - w) * torch.log(lam))
+    return bce[:, keep].mean(1).sum() / s.lam.shape[0]

@@ -1,0 +1,144 @@
+"""Write one parity case: a checkpoint folder as Hugging Face lays it out, and what the reference says of it.
+
+    python make_case.py OUT --seed 1 [--hidden 32 --heads 4 --kv-heads 2 --layers 2 --vocab 64 --steps 4 --tied --dtype bfloat16]
+
+OUT/model/                    config.json and model.safetensors, or with --shards N the shards and their index
+OUT/expected.json             prompt, greedy continuations per cache policy and threshold, losses
+OUT/expected.safetensors      ids, targets, logits, hidden, exit_lambda, exit_pdf (step first), and grad.stage1.* / grad.stage2.*
+OUT/expected.stepsN.safetensors   the same tensors, without gradients, from N steps instead of the trained ones (--extra-steps)
+Needs torch and safetensors. Expected tensors are float32, computed in float64 from the weights as stored.
+README.md beside this file says what every field means.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from looplm_oracle import Config, LoopLM, Steps, Tensors, exit_pdf, random_weights, stage1_loss, stage2_loss, tensor_shapes
+
+CACHES = ("full", "last", "mean", "first")
+THRESHOLDS = (1.0, 0.5, 0.8)
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("out", type=Path)
+    sizes = dict(seed=1, hidden=32, inter=80, layers=2, heads=4, kv_heads=4, head_dim=0, vocab=64, steps=4, length=17, batch=2, new=12)
+    for flag, default in sizes.items():
+        ap.add_argument("--" + flag.replace("_", "-"), type=int, default=default)
+    ap.add_argument("--prompt", type=int, default=0, help="tokens of the greedy prompt; 0: half of --length")
+    ap.add_argument("--theta", type=float, default=1e6)
+    ap.add_argument("--tied", action="store_true")
+    ap.add_argument("--dtype", default="float32", choices=["float32", "float16", "bfloat16"])
+    ap.add_argument("--shards", type=int, default=1)
+    ap.add_argument("--packed", action="store_true", help="also two documents packed in each sequence: *_packed and segments")
+    ap.add_argument("--extra-steps", type=int, nargs="*", default=[], metavar="N")
+    ap.add_argument("--no-grads", action="store_true", help="leave out the gradient tensors (the losses stay)")
+    return ap.parse_args(argv)
+
+
+def save_checkpoint(folder: Path, c: Config, stored: Tensors, dtype: str, shards: int) -> None:
+    """Weights under Hugging Face's names: one file, or shards of about equal size and their index."""
+    folder.mkdir(parents=True, exist_ok=True)
+    c.save(folder, dtype)
+    size = lambda t: t.numel() * t.element_size()
+    total = sum(map(size, stored.values()))
+    groups, seen = [{} for _ in range(shards)], 0
+    for name, t in stored.items():
+        groups[min(shards - 1, seen * shards // total)][name] = t
+        seen += size(t)
+    if shards == 1:
+        save_file(groups[0], folder / "model.safetensors", {"format": "pt"})
+        return
+    where = {}
+    for i, group in enumerate(groups, 1):
+        file = f"model-{i:05}-of-{shards:05}.safetensors"
+        save_file(group, folder / file, {"format": "pt"})
+        where |= {name: file for name in group}
+    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(where.items()))}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
+
+
+def f32(x: torch.Tensor) -> torch.Tensor:
+    return x.detach().float().contiguous()
+
+
+def step_tensors(s: Steps, suffix: str = "") -> Tensors:
+    return {"logits" + suffix: f32(s.logits), "hidden" + suffix: f32(s.hidden), "exit_lambda" + suffix: f32(s.lam), "exit_pdf" + suffix: f32(s.pdf)}
+
+
+def greedy(model: LoopLM, prompt: list[int], new: int, steps: int | None = None) -> dict:
+    """Greedy continuations, with how close each choice was: see README.md, "Margins"."""
+    out = {}
+    for cache in CACHES:
+        for q in THRESHOLDS:
+            r = model.decode(prompt, new, cache, q, steps)
+            two = r["logits"].topk(2, -1).values  # (new, T, 2)
+            margins = [float(two[i, e - 1, 0] - two[i, e - 1, 1]) for i, e in enumerate(r["exit_steps"])]
+            # The last step is taken whatever its probability, so only the steps before it can be a close call.
+            cumulated = exit_pdf(r["lam"].T).T.cumsum(1)[:, :-1]
+            gate = (cumulated - q).abs().amin(1).tolist() if cumulated.shape[1] else [1.0] * new
+            out[f"{cache}:{q}"] = {"ids": r["ids"], "exit_steps": r["exit_steps"], "smallest_margin": min(margins),
+                                   "margins": [round(m, 7) for m in margins], "gate_margins": [round(m, 7) for m in gate]}
+    return out
+
+
+def save_expected(file: Path, tensors: Tensors) -> None:
+    # One key only: several would be written in an order that changes from run to run.
+    save_file(tensors, file, {"made_by": "tests/reference/make_case.py"})
+
+
+def make(argv: list[str] | None = None) -> None:
+    a = arguments(argv)
+    torch.set_num_threads(1)
+    c = Config(vocab_size=a.vocab, hidden_size=a.hidden, intermediate_size=a.inter, num_hidden_layers=a.layers,
+               num_attention_heads=a.heads, num_key_value_heads=a.kv_heads, head_dim=a.head_dim or None,
+               total_ut_steps=a.steps, rope_theta=a.theta, tie_word_embeddings=a.tied)
+    stored = {k: v.to(getattr(torch, a.dtype)) for k, v in random_weights(c, a.seed).items()}
+    assert {k: tuple(v.shape) for k, v in stored.items()} == tensor_shapes(c)
+    save_checkpoint(a.out / "model", c, stored, a.dtype, a.shards)
+
+    w = {k: v.double().requires_grad_() for k, v in stored.items()}
+    g = torch.Generator().manual_seed(a.seed + 1000)
+    ids = torch.randint(0, a.vocab, (a.batch, a.length), generator=g)
+    targets = torch.cat([ids[:, 1:], torch.full((a.batch, 1), -100)], 1)
+    targets[:, 0] = -100
+    model = LoopLM(c, w)
+    s = model.forward(ids)
+    out = {"ids": ids, "targets": targets} | step_tensors(s)
+    if a.packed:
+        segments = (torch.arange(a.length) >= a.length // 2).long().expand(a.batch, -1).contiguous()
+        out |= {"segments": segments} | step_tensors(model.forward(ids, segments=segments), "_packed")
+
+    expected = {"trained_steps": a.steps, "beta": 0.1}
+    # Stage II teaches the gate only: what it reads is a constant.
+    frozen = Steps(s.hidden.detach(), s.logits.detach(), model.gate(s.hidden.detach()), s.pdf, s.kv)
+    for name, loss in (("stage1", stage1_loss(s, targets, 0.1)), ("stage2", stage2_loss(frozen, targets))):
+        expected[name] = {"loss": loss.item()}
+        over = {k: v for k, v in w.items() if name == "stage1" or "early_exit_gate" in k}
+        if not a.no_grads and loss.requires_grad:
+            grads = torch.autograd.grad(loss, list(over.values()), retain_graph=True)
+            out |= {f"grad.{name}.{k}": f32(v) for k, v in zip(over, grads)}
+    save_expected(a.out / "expected.safetensors", out)
+
+    prompt = ids[0, : a.prompt or a.length // 2].tolist()
+    with torch.no_grad():
+        expected |= {"prompt": prompt, "greedy": greedy(model, prompt, a.new), "steps": {}}
+        for n in a.extra_steps:
+            save_expected(a.out / f"expected.steps{n}.safetensors", {"ids": ids} | step_tensors(model.forward(ids, n)))
+            expected["steps"][str(n)] = {"greedy": greedy(model, prompt, a.new, n)}
+    text = json.dumps(expected, indent=1)
+    (a.out / "expected.json").write_text(one_line_lists(text) + "\n")
+
+
+def one_line_lists(text: str) -> str:
+    """Each list of numbers on one line: people read the fixtures too."""
+    return re.sub(r"\[[^\[\]{}]*\]", lambda m: " ".join(m[0].split()).replace("[ ", "[").replace(" ]", "]"), text)
+
+
+if __name__ == "__main__":
+    make()
