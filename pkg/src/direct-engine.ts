@@ -1,0 +1,152 @@
+import type { Engine, EngineGeneration, ForwardConfig, GenerateConfig, LoadRequest } from "./engine.js";
+import { abortedError, createError, disposedError, toLoopLMError } from "./errors.js";
+import { openSource } from "./source.js";
+import type {
+  ChatMessage,
+  ChatPromptOptions,
+  Finish,
+  ForwardResult,
+  GeneratedToken,
+  LoadProgress,
+  ModelInfo,
+  TokenId,
+} from "./types.js";
+import { loadWasm, type WasmModule } from "./wasm-module.js";
+import type { Generation, Model } from "./wasm/looplm.js";
+import { requireAdapter } from "./webgpu.js";
+
+/** What the engine needs of its surroundings; tests give their own. */
+export interface Surroundings {
+  requireAdapter: () => Promise<void>;
+  loadWasm: (wasmUrl?: string) => Promise<WasmModule>;
+}
+
+/** The engine in this thread. */
+export class DirectEngine implements Engine {
+  readonly #surroundings: Surroundings;
+  readonly #inFlight = new Set<Promise<unknown>>();
+  readonly #generations = new Set<DirectGeneration>();
+  #model: Model | undefined;
+  #disposed: Promise<void> | undefined;
+
+  constructor(surroundings: Surroundings = { requireAdapter, loadWasm }) {
+    this.#surroundings = surroundings;
+  }
+
+  async load(
+    request: LoadRequest,
+    onProgress: (progress: LoadProgress) => void,
+    signal: AbortSignal,
+  ): Promise<ModelInfo> {
+    // Before the wasm is fetched: without a GPU it is of no use.
+    await this.#surroundings.requireAdapter();
+    const { Model } = await this.#surroundings.loadWasm(request.wasmUrl);
+    if (signal.aborted) throw abortedError("loading");
+    const source = openSource(request.source, signal);
+    const model = await wrap(() => Model.load(source, request.config, onProgress, signal));
+    if (this.#disposed !== undefined) {
+      // Given up while it loaded: nobody else will free it.
+      await wrap(() => model.dispose());
+      throw disposedError();
+    }
+    this.#model = model;
+    return wrap(() => model.info());
+  }
+
+  tokenize(text: string, addSpecialTokens: boolean): Promise<Uint32Array> {
+    return this.#call((model) => model.tokenize(text, addSpecialTokens));
+  }
+
+  detokenize(ids: Uint32Array, skipSpecialTokens: boolean): Promise<string> {
+    return this.#call((model) => model.detokenize(ids, skipSpecialTokens));
+  }
+
+  tokenText(id: TokenId): Promise<string> {
+    return this.#call((model) => model.tokenText(id));
+  }
+
+  chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions): Promise<string> {
+    return this.#call((model) => model.chatPrompt(messages, options));
+  }
+
+  async generate(ids: Uint32Array, config: GenerateConfig): Promise<EngineGeneration> {
+    const generation = await this.#call((model) => model.generate(ids, config));
+    const direct = new DirectGeneration(generation, () => this.#generations.delete(direct));
+    this.#generations.add(direct);
+    return direct;
+  }
+
+  forward(ids: Uint32Array, config: ForwardConfig, signal: AbortSignal): Promise<ForwardResult> {
+    return this.#call((model) => model.forward(ids, config, signal));
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed ??= (async () => {
+      // The wasm side must not lose its model under a running call.
+      await Promise.allSettled(this.#inFlight);
+      await Promise.all([...this.#generations].map((generation) => generation.close()));
+      await wrap(() => this.#model?.dispose());
+    })();
+    return this.#disposed;
+  }
+
+  #call<R>(call: (model: Model) => R | Promise<R>): Promise<R> {
+    const model = this.#model;
+    if (this.#disposed !== undefined) return Promise.reject(disposedError());
+    if (model === undefined) {
+      return Promise.reject(createError("internal", "the model is not loaded yet", { where: "engine" }));
+    }
+    const result = wrap(() => call(model));
+    this.#inFlight.add(result);
+    const settled = (): void => void this.#inFlight.delete(result);
+    result.then(settled, settled);
+    return result;
+  }
+}
+
+/** Keeps calls on the wasm object apart: while one runs it is borrowed, and another would be an error there. */
+class DirectGeneration implements EngineGeneration {
+  readonly #generation: Generation;
+  readonly #onClose: () => void;
+  readonly #closing = new AbortController();
+  #last: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  constructor(generation: Generation, onClose: () => void) {
+    this.#generation = generation;
+    this.#onClose = onClose;
+  }
+
+  next(signal: AbortSignal): Promise<GeneratedToken | undefined> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    return this.#enqueue(() => this.#generation.next(either));
+  }
+
+  finish(): Promise<Finish> {
+    return this.#enqueue(() => this.#generation.finish());
+  }
+
+  close(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closing.abort();
+      this.#closed = this.#enqueue(() => this.#generation.close());
+      this.#onClose();
+    }
+    return this.#closed;
+  }
+
+  #enqueue<R>(call: () => R | Promise<R>): Promise<R> {
+    const result = this.#last.then(() => wrap(call));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** The call's result, or what it threw as one of this package's errors. */
+async function wrap<R>(call: () => R | Promise<R>): Promise<R> {
+  try {
+    return await call();
+  } catch (thrown) {
+    throw toLoopLMError(thrown);
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Looped language models on WebGPU.
+ * @module
+ */
+export {
+  AbortedError,
+  AdapterTooSmallError,
+  CheckpointError,
+  ContextFullError,
+  DeviceLostError,
+  DisposedError,
+  InternalError,
+  InvalidArgumentError,
+  LoopLMError,
+  NetworkError,
+  OutOfMemoryError,
+  TokenizerError,
+  WebGPUUnavailableError,
+} from "./errors.js";
+export type { ErrorCode, ErrorDetails } from "./errors.js";
+export { LoopLM } from "./loop-lm.js";
+export type { TokenStream } from "./token-stream.js";
+export type * from "./types.js";
+export { isWebGPUAvailable } from "./webgpu.js";
+export type { WebGPUAvailability } from "./webgpu.js";

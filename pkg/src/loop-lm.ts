@@ -1,0 +1,220 @@
+import type { Engine, LoadRequest } from "./engine.js";
+import { abortedError, createError, disposedError, toLoopLMError, type LoopLMError } from "./errors.js";
+import {
+  chatConfig,
+  chatMessages,
+  chatPromptConfig,
+  forwardConfig,
+  generateConfig,
+  loadConfig,
+  text,
+  tokenIds,
+} from "./options.js";
+import { absoluteUrl, describeSource } from "./source.js";
+import { TokenStream } from "./token-stream.js";
+import type {
+  ChatMessage,
+  ChatOptions,
+  ChatPromptOptions,
+  ForwardOptions,
+  ForwardResult,
+  GenerateOptions,
+  LoadOptions,
+  LoadProgress,
+  ModelInfo,
+  ModelSource,
+  Prompt,
+  TokenId,
+} from "./types.js";
+import { WorkerClient } from "./worker-client.js";
+import { requireWebGPU } from "./webgpu.js";
+
+/**
+ * A looped language model on the GPU.
+ *
+ * ```ts
+ * const model = await LoopLM.load("/models/shell-game/");
+ * for await (const token of model.generate("swap12 left", { maxNewTokens: 8 })) console.log(token.text, token.exitStep);
+ * await model.dispose();
+ * ```
+ *
+ * Calls may overlap: generations at once take turns on the GPU and do not disturb each other.
+ */
+export class LoopLM {
+  /** Shape, memory, tokenizer and GPU: the same for the whole life of the model. */
+  readonly info: ModelInfo;
+
+  readonly #engine: Engine;
+  readonly #life = new AbortController();
+  #disposed: Promise<void> | undefined;
+
+  private constructor(engine: Engine, info: ModelInfo) {
+    this.#engine = engine;
+    this.info = info;
+  }
+
+  /**
+   * Loads a model from a folder as Hugging Face lays it out, by address or as its Files (of a folder dropped on the page
+   * or chosen with `<input type="file" webkitdirectory>`). Rejects with a `LoopLMError`: `webgpu-unavailable`,
+   * `adapter-too-small`, `out-of-memory`, `checkpoint-invalid`, `tokenizer-invalid`, `network`, `aborted`, ...
+   */
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<LoopLM> {
+    const config = loadConfig(options);
+    const request: LoadRequest = { source: describeSource(source), config };
+    if (options.wasmUrl !== undefined) request.wasmUrl = absoluteUrl(options.wasmUrl, "wasmUrl");
+    const { signal, worker = true } = options;
+    throwIfAborted(signal);
+    requireWebGPU();
+    const engine = worker ? new WorkerClient() : await directEngine();
+    return LoopLM.loadInto(engine, request, options.onProgress, signal);
+  }
+
+  /**
+   * Loads with an engine of one's own: tests do.
+   * @internal
+   */
+  static async loadInto(
+    engine: Engine,
+    request: LoadRequest,
+    onProgress?: (progress: LoadProgress) => void,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<LoopLM> {
+    const report = (progress: LoadProgress): void => {
+      try {
+        onProgress?.(progress);
+      } catch (error) {
+        // The caller's mistake, to be seen; the loading is none the worse for it.
+        reportError(error);
+      }
+    };
+    try {
+      throwIfAborted(signal);
+      return new LoopLM(engine, await whileNotAborted(engine.load(request, report, signal), signal));
+    } catch (thrown) {
+      // Half a model: not waited for, the caller wants to know now.
+      engine.dispose().catch(() => undefined);
+      throw signal.aborted ? abortedError("loading") : toLoopLMError(thrown);
+    }
+  }
+
+  /**
+   * Continues a prompt, token by token. Wrong options throw at once; the work begins with the first token asked for, and
+   * the iteration throws what goes wrong then (`context-full`, `aborted`, `device-lost`, `disposed`, ...).
+   */
+  generate(prompt: Prompt, options: GenerateOptions = {}): TokenStream {
+    const config = generateConfig(options, this.info);
+    const ids = this.#prompt(prompt);
+    return this.#stream(async () => this.#engine.generate(await ids(), config), options.signal);
+  }
+
+  /** Answers a conversation, token by token, with the model's chat template. Otherwise as `generate`. */
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): TokenStream {
+    const { generate, prompt } = chatConfig(options, this.info);
+    const checked = chatMessages(messages);
+    return this.#stream(async () => {
+      const written = await this.#engine.chatPrompt(checked, prompt);
+      // The template has written the special tokens.
+      return this.#engine.generate(await this.#engine.tokenize(written, false), generate);
+    }, options.signal);
+  }
+
+  /** Every step at every position of the input, in one go. */
+  async forward(prompt: Prompt, options: ForwardOptions = {}): Promise<ForwardResult> {
+    const config = forwardConfig(options);
+    const ids = this.#prompt(prompt);
+    return this.#call(async (signal) => this.#engine.forward(await ids(), config, signal), options.signal);
+  }
+
+  /** A text's tokens, with the special tokens a prompt begins with unless told otherwise. */
+  async tokenize(input: string, options: { addSpecialTokens?: boolean } = {}): Promise<Uint32Array> {
+    const checked = text(input, "text");
+    return this.#call(() => this.#engine.tokenize(checked, options.addSpecialTokens ?? true));
+  }
+
+  /** The text of tokens, without special tokens unless told otherwise. */
+  async detokenize(
+    ids: Uint32Array | readonly TokenId[],
+    options: { skipSpecialTokens?: boolean } = {},
+  ): Promise<string> {
+    const checked = tokenIds(ids, "ids", this.info.architecture.vocabSize);
+    return this.#call(() => this.#engine.detokenize(checked, options.skipSpecialTokens ?? true));
+  }
+
+  /** One token as a person would read it. */
+  async tokenText(id: TokenId): Promise<string> {
+    const [checked = 0] = tokenIds([id], "id", this.info.architecture.vocabSize);
+    return this.#call(() => this.#engine.tokenText(checked));
+  }
+
+  /** A conversation as the model's chat template writes it. */
+  async chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): Promise<string> {
+    const checked = chatMessages(messages);
+    const config = chatPromptConfig(options);
+    return this.#call(() => this.#engine.chatPrompt(checked, config));
+  }
+
+  /** Stops what runs (it rejects with `disposed`) and frees the GPU's memory. May be called again. */
+  dispose(): Promise<void> {
+    this.#disposed ??= (async () => {
+      this.#life.abort();
+      await this.#engine.dispose();
+    })();
+    return this.#disposed;
+  }
+
+  /** The prompt's ids: checked now, tokenized when needed. */
+  #prompt(prompt: Prompt): () => Promise<Uint32Array> {
+    if (typeof prompt === "string") return () => this.#engine.tokenize(prompt, true);
+    const ids = tokenIds(prompt, "prompt", this.info.architecture.vocabSize);
+    if (ids.length === 0) {
+      throw createError("invalid-argument", "prompt must have at least one token", { argument: "prompt" });
+    }
+    return () => Promise.resolve(ids);
+  }
+
+  #stream(start: () => ReturnType<Engine["generate"]>, signal: AbortSignal | undefined): TokenStream {
+    return new TokenStream(start, this.#stopped(signal), (thrown) =>
+      this.#failure(thrown, signal, "generation"),
+    );
+  }
+
+  async #call<R>(run: (signal: AbortSignal) => Promise<R>, signal?: AbortSignal): Promise<R> {
+    const stopped = this.#stopped(signal);
+    try {
+      stopped.throwIfAborted();
+      return await run(stopped);
+    } catch (thrown) {
+      throw this.#failure(thrown, signal, "the call");
+    }
+  }
+
+  /** Fires with the caller's signal, or when the model is disposed. */
+  #stopped(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#life.signal : AbortSignal.any([this.#life.signal, signal]);
+  }
+
+  #failure(thrown: unknown, signal: AbortSignal | undefined, what: string): LoopLMError {
+    if (this.#life.signal.aborted) return disposedError();
+    if (signal?.aborted) return abortedError(what);
+    return toLoopLMError(thrown);
+  }
+}
+
+/** Imported only when asked for: with a Worker the page needs none of the wasm's code. */
+async function directEngine(): Promise<Engine> {
+  const { DirectEngine } = await import("./direct-engine.js");
+  return new DirectEngine();
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError("loading");
+}
+
+/** The promise's result, or a rejection as soon as the signal fires. */
+function whileNotAborted<R>(promise: Promise<R>, signal: AbortSignal): Promise<R> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(abortedError("loading"));
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,248 @@
+import type { ForwardConfig, GenerateConfig, LoadConfig } from "./engine.js";
+import { createError, type LoopLMError } from "./errors.js";
+import type {
+  ChatMessage,
+  ChatOptions,
+  ChatPromptOptions,
+  ExitRule,
+  ForwardOptions,
+  GenerateOptions,
+  LoadOptions,
+  ModelInfo,
+  TokenId,
+  TraceOptions,
+} from "./types.js";
+
+/** Most recurrent steps, whatever a model was trained with. */
+const MAX_STEPS = 8;
+
+type Check<T> = (value: unknown, name: string) => T;
+
+/** `load`'s options for the engine; throws `invalid-argument`. */
+export function loadConfig(options: LoadOptions): LoadConfig {
+  const { contextLength, maxRows, maxBindingSize } = checked<LoadOptions>("load", options, {
+    onProgress: callback,
+    signal: abortSignal,
+    worker: flag,
+    wasmUrl: address,
+    contextLength: whole(1),
+    maxRows: whole(1),
+    maxBindingSize: whole(1),
+  });
+  return given({ contextLength, maxRows, maxBindingSize });
+}
+
+/** `generate`'s options for the engine; throws `invalid-argument`. */
+export function generateConfig(options: GenerateOptions, info: ModelInfo): GenerateConfig {
+  return without(checked<GenerateOptions>("generate", options, generateChecks(options, info)), "signal");
+}
+
+/** `chat`'s options for the engine and for the template; throws `invalid-argument`. */
+export function chatConfig(
+  options: ChatOptions,
+  info: ModelInfo,
+): { generate: GenerateConfig; prompt: ChatPromptOptions } {
+  const all = checked<ChatOptions>("chat", options, {
+    ...generateChecks(options, info),
+    enableThinking: flag,
+  });
+  const { enableThinking } = all;
+  return {
+    generate: without(without(all, "signal"), "enableThinking"),
+    prompt: given({ addGenerationPrompt: true, enableThinking }),
+  };
+}
+
+/** `chatPrompt`'s options; throws `invalid-argument`. */
+export function chatPromptConfig(options: ChatPromptOptions): ChatPromptOptions {
+  return {
+    addGenerationPrompt: true,
+    ...checked<ChatPromptOptions>("chatPrompt", options, { addGenerationPrompt: flag, enableThinking: flag }),
+  };
+}
+
+/** `forward`'s options for the engine; throws `invalid-argument`. */
+export function forwardConfig(options: ForwardOptions): ForwardConfig {
+  const all = checked<ForwardOptions>("forward", options, {
+    steps: whole(1, MAX_STEPS),
+    logits: flag,
+    hidden: flag,
+    trace,
+    gate: number(0, 1, "above"),
+    signal: abortSignal,
+  });
+  return without(all, "signal");
+}
+
+/** Ids as the engine takes them; throws `invalid-argument`. */
+export function tokenIds(ids: unknown, argument: string, vocabSize: number): Uint32Array {
+  const list = ids instanceof Uint32Array || Array.isArray(ids) ? (ids as ArrayLike<unknown>) : undefined;
+  if (list === undefined) {
+    throw invalid(argument, "must be an array of token ids (Uint32Array or numbers)", ids);
+  }
+  for (let i = 0; i < list.length; i++) {
+    const id = list[i];
+    if (!Number.isInteger(id) || (id as TokenId) < 0 || (id as TokenId) >= vocabSize) {
+      throw invalid(`${argument}[${i}]`, `must be a token id, 0 to ${vocabSize - 1}`, id);
+    }
+  }
+  return Uint32Array.from(list as ArrayLike<TokenId>);
+}
+
+/** A text; throws `invalid-argument`. */
+export function text(value: unknown, argument: string): string {
+  if (typeof value !== "string") throw invalid(argument, "must be a string", value);
+  return value;
+}
+
+/** A conversation; throws `invalid-argument`. */
+export function chatMessages(messages: unknown): ChatMessage[] {
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw invalid("messages", "must be a list of at least one message", messages);
+  }
+  return messages.map((message: Partial<ChatMessage> | null | undefined, i) => ({
+    role: text(message?.role, `messages[${i}].role`),
+    content: text(message?.content, `messages[${i}].content`),
+  }));
+}
+
+function generateChecks(
+  options: GenerateOptions,
+  info: ModelInfo,
+): Record<keyof GenerateOptions, Check<unknown>> {
+  const steps = whole(1, MAX_STEPS);
+  return {
+    maxNewTokens: whole(1),
+    temperature: number(0, Infinity),
+    topK: whole(0),
+    topP: number(0, 1, "above"),
+    minP: number(0, 1),
+    repetitionPenalty: number(0, Infinity, "above"),
+    seed: whole(0),
+    steps,
+    exit: (value, name) =>
+      exitRule(
+        value,
+        name,
+        options.steps === undefined ? info.architecture.steps : (steps(options.steps, "steps") as number),
+      ),
+    stop: stopTexts,
+    trace,
+    signal: abortSignal,
+  };
+}
+
+/** The given options, each checked; undefined ones left out, unknown ones refused (a misspelt one would do nothing). */
+function checked<O extends object>(
+  call: string,
+  options: O,
+  checks: Record<keyof O, Check<unknown>>,
+): Partial<O> {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalid("options", "must be an object", options);
+  }
+  const known = Object.keys(checks);
+  const result: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (!known.includes(name)) {
+      throw createError("invalid-argument", `${call} has no option "${name}"; it has ${known.join(", ")}`, {
+        argument: name,
+      });
+    }
+    if (value !== undefined) result[name] = checks[name as keyof O](value, name);
+  }
+  return result as Partial<O>;
+}
+
+function exitRule(value: unknown, name: string, steps: number): ExitRule {
+  if (value === "full") return value;
+  const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
+  if (keys.length === 1) {
+    const rule = value as { step?: unknown; gate?: unknown };
+    if (keys[0] === "step") return { step: whole(1, steps)(rule.step, `${name}.step`) };
+    if (keys[0] === "gate") return { gate: number(0, 1, "above")(rule.gate, `${name}.gate`) };
+  }
+  throw invalid(name, 'must be "full", { step: n } or { gate: q }', value);
+}
+
+const trace: Check<TraceOptions> = (value, name) => {
+  const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
+  if (keys.length !== 1 || keys[0] !== "topK") throw invalid(name, "must be { topK: n }", value);
+  return { topK: whole(1)((value as TraceOptions).topK, `${name}.topK`) };
+};
+
+const stopTexts: Check<string[]> = (value, name) => {
+  if (!Array.isArray(value)) throw invalid(name, "must be a list of strings", value);
+  return value.map((stop, i) => {
+    if (text(stop, `${name}[${i}]`) === "") throw invalid(`${name}[${i}]`, "must not be empty", stop);
+    return stop as string;
+  });
+};
+
+const flag: Check<boolean> = (value, name) => {
+  if (typeof value !== "boolean") throw invalid(name, "must be true or false", value);
+  return value;
+};
+
+const callback: Check<unknown> = (value, name) => {
+  if (typeof value !== "function") throw invalid(name, "must be a function", value);
+  return value;
+};
+
+const abortSignal: Check<AbortSignal> = (value, name) => {
+  if (!(value instanceof AbortSignal)) throw invalid(name, "must be an AbortSignal", value);
+  return value;
+};
+
+const address: Check<string | URL> = (value, name) => {
+  if (typeof value !== "string" && !(value instanceof URL)) throw invalid(name, "must be an address", value);
+  return value;
+};
+
+/** A whole number in [min, max]. */
+function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): Check<number> {
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+  return (value, name) => {
+    if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
+      throw invalid(name, `must be a whole number ${range}`, value);
+    }
+    return value as number;
+  };
+}
+
+/** A finite number in [min, max], or in (min, max]. */
+function number(min: number, max: number, lower: "from" | "above" = "from"): Check<number> {
+  const range = `${lower === "above" ? "above" : "at least"} ${min}${max === Infinity ? "" : ` and at most ${max}`}`;
+  return (value, name) => {
+    const low = lower === "above" ? (value as number) <= min : (value as number) < min;
+    if (!Number.isFinite(value) || low || (value as number) > max) {
+      throw invalid(name, `must be a number ${range}`, value);
+    }
+    return value as number;
+  };
+}
+
+function invalid(argument: string, must: string, found: unknown): LoopLMError {
+  return createError("invalid-argument", `${argument} ${must}, not ${show(found)}`, { argument });
+}
+
+/** Short, whatever it is. */
+function show(value: unknown): string {
+  if (typeof value === "string")
+    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
+  if (typeof value !== "object" || value === null) return String(value);
+  const keys = Object.keys(value);
+  return Array.isArray(value) ? `a list of ${value.length}` : `{ ${keys.slice(0, 4).join(", ")} }`;
+}
+
+/** Without the undefined ones. */
+function given<O extends object>(options: O): { [K in keyof O]?: Exclude<O[K], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof O]?: Exclude<O[K], undefined> };
+}
+
+function without<O extends object, K extends keyof O>(options: O, key: K): Omit<O, K> {
+  const rest: Partial<O> = { ...options };
+  delete rest[key];
+  return rest as Omit<O, K>;
+}

@@ -1,0 +1,49 @@
+import type { SourceDescription } from "./engine.js";
+import { createError } from "./errors.js";
+import { FilesSource, nameFiles } from "./source-files.js";
+import { UrlSource } from "./source-url.js";
+import type { ModelSource } from "./types.js";
+import type { FileSource } from "./wasm/looplm.js";
+
+/** What the caller gave, checked, addresses made absolute (a Worker has another base). */
+export function describeSource(source: ModelSource): SourceDescription {
+  if (typeof source === "string" || source instanceof URL) {
+    return { kind: "url", url: absoluteUrl(source, "source") };
+  }
+  const files = isIterable(source) ? [...source] : [];
+  if (files.length === 0 || !files.every((file) => file instanceof File)) {
+    throw createError("invalid-argument", "source must be an address, or the Files of a model's folder", {
+      argument: "source",
+    });
+  }
+  return { kind: "files", files: nameFiles(files) };
+}
+
+/** The address as seen from the page. */
+export function absoluteUrl(url: string | URL, argument: string): string {
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  try {
+    return new URL(url, base).href;
+  } catch (cause) {
+    throw createError(
+      "invalid-argument",
+      `${argument}: ${String(url)} is no address`,
+      { argument },
+      { cause },
+    );
+  }
+}
+
+/** The files, for the engine to read. */
+export function openSource(description: SourceDescription, signal: AbortSignal): FileSource {
+  switch (description.kind) {
+    case "url":
+      return new UrlSource(description.url, signal);
+    case "files":
+      return new FilesSource(description.files, signal);
+  }
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.iterator in value;
+}

@@ -1,0 +1,114 @@
+import type { EngineGeneration } from "./engine.js";
+import type { Finish, GeneratedToken } from "./types.js";
+
+const NOTHING_DONE: Finish = { reason: "aborted", promptTokens: 0, newTokens: 0, passes: 0, seconds: 0 };
+
+/**
+ * The tokens of one generation, as they come. Nothing runs before the first `next()`; leaving the loop (`break`,
+ * `return`, an exception) ends the generation within one pass and frees its memory. Can be iterated once.
+ */
+export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefined> {
+  /**
+   * How it ended: set when the iteration ends, also by a signal or by leaving the loop (`aborted`). Rejects if the
+   * generation failed. Pending for as long as nobody iterates.
+   */
+  readonly finished: Promise<Finish>;
+
+  readonly #tokens: AsyncGenerator<GeneratedToken, undefined>;
+  readonly #leave = new AbortController();
+  #started = false;
+  #settle!: { resolve: (finish: Finish) => void; reject: (error: unknown) => void };
+
+  /**
+   * `start` begins the generation. `stopped` is the caller's signal and the model's end in one. `failure` makes of what
+   * was thrown what the caller should see.
+   * @internal
+   */
+  constructor(
+    start: () => Promise<EngineGeneration>,
+    stopped: AbortSignal,
+    failure: (thrown: unknown) => unknown,
+  ) {
+    this.finished = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // The loop throws the same error; whoever does not look at `finished` has not missed it.
+    this.finished.catch(() => undefined);
+    this.#tokens = this.#run(start, stopped, failure);
+  }
+
+  /** The next token; `done` at the end. */
+  next(): Promise<IteratorResult<GeneratedToken, undefined>> {
+    this.#started = true;
+    return this.#tokens.next();
+  }
+
+  /** Ends the generation; `for await` calls it when the loop is left early. */
+  return(): Promise<IteratorResult<GeneratedToken, undefined>> {
+    this.#leave.abort();
+    if (!this.#started) this.#settle.resolve(NOTHING_DONE);
+    return this.#tokens.return(undefined);
+  }
+
+  /** Ends the generation; the promise rejects with `error`. */
+  throw(error: unknown): Promise<IteratorResult<GeneratedToken, undefined>> {
+    this.#leave.abort();
+    if (!this.#started) this.#settle.resolve(NOTHING_DONE);
+    return this.#tokens.throw(error);
+  }
+
+  /** This stream. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async *#run(
+    start: () => Promise<EngineGeneration>,
+    stopped: AbortSignal,
+    failure: (thrown: unknown) => unknown,
+  ): AsyncGenerator<GeneratedToken, undefined> {
+    let generation: EngineGeneration | undefined;
+    let failed: { error: unknown } | undefined;
+    try {
+      const signal = AbortSignal.any([stopped, this.#leave.signal]);
+      stopped.throwIfAborted();
+      generation = await start();
+      for (;;) {
+        const token = await generation.next(signal);
+        if (token === undefined) return undefined;
+        yield token;
+      }
+    } catch (thrown) {
+      // Left while a token was on its way: an end like any other.
+      if (this.#leave.signal.aborted && !stopped.aborted) return undefined;
+      failed = { error: failure(thrown) };
+      throw failed.error;
+    } finally {
+      await this.#end(generation, failed, stopped.aborted);
+    }
+  }
+
+  /** Settles `finished` and frees the sequence. */
+  async #end(
+    generation: EngineGeneration | undefined,
+    failed: { error: unknown } | undefined,
+    stopped: boolean,
+  ): Promise<void> {
+    try {
+      if (failed !== undefined && !stopped) {
+        this.#settle.reject(failed.error);
+      } else if (generation === undefined) {
+        this.#settle.resolve(NOTHING_DONE);
+      } else {
+        const finish = await generation.finish();
+        const early = stopped || this.#leave.signal.aborted;
+        this.#settle.resolve(early ? { ...finish, reason: "aborted" } : finish);
+      }
+    } catch (thrown) {
+      // No report: the engine ended before the generation did.
+      this.#settle.reject(failed?.error ?? thrown);
+    }
+    // A sequence that is gone already (Worker ended, model disposed) needs no closing.
+    await generation?.close().catch(() => undefined);
+  }
+}

@@ -1,0 +1,295 @@
+/** A token's id: its row in the embedding, from 0 up to (not including) `architecture.vocabSize`. */
+export type TokenId = number;
+
+/** Where a model is: the address of a folder as Hugging Face lays it out, or the files of such a folder. */
+export type ModelSource = string | URL | Iterable<File>;
+
+/** What to continue: text for the tokenizer (special tokens added), or token ids used as they are. */
+export type Prompt = string | Uint32Array | readonly TokenId[];
+
+/** Options of `LoopLM.load`. */
+export interface LoadOptions {
+  /** Told of every stage of loading, and of every chunk of weights. */
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Stops loading; `load` then throws `AbortedError`. */
+  signal?: AbortSignal | undefined;
+  /** Run the engine in a Worker, so that the page stays smooth. Default true. */
+  worker?: boolean | undefined;
+  /** Where `looplm_bg.wasm` is, if not beside the package's own files. Relative to the page. */
+  wasmUrl?: string | URL | undefined;
+  /** Most tokens a sequence may hold, prompt included. Default and at most the model's own limit. */
+  contextLength?: number | undefined;
+  /** Most rows of one pass over the layers: longer prompts are prefilled in chunks of it. */
+  maxRows?: number | undefined;
+  /** Bytes. Lowers the adapter's `maxStorageBufferBindingSize`, to try how a smaller GPU would do. */
+  maxBindingSize?: number | undefined;
+}
+
+/** How far loading has come. */
+export interface LoadProgress {
+  /** The stage, in this order; `config`, `tokenizer` and `weights` read the model's files. */
+  phase: "adapter" | "config" | "tokenizer" | "weights" | "compile" | "ready";
+  /** Bytes of weights so far (phase `weights`, 0 before). */
+  loaded: number;
+  /** Bytes of weights in all; 0 while that is unknown. */
+  total: number;
+  /** The file being read. */
+  file?: string | undefined;
+  /** The tensor being read. */
+  tensor?: string | undefined;
+}
+
+/** When a token's logits are taken, steps counted from 1 (arXiv 2510.25741, section 3: the exit gate). */
+export type ExitRule =
+  /** At the last step. */
+  | "full"
+  /** Always at this step, 1 up to `steps`. */
+  | { step: number }
+  /** At the first step whose cumulated exit probability reaches this threshold q, 0 < q <= 1. */
+  | { gate: number };
+
+/** Asks for what every step thought of a token. */
+export interface TraceOptions {
+  /** How many best tokens of each step's head to report, at least 1. */
+  topK: number;
+}
+
+/** Options of `generate`. */
+export interface GenerateOptions {
+  /** Most tokens to generate, at least 1. Default 256, or what is left of the context if that is less. */
+  maxNewTokens?: number | undefined;
+  /** 0 is greedy (the default): the best token, always. Higher flattens the distribution. */
+  temperature?: number | undefined;
+  /** Sample among this many best tokens only; 0 (default) is all of them. */
+  topK?: number | undefined;
+  /** Sample among the fewest best tokens which together have this probability, 0 < p <= 1. Default 1. */
+  topP?: number | undefined;
+  /** Leave out tokens less probable than this share of the best one's probability, 0 to 1. Default 0. */
+  minP?: number | undefined;
+  /** Above 1 makes tokens already in the sequence less likely, below 1 more. Default 1. */
+  repetitionPenalty?: number | undefined;
+  /** Same seed, same adapter, same text. A whole number from 0 to 2^53 - 1. */
+  seed?: number | undefined;
+  /** Recurrent steps, 1 to 8; default as trained (`info.architecture.steps`). More is extrapolation. */
+  steps?: number | undefined;
+  /** Which step's logits choose the token. Default `"full"`. */
+  exit?: ExitRule | undefined;
+  /** Texts that end the generation; they do not become part of the output. */
+  stop?: readonly string[] | undefined;
+  /** Fill `entropy`, `change` and `top` of every token's steps. Costs a larger readback. */
+  trace?: TraceOptions | undefined;
+  /** Stops within one pass; the iteration then throws `AbortedError`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** One message of a conversation. */
+export interface ChatMessage {
+  /** Usually `"system"`, `"user"` or `"assistant"`; the model's chat template decides. */
+  role: string;
+  /** What was said. */
+  content: string;
+}
+
+/** Options of `chatPrompt`. */
+export interface ChatPromptOptions {
+  /** End with the opening of the assistant's turn. Default true. */
+  addGenerationPrompt?: boolean | undefined;
+  /** Passed to the chat template as `enable_thinking`, where the template knows it. */
+  enableThinking?: boolean | undefined;
+}
+
+/** Options of `chat`. */
+export interface ChatOptions extends GenerateOptions {
+  /** Passed to the chat template as `enable_thinking`, where the template knows it. */
+  enableThinking?: boolean | undefined;
+}
+
+/** A token the head of some step thought likely. */
+export interface Candidate {
+  /** The token. */
+  id: TokenId;
+  /** The token as a person would read it. */
+  text: string;
+  /** Its softmax probability at that step. */
+  probability: number;
+}
+
+/** What one recurrent step thought. */
+export interface StepTrace {
+  /** The exit gate's output: the probability of leaving here, given that no earlier step did. */
+  lambda: number;
+  /** The probability of leaving first at this step; the last step takes what remains. */
+  probability: number;
+  /** Entropy of this step's next-token distribution, in nats. With `trace` only. */
+  entropy?: number;
+  /** ||h_t - h_(t-1)|| / ||h_(t-1)||: how much this step changed the hidden state. With `trace` only. */
+  change?: number;
+  /** This step's best tokens, best first. With `trace` only. */
+  top?: Candidate[];
+}
+
+/** One generated token. */
+export interface GeneratedToken {
+  /** The token. */
+  id: TokenId;
+  /** Text that became complete with this token; empty while a character is still incomplete. */
+  text: string;
+  /** Its place in the sequence, the prompt's first token being 0. */
+  position: number;
+  /** The step whose logits chose it, from 1. */
+  exitStep: number;
+  /** The probability of leaving at each step, `exitPdf[0]` being step 1. Sums to 1. */
+  exitPdf: number[];
+  /** Every step, `steps[0]` being step 1. */
+  steps: StepTrace[];
+}
+
+/** How a generation ended. */
+export interface Finish {
+  /** `stop`: a stop token or stop text; `length`: `maxNewTokens`; `aborted`: by a signal or by leaving the loop. */
+  reason: "stop" | "length" | "aborted";
+  /** Tokens of the prompt. */
+  promptTokens: number;
+  /** Tokens generated. */
+  newTokens: number;
+  /** Applications of the stack of layers. */
+  passes: number;
+  /** Time spent in the engine. */
+  seconds: number;
+}
+
+/** Options of `forward`. */
+export interface ForwardOptions {
+  /** Recurrent steps, 1 to 8; default as trained. */
+  steps?: number | undefined;
+  /** Read back the logits, [T, M, V]. Large: 4 * T * M * V bytes. */
+  logits?: boolean | undefined;
+  /** Read back the hidden states after the final norm, [T, M, D]. */
+  hidden?: boolean | undefined;
+  /** Fill `positions`. */
+  trace?: TraceOptions | undefined;
+  /** The threshold q for `exitSteps`, 0 < q <= 1. Default 1: the last step, always. */
+  gate?: number | undefined;
+  /** Stops within one pass; `forward` then throws `AbortedError`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What every step thought at one position. */
+export interface PositionTrace {
+  /** The token at this position. */
+  id: TokenId;
+  /** The token as a person would read it. */
+  text: string;
+  /** Every step, `steps[0]` being step 1. */
+  steps: StepTrace[];
+}
+
+/** Every step at every position. T steps, M positions, V vocabulary, D hidden size; row-major, f32. */
+export interface ForwardResult {
+  /** The input, M ids. */
+  ids: Uint32Array;
+  /** T. */
+  steps: number;
+  /** [T, M]: the gate's output. */
+  exitLambda: Float32Array;
+  /** [T, M]: the probability of leaving first at each step. */
+  exitPdf: Float32Array;
+  /** [T, M, V], if asked for. */
+  logits?: Float32Array;
+  /** [T, M, D], if asked for. */
+  hidden?: Float32Array;
+  /** M: the step, from 1, at which each position leaves at threshold `gate`. */
+  exitSteps: number[];
+  /** M, if `trace` was given. */
+  positions?: PositionTrace[];
+}
+
+/** The model's shape, from its config.json. */
+export interface Architecture {
+  /** `model_type` of config.json. */
+  modelType: string;
+  /** Tokens the head knows, V. */
+  vocabSize: number;
+  /** Width of the hidden state, D. */
+  hiddenSize: number;
+  /** Width inside the SwiGLU. */
+  intermediateSize: number;
+  /** Layers of the stack that is applied again and again. */
+  layers: number;
+  /** Query heads. */
+  heads: number;
+  /** Key/value heads; fewer than `heads` is grouped-query attention. */
+  kvHeads: number;
+  /** Width of one head. */
+  headDim: number;
+  /** Recurrent steps the model was trained with, T. */
+  steps: number;
+  /** Longest sequence the model was made for. */
+  maxPositions: number;
+  /** Whether the head is the embedding. */
+  tiedHead: boolean;
+  /** Base of the rotary embedding. */
+  ropeTheta: number;
+  /** Epsilon of the norms. */
+  rmsNormEps: number;
+  /** Stored parameters. */
+  parameters: number;
+}
+
+/** GPU memory, in bytes. */
+export interface MemoryInfo {
+  /** Of the weights. */
+  weights: number;
+  /** Of keys and values, for each 1,000 tokens: a plane a step, or one for all steps. */
+  kvPer1000Tokens: { full: number; shared: number };
+  /** Of everything else. */
+  workspace: number;
+}
+
+/** The model's tokenizer. */
+export interface TokenizerInfo {
+  /** Tokens it knows. */
+  vocabSize: number;
+  /** Whether `chat` can be used. */
+  chatTemplate: boolean;
+  /** Tokens that end a generation. */
+  stopIds: TokenId[];
+}
+
+/** The GPU in use. */
+export interface AdapterInfo {
+  /** As the browser names it; often not very telling. */
+  name: string;
+  /** The maker. */
+  vendor: string;
+  /** The graphics API underneath. */
+  backend: string;
+  /** Which kernels run: `baseline` needs WebGPU's default limits only. */
+  tier: "baseline" | "f16" | "subgroups";
+  /** Bytes. */
+  limits: { maxStorageBufferBindingSize: number; maxBufferSize: number };
+}
+
+/** What a model was trained to do, where its config.json says so (`looplm_task`, verbatim). */
+export interface TaskInfo {
+  /** The task's name. */
+  kind: string;
+  /** Whatever else the task says of itself. */
+  [field: string]: unknown;
+}
+
+/** Everything that stays as it is for the life of a model. */
+export interface ModelInfo {
+  /** Its shape. */
+  architecture: Architecture;
+  /** What it takes of the GPU. */
+  memory: MemoryInfo;
+  /** Its tokenizer; null if the folder has none (ids still work). */
+  tokenizer: TokenizerInfo | null;
+  /** The GPU it runs on. */
+  adapter: AdapterInfo;
+  /** Most tokens a sequence may hold, prompt included. */
+  contextLength: number;
+  /** What it was trained to do, if it says. */
+  task: TaskInfo | null;
+}

@@ -1,0 +1,68 @@
+// What the crate looplm-wasm exports, by hand, so that this package compiles before the wasm is built. At run time
+// `./wasm/looplm.js` is wasm-bindgen's output (`cargo xtask build`). A browser test compares the two.
+import type {
+  ChatMessage,
+  ChatPromptOptions,
+  Finish,
+  ForwardOptions,
+  ForwardResult,
+  GeneratedToken,
+  GenerateOptions,
+  LoadProgress,
+  ModelInfo,
+} from "../types.js";
+
+/** Loads and starts the module. May be called again; only the first call counts. */
+export default function init(input: {
+  module_or_path: string | URL | Request | Response | BufferSource;
+}): Promise<unknown>;
+
+/** What the wasm side reads a model's files through: one pass over each, front to back. */
+export interface FileSource {
+  /** Null where there is no such file. Other trouble rejects, with an Error whose `code` is "network" or "aborted". */
+  open(path: string): Promise<FileStream | null>;
+}
+
+/** One file being read. */
+export interface FileStream {
+  /** Bytes, where that is known beforehand. */
+  size: number | undefined;
+  /** The next chunk, of any size; null at the end. */
+  read(): Promise<Uint8Array | null>;
+  /** May be called at any time, also twice. */
+  close(): void;
+}
+
+export interface LoadConfig {
+  contextLength?: number;
+  maxRows?: number;
+  maxBindingSize?: number;
+}
+
+export type GenerateConfig = Omit<GenerateOptions, "signal">;
+export type ForwardConfig = Omit<ForwardOptions, "signal">;
+
+export class Model {
+  private constructor();
+  static load(
+    source: FileSource,
+    options: LoadConfig,
+    onProgress: (progress: LoadProgress) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<Model>;
+  info(): ModelInfo;
+  tokenize(text: string, addSpecialTokens: boolean): Uint32Array;
+  detokenize(ids: Uint32Array, skipSpecialTokens: boolean): string;
+  tokenText(id: number): string;
+  chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions): string;
+  generate(ids: Uint32Array, options: GenerateConfig): Promise<Generation>;
+  forward(ids: Uint32Array, options: ForwardConfig, signal: AbortSignal | undefined): Promise<ForwardResult>;
+  dispose(): Promise<void>;
+}
+
+export class Generation {
+  private constructor();
+  next(signal: AbortSignal | undefined): Promise<GeneratedToken | undefined>;
+  finish(): Finish;
+  close(): void;
+}
