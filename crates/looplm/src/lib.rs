@@ -1,1 +1,7 @@
-//! placeholder
+//! Looped language models (the Ouro family, arXiv 2510.25741): checkpoints, tokenizers and chat.
+
+pub mod checkpoint;
+pub mod config;
+pub mod error;
+
+pub use config::Config;
