@@ -1,0 +1,308 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { DirectEngine } from "./direct-engine.js";
+import type { Engine } from "./engine.js";
+import { AbortedError, CheckpointError, ContextFullError, LoopLMError, TokenizerError } from "./errors.js";
+import { LoopLM } from "./loop-lm.js";
+import { FakeWasm, wasmError } from "./testing/fake-wasm.js";
+import { FakeWorker } from "./testing/fake-worker.js";
+import type { GeneratedToken, LoadProgress } from "./types.js";
+import { WorkerClient } from "./worker-client.js";
+
+const REQUEST = {
+  source: { kind: "url", url: "http://models.test/m" },
+  config: { contextLength: 64 },
+} as const;
+
+beforeEach(() => {
+  vi.stubGlobal("fetch", async (url: string) =>
+    url === "http://models.test/m/config.json" ? new Response("{}") : new Response("", { status: 404 }),
+  );
+});
+afterEach(() => void vi.unstubAllGlobals());
+
+function code(expected: string): unknown {
+  return expect.objectContaining({ code: expected });
+}
+
+async function collect(stream: AsyncIterable<GeneratedToken>): Promise<number[]> {
+  const ids: number[] = [];
+  for await (const token of stream) ids.push(token.id);
+  return ids;
+}
+
+describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
+  let wasm: FakeWasm;
+  let worker: FakeWorker | undefined;
+  let engine: Engine;
+  beforeEach(() => {
+    wasm = new FakeWasm();
+    const direct = new DirectEngine({ requireAdapter: async () => undefined, loadWasm: async () => wasm });
+    worker = kind === "worker" ? new FakeWorker(direct) : undefined;
+    engine = worker === undefined ? direct : new WorkerClient(worker);
+  });
+  const load = (): Promise<LoopLM> => LoopLM.loadInto(engine, REQUEST);
+
+  test("loads: passes options, reads files, reports progress, knows the model", async () => {
+    const seen: LoadProgress[] = [];
+    const model = await LoopLM.loadInto(engine, REQUEST, (progress) => seen.push(progress));
+    expect(wasm.loaded).toEqual({ config: { contextLength: 64 }, configJson: "{}" });
+    expect(seen.map(({ phase }) => phase)).toEqual(["adapter", "weights", "weights", "weights", "ready"]);
+    expect(seen.map(({ loaded }) => loaded)).toEqual([0, 0, 1, 2, 2]);
+    expect(model.info.architecture.steps).toBe(4);
+  });
+
+  test("a failing load keeps the error's class, code and details, and ends the engine", async () => {
+    const request = { ...REQUEST, source: { kind: "url", url: "http://models.test/other" } } as const;
+    const error = await LoopLM.loadInto(engine, request).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(CheckpointError);
+    expect(error).toMatchObject({ code: "checkpoint-invalid", details: { file: "config.json" } });
+    if (worker) await vi.waitFor(() => expect(worker?.terminated).toBe(true));
+  });
+
+  test("an aborted load throws at once and leaves no model behind", async () => {
+    const abort = new AbortController();
+    const loading = LoopLM.loadInto(engine, REQUEST, () => abort.abort(), abort.signal);
+    await expect(loading).rejects.toThrow(AbortedError);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(wasm.loaded).toBeUndefined();
+  });
+
+  test("generates, tells how it finished, and frees the sequence", async () => {
+    const model = await load();
+    const stream = model.generate([5, 6], { maxNewTokens: 4 });
+    expect(await collect(stream)).toEqual([7, 8, 9, 10]);
+    expect(await stream.finished).toMatchObject({ reason: "length", promptTokens: 2, newTokens: 4 });
+    expect(wasm.open).toBe(0);
+  });
+
+  test("starts with the first next() and not before", async () => {
+    const model = await load();
+    const stream = model.generate("a bb", { maxNewTokens: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(wasm.passes).toBe(0);
+    expect(wasm.open).toBe(0);
+    expect((await stream.next()).value?.position).toBe(3);
+    await stream.return();
+  });
+
+  test("break ends the generation", async () => {
+    const model = await load();
+    const stream = model.generate([1], { maxNewTokens: 1000 });
+    for await (const token of stream) if (token.position === 2) break;
+    expect(wasm.open).toBe(0);
+    expect(wasm.passes).toBe(2);
+    expect(await stream.finished).toMatchObject({ reason: "aborted", newTokens: 2 });
+    expect((await stream.next()).done).toBe(true);
+  });
+
+  test("return() while a token is on its way ends it cleanly; before the first, nothing runs", async () => {
+    const model = await load();
+    const stream = model.generate([1], { maxNewTokens: 1000 });
+    const pending = stream.next();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await stream.return();
+    await pending;
+    expect((await stream.finished).reason).toBe("aborted");
+    expect(wasm.open).toBe(0);
+
+    const never = model.generate([1]);
+    const before = wasm.passes;
+    await never.return();
+    expect(await never.finished).toMatchObject({ reason: "aborted", newTokens: 0 });
+    expect(wasm.passes).toBe(before);
+  });
+
+  test("an exception in the loop frees the sequence and comes through", async () => {
+    const model = await load();
+    const loop = async (): Promise<void> => {
+      for await (const token of model.generate([1])) throw new Error(`mine ${token.id}`);
+    };
+    await expect(loop()).rejects.toThrow("mine 2");
+    expect(wasm.open).toBe(0);
+  });
+
+  test("a signal stops a generation within one pass", async () => {
+    const model = await load();
+    const abort = new AbortController();
+    const stream = model.generate([1], { maxNewTokens: 1000, signal: abort.signal });
+    await stream.next();
+    const pending = stream.next();
+    abort.abort();
+    await expect(pending).rejects.toMatchObject({ code: "aborted", name: "AbortError" });
+    expect(wasm.passes).toBeLessThanOrEqual(2);
+    expect(wasm.open).toBe(0);
+    expect(await stream.finished).toMatchObject({ reason: "aborted", newTokens: 1 });
+  });
+
+  test("a signal that fired before stops everything before it starts", async () => {
+    const model = await load();
+    const signal = AbortSignal.abort();
+    await expect(collect(model.generate([1], { signal }))).rejects.toThrow(AbortedError);
+    await expect(model.forward([1], { signal })).rejects.toThrow(AbortedError);
+    expect(wasm.passes).toBe(0);
+  });
+
+  test("two generations and a forward at once do not disturb each other", async () => {
+    const model = await load();
+    const [a, b, c] = await Promise.all([
+      collect(model.generate([10], { maxNewTokens: 5 })),
+      collect(model.generate([50], { maxNewTokens: 7 })),
+      model.forward([1, 2, 3], { steps: 2 }),
+    ]);
+    expect(a).toEqual([11, 12, 13, 14, 15]);
+    expect(b).toEqual([51, 52, 53, 54, 55, 56, 57]);
+    expect(c.ids).toEqual(Uint32Array.of(1, 2, 3));
+    expect(c.exitPdf).toEqual(new Float32Array(6).fill(0.5));
+    expect(wasm.open).toBe(0);
+  });
+
+  test("several next() at once give the tokens in order", async () => {
+    const model = await load();
+    const stream = model.generate([1], { maxNewTokens: 2 });
+    const results = await Promise.all([stream.next(), stream.next(), stream.next()]);
+    expect(results.map(({ value }) => value?.id)).toEqual([2, 3, undefined]);
+  });
+
+  test("an error in a pass comes through the loop and `finished`", async () => {
+    const model = await load();
+    const stream = model.generate([1]);
+    await stream.next();
+    wasm.failure = wasmError("context-full", "the context holds 64 tokens", { limit: 64, needed: 65 });
+    const error = await stream.next().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ContextFullError);
+    expect(error).toMatchObject({ details: { limit: 64, needed: 65 } });
+    await expect(stream.finished).rejects.toBe(error);
+    expect(wasm.open).toBe(0);
+  });
+
+  test("what is no error of ours becomes internal, with its cause", async () => {
+    const model = await load();
+    wasm.failure = new TypeError("undefined is not a function");
+    await expect(model.forward([1])).rejects.toEqual(code("internal"));
+  });
+
+  test("chat writes the prompt by the template, without more special tokens", async () => {
+    const model = await load();
+    const messages = [{ role: "user", content: "hello you" }];
+    expect(await model.chatPrompt(messages, { enableThinking: false })).toBe(
+      'hello you{"addGenerationPrompt":true,"enableThinking":false}',
+    );
+    const stream = model.chat(messages, { enableThinking: true, maxNewTokens: 2 });
+    expect((await collect(stream)).length).toBe(2);
+    expect((await stream.finished).promptTokens).toBe(2);
+    const failing = model.chat([{ role: "nobody", content: "" }]);
+    await expect(failing.next()).rejects.toThrow(TokenizerError);
+  });
+
+  test("tokenizes both ways", async () => {
+    const model = await load();
+    expect(await model.tokenize("a bb")).toEqual(Uint32Array.of(1, 1, 2));
+    expect(await model.tokenize("a bb", { addSpecialTokens: false })).toEqual(Uint32Array.of(1, 2));
+    expect(await model.detokenize([1, 5, 6])).toBe("5 6");
+    expect(await model.detokenize([1, 5], { skipSpecialTokens: false })).toBe("1 5");
+    expect(await model.tokenText(7)).toBe("t7");
+  });
+
+  test("refuses ids outside the vocabulary, and empty prompts", async () => {
+    const model = await load();
+    for (const ids of [[100], [-1], [1.5], [NaN], []]) {
+      expect(() => model.generate(ids)).toThrow(LoopLMError);
+      await expect(model.forward(ids)).rejects.toEqual(code("invalid-argument"));
+    }
+  });
+
+  test("dispose ends what runs with `disposed`, frees everything, and may be called again", async () => {
+    const model = await load();
+    const stream = model.generate([1], { maxNewTokens: 1000 });
+    await stream.next();
+    const running = [stream.next(), model.forward([1])].map((call) => call.catch((error: unknown) => error));
+    await Promise.all([model.dispose(), model.dispose()]);
+    for (const error of await Promise.all(running)) expect(error).toEqual(code("disposed"));
+    expect(wasm.open).toBe(0);
+    expect(wasm.disposed).toBe(1);
+    expect(worker?.terminated ?? true).toBe(true);
+    await expect(model.tokenize("a")).rejects.toEqual(code("disposed"));
+    await expect(model.generate([1]).next()).rejects.toEqual(code("disposed"));
+    await model.dispose();
+    expect(wasm.disposed).toBe(1);
+  });
+
+  test("dispose closes generations nobody is waiting for", async () => {
+    const model = await load();
+    const stream = model.generate([1]);
+    await stream.next();
+    await model.dispose();
+    expect(wasm.open).toBe(0);
+    await expect(stream.next()).rejects.toEqual(code("disposed"));
+    await expect(stream.finished).rejects.toEqual(code("disposed"));
+  });
+
+  test("a progress callback that throws does not break the load", async () => {
+    const reported: unknown[] = [];
+    vi.stubGlobal("reportError", (error: unknown) => reported.push(error));
+    await LoopLM.loadInto(engine, REQUEST, () => {
+      throw new Error("mine");
+    });
+    expect(reported.length).toBe(5);
+  });
+});
+
+describe("a Worker that dies", () => {
+  async function loaded(): Promise<{ model: LoopLM; worker: FakeWorker }> {
+    const wasm = new FakeWasm();
+    const worker = new FakeWorker(
+      new DirectEngine({ requireAdapter: async () => undefined, loadWasm: async () => wasm }),
+    );
+    return { model: await LoopLM.loadInto(new WorkerClient(worker), REQUEST), worker };
+  }
+
+  test("rejects what runs and what comes after with `internal`", async () => {
+    const { model, worker } = await loaded();
+    const stream = model.generate([1], { maxNewTokens: 1000 });
+    await stream.next();
+    const running = [stream.next(), model.forward([1])].map((call) => call.catch((error: unknown) => error));
+    worker.crash("RuntimeError: unreachable");
+    for (const error of await Promise.all(running)) {
+      expect(error).toMatchObject({ code: "internal", message: expect.stringContaining("unreachable") });
+    }
+    await expect(stream.finished).rejects.toEqual(code("internal"));
+    await expect(model.tokenize("a")).rejects.toEqual(code("internal"));
+    expect(worker.terminated).toBe(true);
+    await model.dispose();
+  });
+
+  test("says so when its script cannot be loaded", async () => {
+    const engine = new DirectEngine({
+      requireAdapter: () => new Promise(() => undefined),
+      loadWasm: async () => new FakeWasm(),
+    });
+    const worker = new FakeWorker(engine);
+    const loading = LoopLM.loadInto(new WorkerClient(worker), REQUEST);
+    worker.crash();
+    await expect(loading).rejects.toThrow(/worker\.js.*worker: false/);
+  });
+});
+
+describe("LoopLM.load", () => {
+  test("without WebGPU says how to get it", async () => {
+    vi.stubGlobal("document", { baseURI: "http://page.test/" });
+    vi.stubGlobal("navigator", { userAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0" });
+    await expect(LoopLM.load("/m/")).rejects.toMatchObject({
+      code: "webgpu-unavailable",
+      message: expect.stringContaining("dom.webgpu.enabled"),
+    });
+  });
+
+  test("checks its options before anything else", async () => {
+    await expect(LoopLM.load("/m/", { contextLength: 0 })).rejects.toMatchObject({
+      details: { argument: "contextLength" },
+    });
+    await expect(LoopLM.load([])).rejects.toMatchObject({ details: { argument: "source" } });
+    await expect(LoopLM.load("http://")).rejects.toMatchObject({ details: { argument: "source" } });
+    const unknown = { colour: 1 } as object;
+    await expect(LoopLM.load("http://m.test/", unknown)).rejects.toThrow(/no option "colour"/);
+    await expect(LoopLM.load("http://m.test/", { signal: AbortSignal.abort() })).rejects.toThrow(
+      AbortedError,
+    );
+  });
+});

@@ -1,0 +1,220 @@
+import type { Finish, ForwardResult, GeneratedToken, LoadProgress, ModelInfo } from "../types.js";
+import type { WasmModule } from "../wasm-module.js";
+import type {
+  FileSource,
+  ForwardConfig,
+  Generation,
+  GenerateConfig,
+  LoadConfig,
+  Model,
+} from "../wasm/looplm.js";
+
+/** An error as the wasm side throws it. */
+export function wasmError(code: string, message: string, details?: object): Error {
+  return Object.assign(new Error(message), { code, details });
+}
+
+/** One turn of the event loop: what a pass costs here. */
+export function pass(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** What tests can see and set of a fake module. */
+export class FakeWasm implements WasmModule {
+  /** Generations not closed yet. */
+  open = 0;
+  /** Passes run, over all generations. */
+  passes = 0;
+  disposed = 0;
+  /** Thrown by the next pass. */
+  failure: Error | undefined;
+  loaded: { config: LoadConfig; configJson: string | null } | undefined;
+
+  readonly Model = {
+    load: async (
+      source: FileSource,
+      config: LoadConfig,
+      onProgress: (progress: LoadProgress) => void,
+      signal: AbortSignal | undefined,
+    ): Promise<Model> => {
+      onProgress({ phase: "adapter", loaded: 0, total: 0 });
+      const configJson = await readText(source, "config.json");
+      if (configJson === null) {
+        throw wasmError("checkpoint-invalid", "config.json is missing", {
+          kind: "missing-file",
+          file: "config.json",
+        });
+      }
+      for (let loaded = 0; loaded <= 2; loaded++) {
+        if (signal?.aborted) throw wasmError("aborted", "aborted");
+        onProgress({ phase: "weights", loaded, total: 2, file: "model.safetensors" });
+        await pass();
+      }
+      onProgress({ phase: "ready", loaded: 2, total: 2 });
+      this.loaded = { config, configJson };
+      return new FakeModel(this) as unknown as Model;
+    },
+  };
+
+  async run(signal: AbortSignal | undefined): Promise<void> {
+    await pass();
+    this.passes++;
+    if (signal?.aborted) throw wasmError("aborted", "aborted");
+    if (this.failure !== undefined) throw this.failure;
+  }
+}
+
+/** A model which continues every prompt with its last id plus one, plus two, ... */
+class FakeModel implements Omit<Model, "generate"> {
+  readonly #wasm: FakeWasm;
+
+  constructor(wasm: FakeWasm) {
+    this.#wasm = wasm;
+  }
+
+  info(): ModelInfo {
+    return FAKE_INFO;
+  }
+
+  tokenize(text: string, addSpecialTokens: boolean): Uint32Array {
+    const ids = text.split(" ").map((word) => word.length);
+    return Uint32Array.from(addSpecialTokens ? [1, ...ids] : ids);
+  }
+
+  detokenize(ids: Uint32Array, skipSpecialTokens: boolean): string {
+    return [...ids].filter((id) => !skipSpecialTokens || id !== 1).join(" ");
+  }
+
+  tokenText(id: number): string {
+    return `t${id}`;
+  }
+
+  chatPrompt(messages: readonly { role: string; content: string }[], options: object): string {
+    if (messages.some(({ role }) => role === "nobody")) {
+      throw wasmError("chat-template-missing", "no chat template; use generate with a prompt of your own");
+    }
+    return messages.map(({ content }) => content).join(" ") + JSON.stringify(options).replaceAll(" ", "");
+  }
+
+  async generate(ids: Uint32Array, config: GenerateConfig): Promise<Generation> {
+    return new FakeGeneration(this.#wasm, ids, config) as unknown as Generation;
+  }
+
+  async forward(
+    ids: Uint32Array,
+    config: ForwardConfig,
+    signal: AbortSignal | undefined,
+  ): Promise<ForwardResult> {
+    await this.#wasm.run(signal);
+    const steps = config.steps ?? 4;
+    const exitPdf = new Float32Array(steps * ids.length).fill(1 / steps);
+    return { ids, steps, exitLambda: exitPdf.slice(), exitPdf, exitSteps: [...ids].map(() => steps) };
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#wasm.open > 0) throw wasmError("internal", "disposed with open generations");
+    this.#wasm.disposed++;
+  }
+}
+
+/** Refuses overlapping calls, as an object of wasm-bindgen does. */
+class FakeGeneration implements Omit<Generation, never> {
+  readonly #wasm: FakeWasm;
+  readonly #ids: Uint32Array;
+  readonly #config: GenerateConfig;
+  #new = 0;
+  #borrowed = false;
+  #closed = false;
+  #reason: Finish["reason"] = "aborted";
+
+  constructor(wasm: FakeWasm, ids: Uint32Array, config: GenerateConfig) {
+    this.#wasm = wasm;
+    this.#ids = ids;
+    this.#config = config;
+    wasm.open++;
+  }
+
+  async next(signal: AbortSignal | undefined): Promise<GeneratedToken | undefined> {
+    this.#check();
+    this.#borrowed = true;
+    try {
+      await this.#wasm.run(signal);
+    } finally {
+      this.#borrowed = false;
+    }
+    if (this.#new === (this.#config.maxNewTokens ?? 3)) {
+      this.#reason = "length";
+      return undefined;
+    }
+    this.#new++;
+    const id = (this.#ids.at(-1) ?? 0) + this.#new;
+    const position = this.#ids.length + this.#new - 1;
+    return {
+      id,
+      text: `t${id} `,
+      position,
+      exitStep: 1,
+      exitPdf: [1],
+      steps: [{ lambda: 1, probability: 1 }],
+    };
+  }
+
+  finish(): Finish {
+    this.#check();
+    const promptTokens = this.#ids.length;
+    return { reason: this.#reason, promptTokens, newTokens: this.#new, passes: this.#new, seconds: 0 };
+  }
+
+  close(): void {
+    if (this.#borrowed) throw new Error("recursive use of an object detected");
+    if (!this.#closed) this.#wasm.open--;
+    this.#closed = true;
+  }
+
+  #check(): void {
+    if (this.#borrowed) throw new Error("recursive use of an object detected");
+    if (this.#closed) throw new Error("null pointer passed to rust");
+  }
+}
+
+async function readText(source: FileSource, path: string): Promise<string | null> {
+  const file = await source.open(path);
+  if (file === null) return null;
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const chunk = await file.read();
+    if (chunk === null) return text + decoder.decode();
+    text += decoder.decode(chunk, { stream: true });
+  }
+}
+
+export const FAKE_INFO: ModelInfo = {
+  architecture: {
+    modelType: "ouro",
+    vocabSize: 100,
+    hiddenSize: 32,
+    intermediateSize: 80,
+    layers: 2,
+    heads: 4,
+    kvHeads: 4,
+    headDim: 8,
+    steps: 4,
+    maxPositions: 256,
+    tiedHead: false,
+    ropeTheta: 1e6,
+    rmsNormEps: 1e-6,
+    parameters: 1000,
+  },
+  memory: { weights: 4000, kvPer1000Tokens: { full: 8, shared: 2 }, workspace: 16 },
+  tokenizer: { vocabSize: 100, chatTemplate: true, stopIds: [0] },
+  adapter: {
+    name: "fake",
+    vendor: "fake",
+    backend: "fake",
+    tier: "baseline",
+    limits: { maxStorageBufferBindingSize: 2 ** 27, maxBufferSize: 2 ** 28 },
+  },
+  contextLength: 256,
+  task: null,
+};
