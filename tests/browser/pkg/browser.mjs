@@ -1,0 +1,69 @@
+// A real Chromium with WebGPU on the CPU, and a page that can import the built package.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, before } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { serve } from "./server.mjs";
+
+const QUIET = [
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
+/**
+ * For the tests of a file: a server, a browser and an empty page in it, as `origin` and `page` of the returned object.
+ * Without `webgpu` the browser has no adapter, as on a machine without a GPU. `folders`: see server.mjs.
+ */
+export function usePage({ webgpu = true, folders } = {}) {
+  const opened = {};
+  let server;
+  let browser;
+  before(async () => {
+    const wasm = fileURLToPath(new URL("../../../pkg/dist/wasm/looplm_bg.wasm", import.meta.url));
+    assert.ok(existsSync(wasm), "pkg/dist/wasm/looplm_bg.wasm is missing: run `cargo xtask build` first");
+    server = await serve(folders);
+    browser = await chromium.launch({
+      executablePath: process.env.CHROME ?? "/usr/bin/chromium",
+      args: webgpu ? [...QUIET, ...WEBGPU] : QUIET,
+    });
+    opened.origin = server.origin;
+    opened.page = await browser.newPage();
+    await opened.page.goto(`${server.origin}/`);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+  return opened;
+}
+
+/** What `run` throws in the page, as { name, code, message, details }; fails if it does not throw. */
+export async function thrownBy(page, run, argument) {
+  const outcome = await page.evaluate(
+    async ([source, argument]) => {
+      try {
+        return { value: await (0, eval)(`(${source})`)(argument) };
+      } catch (error) {
+        const { name, code, message, details } = error;
+        return { error: { name, code, message, details } };
+      }
+    },
+    [run.toString(), argument],
+  );
+  assert.ok(outcome.error, `nothing was thrown; the value was ${JSON.stringify(outcome.value)}`);
+  return outcome.error;
+}
+
+/** Waits until the page's Workers have ended; the browser tells of it a little later than it happens. */
+export async function noWorkerLeft(page) {
+  for (let waited = 0; page.workers().length > 0; waited += 20) {
+    assert.ok(waited < 5000, `${page.workers().length} Workers are left`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,222 @@
+// Generating in a real browser through the built package: streaming, stopping, several at once, limits.
+// What load() below leaves in the page.
+/* global collect */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { thrownBy, usePage } from "./browser.mjs";
+
+const tab = usePage();
+
+for (const worker of [true, false]) {
+  describe(worker ? "in a Worker" : "in the page", () => {
+    /** Leaves a model in the page as `model`. */
+    async function load(url, options = {}) {
+      await tab.page.evaluate(
+        async ([url, options]) => {
+          const { LoopLM } = await import("/looplm/index.js");
+          await globalThis.model?.dispose();
+          globalThis.model = await LoopLM.load(url, options);
+          globalThis.collect = async (stream) => {
+            const tokens = [];
+            for await (const token of stream) tokens.push(token);
+            return tokens;
+          };
+        },
+        [url, { worker, ...options }],
+      );
+    }
+
+    test("tokens carry text, position and every step; the finish adds up", async () => {
+      await load("/models/shell-game/");
+      const { tokens, finish, prompt } = await tab.page.evaluate(async () => {
+        const stream = model.generate("swap12 left", {
+          maxNewTokens: 3,
+          trace: { topK: 2 },
+          exit: { gate: 0.5 },
+        });
+        const tokens = await collect(stream);
+        return { tokens, finish: await stream.finished, prompt: [...(await model.tokenize("swap12 left"))] };
+      });
+      assert.equal(finish.promptTokens, prompt.length);
+      assert.equal(finish.newTokens, tokens.length);
+      assert.ok(finish.seconds > 0 && finish.passes > 0);
+      tokens.forEach((token, i) => {
+        assert.equal(token.position, prompt.length + i);
+        assert.equal(token.steps.length, 4);
+        assert.ok(token.exitStep >= 1 && token.exitStep <= 4);
+        assert.ok(Math.abs(token.exitPdf.reduce((sum, p) => sum + p, 0) - 1) < 1e-5);
+        assert.deepEqual(
+          token.steps.map(({ probability }) => probability),
+          token.exitPdf,
+        );
+        for (const { lambda, entropy, change, top } of token.steps) {
+          assert.ok(lambda >= 0 && lambda <= 1 && entropy >= 0 && change > 0);
+          assert.equal(top.length, 2);
+          assert.ok(top[0].probability >= top[1].probability && top[0].text !== "");
+        }
+        // Greedy: the token is the exit step's best.
+        assert.equal(token.id, token.steps[token.exitStep - 1].top[0].id);
+      });
+    });
+
+    test("forward answers at every position, and the trace is of the same logits", async () => {
+      const { result, ids } = await tab.page.evaluate(async () => {
+        const ids = await model.tokenize("swap12 left swap23");
+        const result = await model.forward(ids, { trace: { topK: 3 }, logits: true, gate: 0.5 });
+        return { ids: [...ids], result: { ...result, logits: [...result.logits], ids: [...result.ids] } };
+      });
+      const [T, M, V] = [4, ids.length, 14];
+      assert.deepEqual(result.ids, ids);
+      assert.equal(result.positions.length, M);
+      for (let t = 0; t < T; t++) {
+        for (let m = 0; m < M; m++) {
+          const logits = result.logits.slice((t * M + m) * V, (t * M + m + 1) * V);
+          const best = logits.indexOf(Math.max(...logits));
+          const share = 1 / logits.reduce((sum, x) => sum + Math.exp(x - logits[best]), 0);
+          const { top } = result.positions[m].steps[t];
+          assert.equal(top[0].id, best);
+          assert.ok(Math.abs(top[0].probability - share) < 1e-3, `${top[0].probability} is not ${share}`);
+        }
+      }
+    });
+
+    test("text goes to ids and back", async () => {
+      const { text, one } = await tab.page.evaluate(async () => {
+        const ids = await model.tokenize("swap12 left right", { addSpecialTokens: false });
+        return { text: await model.detokenize(ids), one: await model.tokenText(ids[1]) };
+      });
+      assert.equal(text, "swap12 left right");
+      assert.equal(one, "left");
+    });
+
+    test("a seed gives the same text again; another gives another", async () => {
+      const texts = await tab.page.evaluate(async () => {
+        const texts = [];
+        for (const seed of [1, 1, 2, 3]) {
+          const options = { maxNewTokens: 24, temperature: 2, seed };
+          texts.push((await collect(model.generate("stay", options))).map(({ id }) => id).join());
+        }
+        return texts;
+      });
+      assert.equal(texts[0], texts[1]);
+      assert.ok(new Set(texts).size >= 2, texts.join(" | "));
+    });
+
+    test("two generations and a forward at once are as each alone", async () => {
+      await load("/fixtures/f32-mha/model");
+      const { alone, together } = await tab.page.evaluate(async () => {
+        const runs = [
+          async () => (await collect(model.generate([1, 2, 3], { maxNewTokens: 20 }))).map(({ id }) => id),
+          async () => {
+            const options = { maxNewTokens: 20, temperature: 1.5, seed: 5, steps: 3, exit: { gate: 0.6 } };
+            return (await collect(model.generate([30, 4], options))).map(({ id, exitStep }) => [
+              id,
+              exitStep,
+            ]);
+          },
+          async () => [...(await model.forward([7, 8, 9, 10, 11])).exitPdf],
+        ];
+        const alone = [];
+        for (const run of runs) alone.push(await run());
+        return { alone, together: await Promise.all(runs.map((run) => run())) };
+      });
+      assert.deepEqual(together, alone);
+    });
+
+    test("a signal stops within one pass", async () => {
+      const { error, finish, afterwards } = await tab.page.evaluate(async () => {
+        const abort = new AbortController();
+        const stream = model.generate([1, 2, 3], { maxNewTokens: 200, signal: abort.signal });
+        let error;
+        try {
+          for await (const token of stream) {
+            // While the next token's passes run.
+            if (token.position === 5) setTimeout(() => abort.abort(), 0);
+          }
+        } catch ({ name, code }) {
+          error = { name, code };
+        }
+        const afterwards = await collect(model.generate([1, 2, 3], { maxNewTokens: 2 }));
+        return { error, finish: await stream.finished, afterwards };
+      });
+      assert.deepEqual(error, { name: "AbortError", code: "aborted" });
+      assert.equal(finish.reason, "aborted");
+      // The token on its way when the signal fired may still have been finished, and not one more.
+      assert.ok(finish.newTokens >= 3 && finish.newTokens <= 5, `${finish.newTokens} tokens`);
+      assert.equal(afterwards.length, 2);
+    });
+
+    test("leaving the loop ends it, and the model goes on", async () => {
+      const { finish, again } = await tab.page.evaluate(async () => {
+        const stream = model.generate([1, 2, 3], { maxNewTokens: 200 });
+        for await (const token of stream) if (token.position === 4) break;
+        return {
+          finish: await stream.finished,
+          again: (await collect(model.generate([1], { maxNewTokens: 3 }))).length,
+        };
+      });
+      assert.equal(finish.reason, "aborted");
+      assert.equal(finish.newTokens, 2);
+      assert.equal(again, 3);
+    });
+
+    test("many left generations do not fill the memory of a short context", async () => {
+      await tab.page.evaluate(async () => {
+        for (let i = 0; i < 40; i++) {
+          const stream = model.generate([1, 2, 3, 4, 5, 6, 7, 8]);
+          await stream.next();
+          await stream.return();
+        }
+      });
+    });
+
+    test("a full context is an error that says how much there is", async () => {
+      await load("/fixtures/f32-mha/model", { contextLength: 12 });
+      const { tokens, error } = await tab.page.evaluate(async () => {
+        let tokens = 0;
+        const stream = model.generate([1, 2, 3], { maxNewTokens: 100 });
+        try {
+          while (!(await stream.next()).done) tokens++;
+        } catch ({ name, code, details }) {
+          return { tokens, error: { name, code, details } };
+        }
+        return { tokens };
+      });
+      assert.equal(error?.code, "context-full");
+      assert.equal(error.name, "ContextFullError");
+      assert.equal(error.details.limit, 12);
+      assert.ok(tokens <= 10, `${tokens} tokens in a context of 12`);
+      const long = await thrownBy(tab.page, () => collect(model.generate(Array(13).fill(1))));
+      assert.equal(long.code, "context-full");
+      const forward = await thrownBy(tab.page, () => model.forward(Array(13).fill(1)));
+      assert.equal(forward.code, "context-full");
+    });
+
+    test("without a tokenizer or a chat template, what needs one says so", async () => {
+      const text = await thrownBy(tab.page, () => collect(model.generate("text")));
+      assert.equal(text.code, "tokenizer-missing");
+      const tokenize = await thrownBy(tab.page, () => model.tokenize("text"));
+      assert.equal(tokenize.name, "TokenizerError");
+      await load("/models/shell-game/");
+      const chat = await thrownBy(tab.page, () => collect(model.chat([{ role: "user", content: "left" }])));
+      assert.equal(chat.code, "chat-template-missing");
+    });
+
+    test("dispose ends what runs", async () => {
+      const codes = await tab.page.evaluate(async () => {
+        const stream = model.generate("left", { maxNewTokens: 1000 });
+        await stream.next();
+        const running = [stream.next(), model.forward("left right")];
+        const ended = running.map((call) => call.then(() => "finished").catch(({ code }) => code));
+        await model.dispose();
+        await model.dispose();
+        const after = await model.tokenize("left").catch(({ code }) => code);
+        return [...(await Promise.all(ended)), after];
+      });
+      assert.equal(codes[0], "disposed");
+      assert.equal(codes[2], "disposed");
+      // The forward may have been done just before.
+      assert.ok(["disposed", "finished"].includes(codes[1]));
+    });
+  });
+}

@@ -1,0 +1,103 @@
+// Compares the engine with the oracle's fixtures (tests/reference/README.md says what a fixture holds).
+import { LoopLM } from "/looplm/index.js";
+import { parseSafetensors } from "./safetensors.mjs";
+
+/**
+ * max |difference| / max |reference| of every tensor of a case, over all sequences and steps; and the exit steps that
+ * disagree with the reference's probabilities.
+ */
+export async function compareForward(name, file, options) {
+  const expected = parseSafetensors(await (await fetch(`/fixtures/${name}/${file}`)).arrayBuffer());
+  const [B, M] = expected.ids.shape;
+  const [T] = expected.exit_pdf.shape;
+  const q = 0.5;
+  const model = await LoopLM.load(`/fixtures/${name}/model`, options);
+  const worst = {};
+  const exits = [];
+  for (let b = 0; b < B; b++) {
+    const ids = expected.ids.data.slice(b * M, (b + 1) * M);
+    const steps = T === model.info.architecture.steps ? {} : { steps: T };
+    const result = await model.forward(ids, { ...steps, logits: true, hidden: true, gate: q });
+    if (result.steps !== T) throw new Error(`${result.steps} steps instead of ${T}`);
+    const actual = {
+      logits: result.logits,
+      hidden: result.hidden,
+      exit_lambda: result.exitLambda,
+      exit_pdf: result.exitPdf,
+    };
+    for (const [tensor, values] of Object.entries(actual)) {
+      const reference = sequence(expected[tensor], b, B);
+      const error = relativeError(values, reference, tensor);
+      worst[tensor] = Math.max(worst[tensor] ?? 0, error);
+    }
+    exits.push(...wrongExits(result.exitSteps, sequence(expected.exit_pdf, b, B), T, M, q));
+  }
+  await model.dispose();
+  return { worst, exits };
+}
+
+/** [T, B, ...] -> the [T, ...] of one sequence. */
+function sequence({ shape, data }, b, B) {
+  const inner = shape.slice(2).reduce((product, n) => product * n, 1);
+  const out = new Float32Array(shape[0] * inner);
+  for (let t = 0; t < shape[0]; t++) {
+    const from = (t * B + b) * inner;
+    out.set(data.subarray(from, from + inner), t * inner);
+  }
+  return out;
+}
+
+function relativeError(actual, reference, tensor) {
+  if (!(actual instanceof Float32Array) || actual.length !== reference.length) {
+    throw new Error(`${tensor}: ${actual?.length} values instead of ${reference.length}`);
+  }
+  let difference = 0;
+  let largest = 0;
+  for (let i = 0; i < reference.length; i++) {
+    // Math.max carries NaN, which then is within no tolerance; a comparison here would lose it.
+    difference = Math.max(difference, Math.abs(actual[i] - reference[i]));
+    largest = Math.max(largest, Math.abs(reference[i]));
+  }
+  return difference / largest;
+}
+
+/** The positions where the exit step is another than the reference's, unless the reference is within 1e-3 of q. */
+function wrongExits(actual, pdf, T, M, q) {
+  if (actual.length !== M) throw new Error(`${actual.length} exit steps instead of ${M}`);
+  const wrong = [];
+  for (let m = 0; m < M; m++) {
+    let cumulated = 0;
+    let expected = T;
+    let margin = 1;
+    for (let t = 0; t < T - 1; t++) {
+      cumulated = Math.fround(cumulated + pdf[t * M + m]);
+      margin = Math.min(margin, Math.abs(cumulated - q));
+      if (cumulated >= q && expected === T) expected = t + 1;
+    }
+    if (margin > 1e-3 && actual[m] !== expected) wrong.push({ position: m, expected, actual: actual[m] });
+  }
+  return wrong;
+}
+
+/** Greedy ids and exit steps of a case, decoded in the same way as the oracle's entry "full:q" (with `steps` or not). */
+export async function decodeGreedily(name, wanted, options) {
+  const model = await LoopLM.load(`/fixtures/${name}/model`, options);
+  const results = [];
+  for (const { prompt, maxNewTokens, q, steps } of wanted) {
+    const stream = model.generate(prompt, {
+      maxNewTokens,
+      temperature: 0,
+      exit: q === 1 ? "full" : { gate: q },
+      ...(steps === undefined ? {} : { steps }),
+    });
+    const ids = [];
+    const exitSteps = [];
+    for await (const token of stream) {
+      ids.push(token.id);
+      exitSteps.push(token.exitStep);
+    }
+    results.push({ ids, exitSteps, finish: await stream.finished });
+  }
+  await model.dispose();
+  return results;
+}

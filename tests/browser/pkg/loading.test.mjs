@@ -1,0 +1,318 @@
+// Loading a model in a real browser: addresses, Files, and what can go wrong with either.
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { noWorkerLeft, thrownBy, usePage } from "./browser.mjs";
+
+const FIXTURES = fileURLToPath(new URL("../../fixtures/", import.meta.url));
+
+const tab = usePage();
+// What a failed test leaves behind is no trouble of the next one's.
+beforeEach(() => tab.page.goto(`${tab.origin}/`));
+
+/** Loads in the page and lets go again; what the page saw. */
+function loadAndDispose([url, options]) {
+  return (async () => {
+    const { LoopLM } = await import("/looplm/index.js");
+    const model = await LoopLM.load(url, options);
+    const { info } = model;
+    await model.dispose();
+    return info;
+  })();
+}
+
+test("the generated module has what src/wasm/looplm.d.ts says", async () => {
+  const methods = await tab.page.evaluate(async () => {
+    const wasm = await import("/looplm/wasm/looplm.js");
+    return {
+      init: typeof wasm.default,
+      load: typeof wasm.Model.load,
+      model: Object.getOwnPropertyNames(wasm.Model.prototype),
+      generation: Object.getOwnPropertyNames(wasm.Generation.prototype),
+    };
+  });
+  assert.equal(methods.init, "function");
+  assert.equal(methods.load, "function");
+  for (const name of [
+    "info",
+    "tokenize",
+    "detokenize",
+    "tokenText",
+    "chatPrompt",
+    "generate",
+    "forward",
+    "dispose",
+  ]) {
+    assert.ok(methods.model.includes(name), `Model.${name}`);
+  }
+  for (const name of ["next", "finish", "close"])
+    assert.ok(methods.generation.includes(name), `Generation.${name}`);
+});
+
+describe("from an address", () => {
+  test("with and without a slash, in a Worker and in the page: what the model is", async () => {
+    for (const [url, worker] of [
+      ["/fixtures/f32-gqa-head-dim/model", true],
+      ["/fixtures/f32-gqa-head-dim/model/", false],
+    ]) {
+      const info = await tab.page.evaluate(loadAndDispose, [url, { worker }]);
+      const { architecture } = info;
+      assert.equal(architecture.vocabSize, 51);
+      assert.equal(architecture.hiddenSize, 20);
+      assert.equal(architecture.steps, 3);
+      assert.equal(info.tokenizer, null);
+      assert.equal(info.task, null);
+      assert.ok(
+        info.memory.weights > 0 && info.memory.kvPer1000Tokens.full > info.memory.kvPer1000Tokens.shared,
+      );
+      assert.ok(["baseline", "f16", "subgroups"].includes(info.adapter.tier));
+    }
+  });
+
+  test("the shipped model says its task and has a tokenizer", async () => {
+    const info = await tab.page.evaluate(loadAndDispose, ["/models/shell-game/", {}]);
+    assert.equal(info.task.kind, "track-the-shuffle");
+    assert.equal(info.tokenizer.vocabSize, info.architecture.vocabSize);
+    assert.equal(info.tokenizer.chatTemplate, false);
+  });
+
+  test("options reach the engine", async () => {
+    const info = await tab.page.evaluate(loadAndDispose, ["/fixtures/f32-mha/model", { contextLength: 24 }]);
+    assert.equal(info.contextLength, 24);
+    const error = await thrownBy(tab.page, loadAndDispose, [
+      "/fixtures/f32-mha/model",
+      { contextLength: 1_000_000 },
+    ]);
+    assert.equal(error.code, "invalid-argument");
+  });
+
+  test("a smaller binding size splits the large tensors and changes nothing", async () => {
+    const { worst, exits } = await tab.page.evaluate(async () =>
+      (await import("/in-page/parity.mjs")).compareForward("f16-vocab-1031", "expected.safetensors", {
+        maxBindingSize: 8192,
+      }),
+    );
+    for (const [tensor, error] of Object.entries(worst)) assert.ok(error <= 2e-3, `${tensor}: ${error}`);
+    assert.deepEqual(exits, []);
+  });
+
+  test("small passes (a prompt prefilled in chunks) change nothing", async () => {
+    const { worst } = await tab.page.evaluate(async () =>
+      (await import("/in-page/parity.mjs")).compareForward("f32-long", "expected.safetensors", {
+        maxRows: 7,
+      }),
+    );
+    for (const [tensor, error] of Object.entries(worst)) assert.ok(error <= 1e-4, `${tensor}: ${error}`);
+  });
+
+  test("progress goes through the stages, and through all bytes of the weights", async () => {
+    const seen = await tab.page.evaluate(async () => {
+      const { LoopLM } = await import("/looplm/index.js");
+      const seen = [];
+      const model = await LoopLM.load("/models/shell-game/", {
+        onProgress: (progress) => seen.push(progress),
+      });
+      await model.dispose();
+      return seen;
+    });
+    const order = ["adapter", "config", "tokenizer", "weights", "compile", "ready"];
+    const phases = [...new Set(seen.map(({ phase }) => phase))];
+    assert.deepEqual([...phases].sort(), [...order].sort());
+    assert.equal(phases.at(-1), "ready");
+    const weights = seen.filter(({ phase }) => phase === "weights");
+    assert.ok(
+      weights.every(({ loaded, total }, i) => loaded >= (weights[i - 1]?.loaded ?? 0) && loaded <= total),
+    );
+    assert.equal(weights.at(-1).loaded, weights.at(-1).total);
+    assert.ok(weights.at(-1).total > 50_000);
+  });
+});
+
+describe("from Files", () => {
+  async function choose(folder) {
+    await tab.page.setContent('<input type="file" webkitdirectory>');
+    await tab.page.locator("input").setInputFiles(folder);
+  }
+
+  for (const [what, folder] of [
+    ["a chosen folder", `${FIXTURES}f32-sharded/model`],
+    ["the folder above it", `${FIXTURES}f32-sharded`],
+  ]) {
+    test(`${what}, shards and all`, async () => {
+      await choose(folder);
+      const vocabSize = await tab.page.evaluate(async () => {
+        const { LoopLM } = await import("/looplm/index.js");
+        const model = await LoopLM.load(document.querySelector("input").files);
+        await model.forward([1, 2, 3]);
+        await model.dispose();
+        return model.info.architecture.vocabSize;
+      });
+      assert.equal(vocabSize, 48);
+    });
+  }
+
+  test("a folder without a model", async () => {
+    await choose(fileURLToPath(new URL("in-page", import.meta.url)));
+    const error = await thrownBy(tab.page, async () => {
+      const { LoopLM } = await import("/looplm/index.js");
+      await LoopLM.load([...document.querySelector("input").files]);
+    });
+    assert.equal(error.code, "checkpoint-invalid");
+    assert.match(error.message, /config\.json/);
+  });
+
+  test("a file that ends too early", async () => {
+    await choose(`${FIXTURES}f32-mha/model`);
+    const error = await thrownBy(tab.page, async () => {
+      const { LoopLM } = await import("/looplm/index.js");
+      const files = [...document.querySelector("input").files].map((file) =>
+        file.name === "model.safetensors"
+          ? new File([file.slice(0, 10_000)], file.name)
+          : new File([file], file.name),
+      );
+      await LoopLM.load(files);
+    });
+    assert.equal(error.code, "checkpoint-invalid");
+    assert.match(error.message, /model\.safetensors/);
+  });
+});
+
+describe("a server that fails", () => {
+  const MODEL = "/fixtures/f32-mha/model/";
+  const failing = (what, file) => `/fail/${what}/${file}${MODEL}`;
+
+  for (const what of ["404", "html"]) {
+    for (const file of ["config.json", "model.safetensors"]) {
+      test(`${file} missing (${what})`, async () => {
+        const error = await thrownBy(tab.page, loadAndDispose, [failing(what, file), {}]);
+        assert.equal(error.code, "checkpoint-invalid");
+        assert.equal(error.name, "CheckpointError");
+        assert.ok(error.message.includes(file), error.message);
+      });
+    }
+  }
+
+  for (const file of ["config.json", "model.safetensors"]) {
+    test(`HTTP 500 for ${file}`, async () => {
+      const error = await thrownBy(tab.page, loadAndDispose, [failing("500", file), {}]);
+      assert.equal(error.code, "network");
+      assert.deepEqual(error.details, { url: `${tab.origin}${failing("500", file)}${file}`, status: 500 });
+    });
+  }
+
+  test("the connection lost in the middle of the weights", async () => {
+    for (const worker of [true, false]) {
+      const error = await thrownBy(tab.page, loadAndDispose, [
+        failing("cut", "model.safetensors"),
+        { worker },
+      ]);
+      assert.equal(error.code, "network");
+      assert.match(error.message, /connection lost after [1-9]\d* of \d+ bytes/);
+    }
+  });
+
+  test("weights that end too early", async () => {
+    const error = await thrownBy(tab.page, loadAndDispose, [failing("short", "model.safetensors"), {}]);
+    assert.equal(error.code, "checkpoint-invalid");
+    assert.match(error.message, /model\.safetensors/);
+  });
+
+  test("no such server, and no model folder at all", async () => {
+    const unreachable = await thrownBy(tab.page, loadAndDispose, ["http://127.0.0.1:9/", {}]);
+    assert.equal(unreachable.code, "network");
+    const nowhere = await thrownBy(tab.page, loadAndDispose, ["/nowhere/", {}]);
+    assert.equal(nowhere.code, "checkpoint-invalid");
+  });
+
+  test("after a failure a right address loads", async () => {
+    for (const what of ["cut", "500", "short"]) {
+      await thrownBy(tab.page, loadAndDispose, [failing(what, "model.safetensors"), { worker: false }]);
+    }
+    await tab.page.evaluate(loadAndDispose, [MODEL, { worker: false }]);
+  });
+});
+
+describe("the wasm elsewhere", () => {
+  test("wasmUrl is followed, relative to the page", async () => {
+    const wasmUrl = "looplm/wasm/looplm_bg.wasm";
+    await tab.page.evaluate(loadAndDispose, ["/fixtures/f32-mha/model", { wasmUrl }]);
+  });
+
+  test("a wrong one says so", async () => {
+    for (const wasmUrl of ["/nowhere.wasm", "/"]) {
+      const error = await thrownBy(tab.page, loadAndDispose, ["/fixtures/f32-mha/model", { wasmUrl }]);
+      assert.equal(error.code, "network");
+      assert.match(error.message, /wasmUrl/);
+    }
+    const wasmUrl = "/looplm/index.js";
+    const error = await thrownBy(tab.page, loadAndDispose, ["/fixtures/f32-mha/model", { wasmUrl }]);
+    assert.equal(error.code, "internal");
+  });
+});
+
+test("a signal stops a slow load at once", async () => {
+  for (const worker of [true, false]) {
+    const [error, waited] = await tab.page.evaluate(async (worker) => {
+      const { LoopLM } = await import("/looplm/index.js");
+      const abort = new AbortController();
+      const loading = LoopLM.load("/fail/slow/model.safetensors/models/shell-game", {
+        worker,
+        signal: abort.signal,
+        onProgress: ({ phase, loaded }) => {
+          if (phase === "weights" && loaded > 0 && !abort.signal.aborted) {
+            start = performance.now();
+            abort.abort();
+          }
+        },
+      });
+      let start = 0;
+      const error = await loading.catch(({ name, code }) => ({ name, code }));
+      return [error, performance.now() - start];
+    }, worker);
+    assert.deepEqual(error, { name: "AbortError", code: "aborted" });
+    assert.ok(waited < 1000, `${waited} ms`);
+  }
+});
+
+describe("dispose frees the GPU", () => {
+  test("50 times in the page: every device is destroyed, and its buffers with it", async () => {
+    const lost = await tab.page.evaluate(async () => {
+      const { LoopLM } = await import("/looplm/index.js");
+      const devices = [];
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = async function (...args) {
+        const device = await requestDevice.apply(this, args);
+        devices.push(device);
+        return device;
+      };
+      try {
+        for (let i = 0; i < 50; i++) {
+          const model = await LoopLM.load("/models/shell-game/", { worker: false });
+          if (i % 10 === 0) await model.generate("swap12 left", { maxNewTokens: 2 }).next();
+          await model.dispose();
+        }
+      } finally {
+        GPUAdapter.prototype.requestDevice = requestDevice;
+      }
+      const late = new Promise((resolve) => setTimeout(resolve, 5000, { reason: "still there" }));
+      return Promise.all(devices.map(async (device) => (await Promise.race([device.lost, late])).reason));
+    });
+    assert.deepEqual(lost, Array(50).fill("destroyed"));
+  });
+
+  test("50 times in Workers", async () => {
+    const texts = await tab.page.evaluate(async () => {
+      const { LoopLM } = await import("/looplm/index.js");
+      const texts = new Set();
+      for (let i = 0; i < 50; i++) {
+        const model = await LoopLM.load("/models/shell-game/");
+        const { exitSteps } = await model.forward("swap12 left swap23", { gate: 0.5 });
+        texts.add(exitSteps.join());
+        await model.dispose();
+      }
+      return [...texts];
+    });
+    assert.equal(texts.length, 1, "every load answers alike");
+    await noWorkerLeft(tab.page);
+  });
+});
