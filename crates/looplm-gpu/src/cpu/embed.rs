@@ -1,0 +1,19 @@
+use super::rms_norm;
+use crate::{rows::GpuRow, stride};
+
+/// Twin of `embed`: returns (h, x) and updates `state`. `embedding` is [vocabulary, width] without padding.
+pub fn embed(width: usize, epsilon: f32, rows: &[GpuRow], embedding: &[f32], gain: &[f32], state: &mut [f32]) -> (Vec<f32>, Vec<f32>) {
+    let padded = stride(width);
+    let mut h = vec![0.0; rows.len() * padded];
+    let mut x = h.clone();
+    for (r, row) in rows.iter().enumerate() {
+        let slot = &mut state[row.state as usize * padded..][..padded];
+        if row.step == 1 {
+            slot.fill(0.0);
+            slot[..width].copy_from_slice(&embedding[row.token as usize * width..][..width]);
+        }
+        h[r * padded..][..padded].copy_from_slice(slot);
+        x[r * padded..][..width].copy_from_slice(&rms_norm(&slot[..width], gain, epsilon));
+    }
+    (h, x)
+}

@@ -1,0 +1,206 @@
+//! Adapter and device: opened once, their limits and tier reported, their faults collected.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::GpuError;
+
+/// What the kernels may use, chosen when the device is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// WebGPU's default limits and no optional feature. Everything works here.
+    Baseline,
+}
+
+impl Tier {
+    /// Name of the tier.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+        }
+    }
+}
+
+/// What a person should know of the adapter in use.
+#[derive(Debug, Clone)]
+pub struct AdapterReport {
+    /// Name of the adapter, as the driver gives it. Browsers often hide it.
+    pub name: String,
+    /// Driver name and version where known.
+    pub driver: String,
+    /// `vulkan`, `metal`, `dx12` or `webgpu`.
+    pub backend: String,
+    /// What the kernels use of it.
+    pub tier: Tier,
+    /// Optional features it offers, whether or not the tier uses them: `f16`, `subgroups`.
+    pub offers: Vec<&'static str>,
+}
+
+/// How to open a device.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceOptions {
+    /// Lower the largest storage binding to this many bytes, to act like a smaller adapter.
+    pub max_binding_size: Option<u64>,
+}
+
+#[derive(Default)]
+struct Faults {
+    lost: Option<String>,
+    first: Option<GpuError>,
+}
+
+/// An open device with its queue. Cheap to clone; the device is destroyed by [`Gpu::destroy`].
+#[derive(Clone)]
+pub struct Gpu {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    report: Arc<AdapterReport>,
+    max_binding: u64,
+    max_buffer: u64,
+    faults: Arc<Mutex<Faults>>,
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gpu").field("adapter", &self.report.name).finish_non_exhaustive()
+    }
+}
+
+fn lock(faults: &Mutex<Faults>) -> MutexGuard<'_, Faults> {
+    faults.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gpu {
+    /// Opens the fastest adapter with WebGPU's default limits, and storage buffers as large as it offers.
+    ///
+    /// # Errors
+    /// [`GpuError::NoAdapter`], [`GpuError::NoDevice`].
+    pub async fn open(options: &DeviceOptions) -> Result<Self, GpuError> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+        let adapter = instance
+            .request_adapter(&wgpu::RequestAdapterOptions {
+                power_preference: wgpu::PowerPreference::HighPerformance,
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| GpuError::NoAdapter { reason: e.to_string() })?;
+        let info = adapter.get_info();
+        let offered = adapter.limits();
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+            max_buffer_size: offered.max_buffer_size,
+            ..wgpu::Limits::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("looplm"),
+                required_limits: limits.clone(),
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| GpuError::NoDevice { adapter: info.name.clone(), reason: e.to_string() })?;
+
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let collect = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            log::error!("WebGPU: {error}");
+            let fault = match error {
+                wgpu::Error::OutOfMemory { .. } => GpuError::OutOfMemory { what: "a command".into(), needed: 0 },
+                other => GpuError::Internal(other.to_string()),
+            };
+            lock(&collect).first.get_or_insert(fault);
+        }));
+        let collect = faults.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            lock(&collect).lost = Some(if message.is_empty() { format!("{reason:?}") } else { message });
+        });
+
+        let features = adapter.features();
+        let mut offers = Vec::new();
+        if features.contains(wgpu::Features::SHADER_F16) {
+            offers.push("f16");
+        }
+        if features.contains(wgpu::Features::SUBGROUP) {
+            offers.push("subgroups");
+        }
+        let max_binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        Ok(Self {
+            device,
+            queue,
+            report: Arc::new(AdapterReport {
+                name: if info.name.is_empty() { "unnamed adapter".into() } else { info.name },
+                driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+                backend: info.backend.to_string(),
+                tier: Tier::Baseline,
+                offers,
+            }),
+            max_binding: options.max_binding_size.map_or(max_binding, |m| m.min(max_binding)),
+            max_buffer: limits.max_buffer_size,
+            faults,
+        })
+    }
+
+    /// The adapter in use.
+    pub fn report(&self) -> &AdapterReport {
+        &self.report
+    }
+
+    /// Largest storage buffer that a kernel can bind, in bytes.
+    pub fn max_binding(&self) -> u64 {
+        self.max_binding
+    }
+
+    /// Largest buffer, in bytes.
+    pub fn max_buffer(&self) -> u64 {
+        self.max_buffer
+    }
+
+    /// The device, for what this crate has no wrapper for.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The queue of the device.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// Says whether something went wrong since the last look, and forgets it (a lost device stays lost).
+    ///
+    /// # Errors
+    /// [`GpuError::DeviceLost`], or the first fault reported since.
+    pub fn check(&self) -> Result<(), GpuError> {
+        let mut faults = lock(&self.faults);
+        if let Some(reason) = &faults.lost {
+            return Err(GpuError::DeviceLost { reason: reason.clone() });
+        }
+        faults.first.take().map_or(Ok(()), Err)
+    }
+
+    /// Submits what was recorded.
+    pub fn submit(&self, encoder: wgpu::CommandEncoder) {
+        self.queue.submit([encoder.finish()]);
+    }
+
+    /// A recorder of commands.
+    pub fn encoder(&self) -> wgpu::CommandEncoder {
+        self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("looplm") })
+    }
+
+    /// Hands everything written with [`crate::Buffer::write`] to the device, and natively waits until it is there, so
+    /// that the staging copies are given back.
+    pub fn flush(&self) -> Result<(), GpuError> {
+        self.queue.submit([]);
+        self.wait()
+    }
+
+    /// Natively waits for all submitted work; in a browser there is nothing to wait with, and this returns at once.
+    pub fn wait(&self) -> Result<(), GpuError> {
+        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| GpuError::DeviceLost { reason: e.to_string() })?;
+        Ok(())
+    }
+
+    /// Destroys the device and gives its memory back. Everything made from it is dead afterwards.
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+}

@@ -1,0 +1,180 @@
+//! What all kernels share: shader module, bind group layout, pipelines by constants, dispatches.
+
+use std::sync::OnceLock;
+
+use crate::{buffer::Buffer, device::Gpu, error::GpuError, rows::Table};
+
+/// How a kernel uses one of its bindings in group 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// Storage, read only.
+    Read,
+    /// Storage, read and written.
+    Write,
+    /// Uniform.
+    Uniform,
+}
+
+/// The text of a kernel and how it is bound.
+#[derive(Debug, Clone, Copy)]
+pub struct Source {
+    /// Name of the kernel and of its file in `shaders/`.
+    pub name: &'static str,
+    /// WGSL with its imports resolved.
+    pub wgsl: &'static str,
+    /// Bindings of group 0 in order.
+    pub bindings: &'static [Binding],
+    /// Whether it reads the row table in group 1.
+    pub rows: bool,
+    /// Entry points.
+    pub entries: &'static [&'static str],
+}
+
+/// Values of a pipeline's override constants.
+pub type Constants = Vec<(&'static str, f64)>;
+
+/// The layout of group 1: the row table with a dynamic offset.
+pub(crate) fn rows_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
+    gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("rows"),
+        entries: &[wgpu::BindGroupLayoutEntry {
+            binding: 0,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Storage { read_only: true },
+                has_dynamic_offset: true,
+                min_binding_size: None,
+            },
+            count: None,
+        }],
+    })
+}
+
+/// A shader with its layouts.
+#[derive(Debug)]
+pub struct Kernel {
+    source: Source,
+    module: wgpu::ShaderModule,
+    group: wgpu::BindGroupLayout,
+    layout: wgpu::PipelineLayout,
+}
+
+impl Kernel {
+    /// Compiles the shader's module.
+    pub fn new(gpu: &Gpu, source: Source) -> Self {
+        let entries: Vec<_> = source
+            .bindings
+            .iter()
+            .enumerate()
+            .map(|(i, binding)| wgpu::BindGroupLayoutEntry {
+                binding: i as u32,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: match binding {
+                        Binding::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                        Binding::Write => wgpu::BufferBindingType::Storage { read_only: false },
+                        Binding::Uniform => wgpu::BufferBindingType::Uniform,
+                    },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let group = gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(source.name),
+            entries: &entries,
+        });
+        let rows = rows_layout(gpu);
+        let groups = [Some(&group), Some(&rows)];
+        let layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(source.name),
+            bind_group_layouts: if source.rows { &groups } else { &groups[..1] },
+            immediate_size: 0,
+        });
+        let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(source.name),
+            source: wgpu::ShaderSource::Wgsl(source.wgsl.into()),
+        });
+        Self { source, module, group, layout }
+    }
+
+    /// A pipeline of one entry point with its override constants.
+    pub fn pipeline(&self, gpu: &Gpu, entry: &str, constants: &[(&str, f64)]) -> wgpu::ComputePipeline {
+        gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(self.source.name),
+            layout: Some(&self.layout),
+            module: &self.module,
+            entry_point: Some(entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants,
+                // Every kernel writes its workgroup memory before it reads it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        })
+    }
+
+    /// Binds buffers to group 0, in the order of the shader's bindings.
+    pub fn bind(&self, gpu: &Gpu, buffers: &[&Buffer]) -> wgpu::BindGroup {
+        debug_assert_eq!(buffers.len(), self.source.bindings.len(), "{}", self.source.name);
+        let entries: Vec<_> = buffers
+            .iter()
+            .enumerate()
+            .map(|(i, buffer)| wgpu::BindGroupEntry { binding: i as u32, resource: buffer.raw().as_entire_binding() })
+            .collect();
+        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(self.source.name),
+            layout: &self.group,
+            entries: &entries,
+        })
+    }
+}
+
+/// A pipeline that is compiled when it is first needed.
+#[derive(Debug)]
+pub struct Lazy {
+    entry: &'static str,
+    constants: Constants,
+    pipeline: OnceLock<wgpu::ComputePipeline>,
+}
+
+impl Lazy {
+    /// A pipeline of `entry` with these constants, not compiled yet.
+    pub fn new(entry: &'static str, constants: Constants) -> Self {
+        Self { entry, constants, pipeline: OnceLock::new() }
+    }
+
+    /// The pipeline, compiled now if it is not yet.
+    pub fn get(&self, gpu: &Gpu, kernel: &Kernel) -> &wgpu::ComputePipeline {
+        self.pipeline.get_or_init(|| kernel.pipeline(gpu, self.entry, &self.constants))
+    }
+}
+
+/// Something that can be recorded into a compute pass for the rows of a table.
+pub trait Op {
+    /// Records its dispatches; the row table is already bound. Returns how many there were.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if the rows exceed what WebGPU dispatches at once.
+    fn encode(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError>;
+}
+
+/// Largest number of workgroups in one dimension of a dispatch (WebGPU's default limit).
+pub const MAX_WORKGROUPS: u32 = 65_535;
+
+pub(crate) fn dispatch(
+    kernel: &'static str,
+    pass: &mut wgpu::ComputePass<'_>,
+    pipeline: &wgpu::ComputePipeline,
+    bind_group: &wgpu::BindGroup,
+    grid: [usize; 2],
+) -> Result<(), GpuError> {
+    if grid.iter().any(|&n| n > MAX_WORKGROUPS as usize) {
+        return Err(crate::error::shape(kernel, format!("{grid:?} workgroups, but a dispatch takes at most {MAX_WORKGROUPS}")));
+    }
+    pass.set_pipeline(pipeline);
+    pass.set_bind_group(0, bind_group, &[]);
+    pass.dispatch_workgroups(grid[0] as u32, grid[1] as u32, 1);
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! attention: causal attention over each row's KV plane. See `shaders/attention.wgsl`.
+
+use super::qkv::AttentionShape;
+use crate::{
+    buffer::Buffer,
+    device::Gpu,
+    error::{GpuError, shape},
+    kernel::{Binding, Kernel, Op, Source, dispatch},
+    rows::Table,
+    stride,
+};
+
+/// The shader.
+pub const SOURCE: Source = Source {
+    name: "attention",
+    wgsl: include_str!(concat!(env!("OUT_DIR"), "/attention.wgsl")),
+    bindings: &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
+    rows: true,
+    entries: &["main"],
+};
+
+/// The kernel for one attention shape.
+#[derive(Debug)]
+pub struct Attention {
+    shape: AttentionShape,
+    kernel: Kernel,
+    pipeline: wgpu::ComputePipeline,
+}
+
+impl Attention {
+    /// A kernel for this shape.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`].
+    pub fn new(gpu: &Gpu, shape: AttentionShape) -> Result<Self, GpuError> {
+        shape.check()?;
+        let kernel = Kernel::new(gpu, SOURCE);
+        let mut constants = shape.constants();
+        constants.push(("OUT_STRIDE", stride(shape.heads * shape.head_dim) as f64));
+        constants.push(("SCALE", 1.0 / (shape.head_dim as f64).sqrt()));
+        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        Ok(Self { shape, kernel, pipeline })
+    }
+
+    /// Binds `q` [rows, heads, head_stride], `keys` and `values` [entries, kv_heads, head_stride], and
+    /// `out` [rows, stride(heads * head_dim)].
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if keys and values differ in size.
+    pub fn bind(&self, gpu: &Gpu, q: &Buffer, keys: &Buffer, values: &Buffer, out: &Buffer) -> Result<AttentionOp, GpuError> {
+        if keys.size() != values.size() {
+            return Err(shape(SOURCE.name, "keys and values must be of one size"));
+        }
+        Ok(AttentionOp {
+            pipeline: self.pipeline.clone(),
+            bind_group: self.kernel.bind(gpu, &[q, keys, values, out]),
+            heads: self.shape.heads,
+        })
+    }
+}
+
+/// Attention bound to its buffers.
+#[derive(Debug)]
+pub struct AttentionOp {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    heads: usize,
+}
+
+impl Op for AttentionOp {
+    fn encode(&self, _gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError> {
+        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, [self.heads, table.rows])?;
+        Ok(1)
+    }
+}

@@ -1,0 +1,103 @@
+//! finish: the end of a recurrent step: final norm, exit gate, exit. See `shaders/finish.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{
+    MAX_STEPS,
+    buffer::Buffer,
+    device::Gpu,
+    error::{GpuError, shape},
+    kernel::{Binding, Kernel, Op, Source, dispatch},
+    rows::Table,
+    stride,
+};
+
+/// The shader.
+pub const SOURCE: Source = Source {
+    name: "finish",
+    wgsl: include_str!(concat!(env!("OUT_DIR"), "/finish.wgsl")),
+    bindings: &[Binding::Read, Binding::Read, Binding::Read, Binding::Write, Binding::Write, Binding::Write],
+    rows: true,
+    entries: &["main"],
+};
+
+/// What the gate said of a row so far, step by step.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct Record {
+    /// The step at which the row left, 0 while it has not.
+    pub exit_step: u32,
+    /// Sum of the exit probabilities so far.
+    pub cumulated: f32,
+    /// Product of (1 - lambda) so far.
+    pub survival: f32,
+    /// Steps done.
+    pub steps: u32,
+    /// Instantaneous exit probability of each step.
+    pub lambda: [f32; MAX_STEPS],
+    /// Probability of leaving first at each step; the last takes what remains.
+    pub p: [f32; MAX_STEPS],
+    /// Norm of the state's change over the norm of the state before, for each step.
+    pub change: [f32; MAX_STEPS],
+}
+
+/// The buffers of finish.
+#[derive(Debug, Clone, Copy)]
+pub struct FinishBuffers<'a> {
+    /// [rows, stride(width)]: output of the last product.
+    pub a: &'a Buffer,
+    /// [rows, stride(width)]: residual stream.
+    pub h: &'a Buffer,
+    /// [3, stride(width)] and one more: gain of the branch, final gain, gate, bias.
+    pub gains: &'a Buffer,
+    /// [slots, stride(width)].
+    pub state: &'a Buffer,
+    /// [slots, stride(width)].
+    pub exit_state: &'a Buffer,
+    /// [slots] of [`Record`].
+    pub records: &'a Buffer,
+}
+
+/// The kernel for one width.
+#[derive(Debug)]
+pub struct Finish {
+    width: usize,
+    kernel: Kernel,
+    pipeline: wgpu::ComputePipeline,
+}
+
+impl Finish {
+    /// A kernel for rows of `width` elements.
+    pub fn new(gpu: &Gpu, width: usize, epsilon: f32) -> Self {
+        let kernel = Kernel::new(gpu, SOURCE);
+        let constants = [("WIDTH", width as f64), ("STRIDE", stride(width) as f64), ("EPSILON", f64::from(epsilon))];
+        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        Self { width, kernel, pipeline }
+    }
+
+    /// Binds its buffers.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if `gains` is too small.
+    pub fn bind(&self, gpu: &Gpu, to: FinishBuffers<'_>) -> Result<FinishOp, GpuError> {
+        if to.gains.size() < ((3 * stride(self.width) + 1) * 4) as u64 {
+            return Err(shape(SOURCE.name, "gains must hold three rows and the gate's bias"));
+        }
+        let bind_group = self.kernel.bind(gpu, &[to.a, to.h, to.gains, to.state, to.exit_state, to.records]);
+        Ok(FinishOp { pipeline: self.pipeline.clone(), bind_group })
+    }
+}
+
+/// The kernel bound to its buffers.
+#[derive(Debug)]
+pub struct FinishOp {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+}
+
+impl Op for FinishOp {
+    fn encode(&self, _gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError> {
+        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, [table.rows, 1])?;
+        Ok(1)
+    }
+}

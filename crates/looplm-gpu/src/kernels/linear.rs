@@ -1,0 +1,48 @@
+//! linear: y = x W^T. See `shaders/linear.wgsl`.
+
+use std::sync::Arc;
+
+use super::projection::{Projection, ProjectionOp};
+use crate::{
+    buffer::Buffer,
+    device::Gpu,
+    error::{GpuError, shape},
+    kernel::{Binding, Kernel, Source},
+    matrix::{Arrangement, Matrix},
+};
+
+/// The shader.
+pub const SOURCE: Source = Source {
+    name: "linear",
+    wgsl: include_str!(concat!(env!("OUT_DIR"), "/linear.wgsl")),
+    bindings: &[Binding::Read, Binding::Read, Binding::Uniform, Binding::Write],
+    rows: true,
+    entries: &["main_few", "main_tile"],
+};
+
+/// The kernel for matrices of one number of inputs and one format.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    projection: Arc<Projection>,
+}
+
+impl Linear {
+    /// A kernel for matrices like `matrix`. With `gather_states` a row reads `x` at its state slot instead of at its
+    /// place in the pass: the head over states.
+    pub fn new(gpu: &Gpu, matrix: &Matrix, gather_states: bool) -> Self {
+        let extra = [("GATHER_STATES", if gather_states { 1.0 } else { 0.0 })];
+        Self { projection: Arc::new(Projection::new(SOURCE.name, Kernel::new(gpu, SOURCE), matrix, &extra)) }
+    }
+
+    /// Binds `x` [rows or slots, stride(K)] and `y` [rows, stride(N)].
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if the matrix is not plain or a buffer holds less than a row.
+    pub fn bind(&self, gpu: &Gpu, matrix: &Matrix, x: &Buffer, y: &Buffer) -> Result<ProjectionOp, GpuError> {
+        if matrix.shape.arrangement != Arrangement::Plain {
+            return Err(shape(SOURCE.name, "takes a plain matrix"));
+        }
+        self.projection.fits(matrix, x)?;
+        Ok(ProjectionOp { parts: self.projection.bind(gpu, matrix, x, &[y]), projection: self.projection.clone() })
+    }
+}

@@ -1,0 +1,139 @@
+//! What linear, qkv and swiglu share: the variants of `shaders/shared/matmul.wgsl`, and its parts.
+
+use crate::{
+    buffer::Buffer,
+    device::Gpu,
+    error::GpuError,
+    kernel::{Constants, Kernel, Lazy, Op, dispatch},
+    matrix::Matrix,
+    rows::Table,
+    stride,
+};
+
+/// How a product is computed for a number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowVariant {
+    /// Up to this many rows (1, 2, 4 or 8) at once; every weight is read once.
+    Few(usize),
+    /// Tiles of 32 rows by 64 slots.
+    Tile,
+}
+
+const FEW: [usize; 4] = [1, 2, 4, 8];
+const FEW_SLOTS: usize = 4;
+const TILE_ROWS: usize = 32;
+const TILE_SLOTS: usize = 64;
+
+impl RowVariant {
+    /// All variants.
+    pub const ALL: [Self; 5] = [Self::Few(1), Self::Few(2), Self::Few(4), Self::Few(8), Self::Tile];
+
+    /// The variant for a pass of `rows` rows.
+    pub fn for_rows(rows: usize) -> Self {
+        FEW.into_iter().find(|&few| rows <= few).map_or(Self::Tile, Self::Few)
+    }
+
+    /// Entry point of the shaders.
+    pub(crate) fn entry(self) -> &'static str {
+        match self {
+            Self::Few(_) => "main_few",
+            Self::Tile => "main_tile",
+        }
+    }
+
+    fn index(self) -> usize {
+        Self::ALL.iter().position(|&v| v == self).unwrap_or(FEW.len())
+    }
+
+    fn grid(self, rows: usize, slots: usize) -> [usize; 2] {
+        match self {
+            Self::Few(few) => [slots.div_ceil(FEW_SLOTS), rows.div_ceil(few)],
+            Self::Tile => [slots.div_ceil(TILE_SLOTS), rows.div_ceil(TILE_ROWS)],
+        }
+    }
+}
+
+/// A kernel of the family with its variants, for one number of inputs and one format.
+#[derive(Debug)]
+pub(crate) struct Projection {
+    pub(crate) name: &'static str,
+    pub(crate) kernel: Kernel,
+    pub(crate) variants: Vec<Lazy>,
+}
+
+impl Projection {
+    /// `extra` are the constants of the kernel itself.
+    pub(crate) fn new(name: &'static str, kernel: Kernel, matrix: &Matrix, extra: &[(&'static str, f64)]) -> Self {
+        let variants = RowVariant::ALL
+            .iter()
+            .map(|variant| {
+                let mut constants: Constants = extra.to_vec();
+                constants.push(("K_BLOCKS", (stride(matrix.shape.inputs) / crate::ALIGN) as f64));
+                constants.push(("WEIGHT_FORMAT", matrix.shape.format.constant()));
+                if let RowVariant::Few(few) = variant {
+                    constants.push(("FEW_ROWS", *few as f64));
+                }
+                Lazy::new(variant.entry(), constants)
+            })
+            .collect();
+        Self { name, kernel, variants }
+    }
+
+    pub(crate) fn fits(&self, matrix: &Matrix, x: &Buffer) -> Result<(), GpuError> {
+        let row = (stride(matrix.shape.inputs) * 4) as u64;
+        if x.size() < row {
+            return Err(crate::error::shape(self.name, format!("x holds {} bytes, but a row has {row}", x.size())));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn bind(&self, gpu: &Gpu, matrix: &Matrix, x: &Buffer, others: &[&Buffer]) -> Vec<BoundPart> {
+        matrix
+            .parts
+            .iter()
+            .map(|part| {
+                let mut buffers = vec![&part.buffer, x, &part.uniform];
+                buffers.extend_from_slice(others);
+                BoundPart { bind_group: self.kernel.bind(gpu, &buffers), slots: part.slots }
+            })
+            .collect()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct BoundPart {
+    bind_group: wgpu::BindGroup,
+    slots: usize,
+}
+
+/// A product of this family bound to its buffers.
+#[derive(Debug)]
+pub struct ProjectionOp {
+    pub(crate) projection: std::sync::Arc<Projection>,
+    pub(crate) parts: Vec<BoundPart>,
+}
+
+impl ProjectionOp {
+    /// Records it with the given variant, whatever the number of rows: for tests and benches.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if the grid is larger than a dispatch.
+    pub fn encode_as(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table, variant: RowVariant) -> Result<usize, GpuError> {
+        let pipeline = self.projection.variants[variant.index()].get(gpu, &self.projection.kernel);
+        for part in &self.parts {
+            dispatch(self.projection.name, pass, pipeline, &part.bind_group, variant.grid(table.rows, part.slots))?;
+        }
+        Ok(self.parts.len())
+    }
+
+    /// Compiles the variant for `rows` rows now rather than at its first use.
+    pub fn warm_up(&self, gpu: &Gpu, rows: usize) {
+        self.projection.variants[RowVariant::for_rows(rows).index()].get(gpu, &self.projection.kernel);
+    }
+}
+
+impl Op for ProjectionOp {
+    fn encode(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError> {
+        self.encode_as(gpu, pass, table, RowVariant::for_rows(table.rows))
+    }
+}

@@ -1,0 +1,120 @@
+//! qkv: projections, rotary embedding and the KV write. See `shaders/qkv.wgsl`.
+
+use std::sync::Arc;
+
+use super::projection::{Projection, ProjectionOp};
+use crate::{
+    buffer::Buffer,
+    device::Gpu,
+    error::{GpuError, shape},
+    head_stride,
+    kernel::{Binding, Kernel, Source},
+    matrix::{Arrangement, Matrix},
+};
+
+/// Sizes of an attention block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Query heads.
+    pub heads: usize,
+    /// Key/value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Elements of a head; even, at most 256.
+    pub head_dim: usize,
+}
+
+impl AttentionShape {
+    /// Checks what the kernels were written for.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`].
+    pub fn check(&self) -> Result<(), GpuError> {
+        if self.heads == 0 || self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads) {
+            return Err(shape("attention", format!("{} query heads cannot share {} key/value heads", self.heads, self.kv_heads)));
+        }
+        if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) || self.head_dim > 256 {
+            return Err(shape("attention", format!("head_dim {} is not an even number of at most 256", self.head_dim)));
+        }
+        Ok(())
+    }
+
+    /// Elements of one KV entry (all key/value heads, padded).
+    pub fn entry(&self) -> usize {
+        self.kv_heads * head_stride(self.head_dim)
+    }
+
+    pub(crate) fn constants(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("HEADS", self.heads as f64),
+            ("KV_HEADS", self.kv_heads as f64),
+            ("HEAD_DIM", self.head_dim as f64),
+            ("HEAD_STRIDE", head_stride(self.head_dim) as f64),
+        ]
+    }
+}
+
+/// The shader.
+pub const SOURCE: Source = Source {
+    name: "qkv",
+    wgsl: include_str!(concat!(env!("OUT_DIR"), "/qkv.wgsl")),
+    bindings: &[
+        Binding::Read,
+        Binding::Read,
+        Binding::Uniform,
+        Binding::Read,
+        Binding::Write,
+        Binding::Write,
+        Binding::Write,
+    ],
+    rows: true,
+    entries: &["main_few", "main_tile"],
+};
+
+/// The kernel for one attention shape, number of inputs and format.
+#[derive(Debug, Clone)]
+pub struct Qkv {
+    shape: AttentionShape,
+    projection: Arc<Projection>,
+}
+
+/// The buffers that qkv writes, beside the rotary table it reads.
+#[derive(Debug, Clone, Copy)]
+pub struct QkvBuffers<'a> {
+    /// [positions, head_dim / 2] of (cos, sin).
+    pub rotary: &'a Buffer,
+    /// [rows, heads, head_stride].
+    pub q: &'a Buffer,
+    /// [KV entries, kv_heads, head_stride].
+    pub keys: &'a Buffer,
+    /// As `keys`.
+    pub values: &'a Buffer,
+}
+
+impl Qkv {
+    /// A kernel for matrices like `matrix`, whose rows are the query heads, then the key heads, then the value heads.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if the shapes do not fit each other.
+    pub fn new(gpu: &Gpu, shape_: AttentionShape, matrix: &Matrix) -> Result<Self, GpuError> {
+        shape_.check()?;
+        let rows = (shape_.heads + 2 * shape_.kv_heads) * shape_.head_dim;
+        if matrix.shape.arrangement != Arrangement::Heads(shape_.head_dim) || matrix.shape.outputs != rows {
+            return Err(shape(SOURCE.name, format!("takes a matrix of {rows} rows in heads of {}", shape_.head_dim)));
+        }
+        let projection = Projection::new(SOURCE.name, Kernel::new(gpu, SOURCE), matrix, &shape_.constants());
+        Ok(Self { shape: shape_, projection: Arc::new(projection) })
+    }
+
+    /// Binds `x` [rows, stride(K)] and the rest.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if a buffer holds less than a row.
+    pub fn bind(&self, gpu: &Gpu, matrix: &Matrix, x: &Buffer, to: QkvBuffers<'_>) -> Result<ProjectionOp, GpuError> {
+        self.projection.fits(matrix, x)?;
+        if to.keys.size() < (self.shape.entry() * 4) as u64 || to.keys.size() != to.values.size() {
+            return Err(shape(SOURCE.name, "keys and values must be of one size and hold at least an entry"));
+        }
+        let parts = self.projection.bind(gpu, matrix, x, &[to.rotary, to.q, to.keys, to.values]);
+        Ok(ProjectionOp { parts, projection: self.projection.clone() })
+    }
+}

@@ -1,0 +1,93 @@
+//! sample: the next token of each row, drawn on the device. See `shaders/sample.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{
+    buffer::Buffer,
+    device::Gpu,
+    error::GpuError,
+    kernel::{Binding, Kernel, Source, dispatch},
+    stride,
+};
+
+/// The shader.
+pub const SOURCE: Source = Source {
+    name: "sample",
+    wgsl: include_str!(concat!(env!("OUT_DIR"), "/sample.wgsl")),
+    bindings: &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
+    rows: false,
+    entries: &["main"],
+};
+
+/// How to draw the token of one row.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct SampleRequest {
+    /// 0 is greedy.
+    pub temperature: f32,
+    /// Keep the k most probable; 0 is off.
+    pub top_k: u32,
+    /// Keep the most probable that together reach p; 1 is off.
+    pub top_p: f32,
+    /// Keep those at least this probable relative to the most probable; 0 is off.
+    pub min_p: f32,
+    /// Divide (or multiply, if negative) the logits of tokens seen before; 1 is off.
+    pub repetition_penalty: f32,
+    /// Low half of the seed.
+    pub seed_low: u32,
+    /// High half of the seed.
+    pub seed_high: u32,
+    /// Position of the token to draw.
+    pub position: u32,
+    /// The sequence's row in `seen`.
+    pub sequence: u32,
+    /// Zero.
+    pub pad: [u32; 3],
+}
+
+/// Words of `seen` for one sequence.
+pub const fn seen_words(vocab: usize) -> usize {
+    vocab.div_ceil(32)
+}
+
+/// The kernel for one vocabulary.
+#[derive(Debug)]
+pub struct Sample {
+    kernel: Kernel,
+    pipeline: wgpu::ComputePipeline,
+}
+
+impl Sample {
+    /// A kernel for logits of `vocab` tokens.
+    pub fn new(gpu: &Gpu, vocab: usize) -> Self {
+        let kernel = Kernel::new(gpu, SOURCE);
+        let constants = [("VOCAB", vocab as f64), ("STRIDE", stride(vocab) as f64)];
+        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        Self { kernel, pipeline }
+    }
+
+    /// Binds `logits` [rows, stride(vocab)], `requests` [rows] of [`SampleRequest`],
+    /// `seen` [sequences, [`seen_words`]] and `tokens` [rows].
+    pub fn bind(&self, gpu: &Gpu, logits: &Buffer, requests: &Buffer, seen: &Buffer, tokens: &Buffer) -> SampleOp {
+        let bind_group = self.kernel.bind(gpu, &[logits, requests, seen, tokens]);
+        SampleOp { pipeline: self.pipeline.clone(), bind_group }
+    }
+}
+
+/// The kernel bound to its buffers.
+#[derive(Debug)]
+pub struct SampleOp {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+}
+
+impl SampleOp {
+    /// Records the draw for the first `rows` rows of logits.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if there are too many.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, rows: usize) -> Result<usize, GpuError> {
+        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, [rows, 1])?;
+        Ok(1)
+    }
+}

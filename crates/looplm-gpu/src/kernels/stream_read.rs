@@ -1,0 +1,52 @@
+//! stream_read: the benchmark's yardstick. See `shaders/stream_read.wgsl`.
+
+use crate::{
+    buffer::Buffer,
+    device::Gpu,
+    error::GpuError,
+    kernel::{Binding, Kernel, Source, dispatch},
+};
+
+/// The shader.
+pub const SOURCE: Source = Source {
+    name: "stream_read",
+    wgsl: include_str!(concat!(env!("OUT_DIR"), "/stream_read.wgsl")),
+    bindings: &[Binding::Read, Binding::Write],
+    rows: false,
+    entries: &["main"],
+};
+
+/// Invocations of a dispatch.
+const INVOCATIONS: usize = 64 * 1024;
+
+/// Reads a whole buffer once.
+#[derive(Debug)]
+pub struct StreamRead {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    _sums: Buffer,
+}
+
+impl StreamRead {
+    /// A kernel that reads `data`.
+    ///
+    /// # Errors
+    /// [`GpuError::OutOfMemory`].
+    pub async fn new(gpu: &Gpu, data: &Buffer) -> Result<Self, GpuError> {
+        let kernel = Kernel::new(gpu, SOURCE);
+        let constants = [("COUNT", (data.size() / 16) as f64), ("INVOCATIONS", INVOCATIONS as f64)];
+        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        let sums = Buffer::storage(gpu, "stream_read", (INVOCATIONS * 4) as u64).await?;
+        let bind_group = kernel.bind(gpu, &[data, &sums]);
+        Ok(Self { pipeline, bind_group, _sums: sums })
+    }
+
+    /// Records one reading.
+    ///
+    /// # Errors
+    /// None on a valid device.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<usize, GpuError> {
+        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, [INVOCATIONS / 64, 1])?;
+        Ok(1)
+    }
+}

@@ -1,0 +1,46 @@
+//! swiglu: m = silu(x G^T) * (x U^T) over a paired matrix. See `shaders/swiglu.wgsl`.
+
+use std::sync::Arc;
+
+use super::projection::{Projection, ProjectionOp};
+use crate::{
+    buffer::Buffer,
+    device::Gpu,
+    error::{GpuError, shape},
+    kernel::{Binding, Kernel, Source},
+    matrix::{Arrangement, Matrix},
+};
+
+/// The shader.
+pub const SOURCE: Source = Source {
+    name: "swiglu",
+    wgsl: include_str!(concat!(env!("OUT_DIR"), "/swiglu.wgsl")),
+    bindings: &[Binding::Read, Binding::Read, Binding::Uniform, Binding::Write],
+    rows: true,
+    entries: &["main_few", "main_tile"],
+};
+
+/// The kernel for matrices of one number of inputs and one format.
+#[derive(Debug, Clone)]
+pub struct Swiglu {
+    projection: Arc<Projection>,
+}
+
+impl Swiglu {
+    /// A kernel for matrices like `matrix`.
+    pub fn new(gpu: &Gpu, matrix: &Matrix) -> Self {
+        Self { projection: Arc::new(Projection::new(SOURCE.name, Kernel::new(gpu, SOURCE), matrix, &[])) }
+    }
+
+    /// Binds `x` [rows, stride(K)] and `m` [rows, stride(N)].
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if the matrix is not paired or a buffer holds less than a row.
+    pub fn bind(&self, gpu: &Gpu, matrix: &Matrix, x: &Buffer, m: &Buffer) -> Result<ProjectionOp, GpuError> {
+        if matrix.shape.arrangement != Arrangement::Paired {
+            return Err(shape(SOURCE.name, "takes a paired matrix (gate and up)"));
+        }
+        self.projection.fits(matrix, x)?;
+        Ok(ProjectionOp { parts: self.projection.bind(gpu, matrix, x, &[m]), projection: self.projection.clone() })
+    }
+}

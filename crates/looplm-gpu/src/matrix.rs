@@ -1,0 +1,245 @@
+//! Weight matrices on the device: kept in the checkpoint's format, split by rows where a binding is too small.
+
+use std::borrow::Cow;
+
+use bytemuck::{Pod, Zeroable};
+use half::{bf16, f16};
+
+use crate::{ALIGN, buffer::Buffer, device::Gpu, error::GpuError, stride};
+
+/// How the elements of a matrix are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// 32-bit floats.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// Brain floats: the upper half of an `f32`.
+    BF16,
+}
+
+impl Format {
+    /// Bytes of an element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::BF16 => 2,
+        }
+    }
+
+    /// Value of the shader constant `WEIGHT_FORMAT`.
+    pub const fn constant(self) -> f64 {
+        match self {
+            Self::F32 => 0.0,
+            Self::F16 => 1.0,
+            Self::BF16 => 2.0,
+        }
+    }
+
+    /// Elements in `bytes` as `f32`. `bytes` holds whole elements in little endian.
+    pub fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            Self::F16 => bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            Self::BF16 => bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        }
+    }
+}
+
+/// How rows of the matrix relate to outputs, and so where it may be split (`shaders/shared/matmul.wgsl`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrangement {
+    /// Row n makes output n.
+    Plain,
+    /// Rows are attention heads of this many elements; a head is never split.
+    Heads(usize),
+    /// Two stacked matrices, gate and up, whose row i together make output i.
+    Paired,
+}
+
+/// The logical shape of a weight matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatrixShape {
+    /// Outputs N: rows of the matrix, or of each of the two if paired.
+    pub outputs: usize,
+    /// Inputs K: elements of a row.
+    pub inputs: usize,
+    /// Storage format.
+    pub format: Format,
+    /// Meaning of the rows.
+    pub arrangement: Arrangement,
+}
+
+/// What the shaders know of a part: `Part` in `shaders/shared/matmul.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(crate) struct PartUniform {
+    pub(crate) first_output: u32,
+    pub(crate) weight_rows: u32,
+    pub(crate) slots: u32,
+    pub(crate) span: u32,
+    pub(crate) outputs: u32,
+    pub(crate) pad: [u32; 3],
+}
+
+/// Consecutive outputs of a matrix in one buffer.
+#[derive(Debug)]
+pub struct MatrixPart {
+    /// First output of the part.
+    pub first_output: usize,
+    /// Outputs of the part.
+    pub outputs: usize,
+    pub(crate) slots: usize,
+    pub(crate) buffer: Buffer,
+    pub(crate) uniform: Buffer,
+}
+
+/// A weight matrix on the device.
+#[derive(Debug)]
+pub struct Matrix {
+    /// Its shape.
+    pub shape: MatrixShape,
+    /// Its parts, in order of outputs.
+    pub parts: Vec<MatrixPart>,
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+impl MatrixShape {
+    /// Rows of a part for each of its outputs.
+    fn stacked(&self) -> usize {
+        if self.arrangement == Arrangement::Paired { 2 } else { 1 }
+    }
+
+    /// Bytes of a padded row.
+    pub fn row_bytes(&self) -> usize {
+        stride(self.inputs) * self.format.bytes()
+    }
+
+    /// Bytes of the whole matrix on the device.
+    pub fn bytes(&self) -> u64 {
+        (self.outputs * self.stacked()) as u64 * self.row_bytes() as u64
+    }
+
+    /// Outputs of each part when no part may exceed `max_binding` bytes.
+    ///
+    /// # Errors
+    /// [`GpuError::AdapterTooSmall`] if the smallest piece that cannot be split is larger.
+    pub fn split(&self, what: &str, max_binding: u64) -> Result<Vec<usize>, GpuError> {
+        let output_bytes = (self.stacked() * self.row_bytes()) as u64;
+        let fit = usize::try_from(max_binding / output_bytes).unwrap_or(usize::MAX);
+        if self.outputs <= fit {
+            return Ok(vec![self.outputs]);
+        }
+        let grain = match self.arrangement {
+            Arrangement::Heads(d) => d / gcd(d, ALIGN) * ALIGN,
+            Arrangement::Plain | Arrangement::Paired => ALIGN,
+        };
+        let most = fit / grain * grain;
+        if most == 0 {
+            return Err(GpuError::AdapterTooSmall {
+                limit: "maxStorageBufferBindingSize",
+                what: format!("{what} (in pieces of {grain} rows)"),
+                needed: grain as u64 * output_bytes,
+                offered: max_binding,
+            });
+        }
+        let mut parts = vec![most; self.outputs / most];
+        if !self.outputs.is_multiple_of(most) {
+            parts.push(self.outputs % most);
+        }
+        Ok(parts)
+    }
+}
+
+impl Matrix {
+    /// Allocates a matrix of zeros.
+    ///
+    /// # Errors
+    /// [`GpuError::AdapterTooSmall`], [`GpuError::OutOfMemory`].
+    pub async fn zeros(gpu: &Gpu, label: &str, shape: MatrixShape) -> Result<Self, GpuError> {
+        let sizes = shape.split(label, gpu.max_binding())?;
+        let count = sizes.len();
+        let mut parts = Vec::with_capacity(count);
+        let mut first_output = 0;
+        for (i, outputs) in sizes.into_iter().enumerate() {
+            let padded = if i + 1 == count { stride(shape.outputs) - first_output } else { outputs };
+            let (slots, span) = match shape.arrangement {
+                Arrangement::Plain => (padded, 2),
+                Arrangement::Heads(d) => (outputs, d),
+                Arrangement::Paired => (2 * padded, 2 * outputs),
+            };
+            let weight_rows = outputs * shape.stacked();
+            let uniform = PartUniform {
+                first_output: first_output as u32,
+                weight_rows: weight_rows as u32,
+                slots: slots as u32,
+                span: span as u32,
+                outputs: stride(shape.outputs) as u32,
+                pad: [0; 3],
+            };
+            parts.push(MatrixPart {
+                first_output,
+                outputs,
+                slots,
+                buffer: Buffer::storage(gpu, label, (weight_rows * shape.row_bytes()) as u64).await?,
+                uniform: Buffer::uniform(gpu, label, &uniform).await?,
+            });
+            first_output += outputs;
+        }
+        Ok(Self { shape, parts })
+    }
+
+    /// Writes whole rows, given in `from` format: rows `first_row ..` of the plain matrix, or of the gate (`stack` 0)
+    /// or up (`stack` 1) matrix of a paired one. `bytes` holds unpadded rows.
+    pub fn write_rows(&self, gpu: &Gpu, stack: usize, first_row: usize, from: Format, bytes: &[u8]) {
+        let source_row = self.shape.inputs * from.bytes();
+        let row_bytes = self.shape.row_bytes();
+        let rows = bytes.len() / source_row;
+        for part in &self.parts {
+            let begin = first_row.max(part.first_output);
+            let end = (first_row + rows).min(part.first_output + part.outputs);
+            if begin >= end {
+                continue;
+            }
+            let piece = &bytes[(begin - first_row) * source_row..(end - first_row) * source_row];
+            let at = (stack * part.outputs + begin - part.first_output) * row_bytes;
+            part.buffer.write(gpu, at as u64, &self.pad_rows(from, piece));
+        }
+    }
+
+    fn pad_rows<'a>(&self, from: Format, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let format = self.shape.format;
+        let bytes: Cow<'a, [u8]> = if from == format {
+            Cow::Borrowed(bytes)
+        } else {
+            Cow::Owned(convert(from, format, bytes))
+        };
+        let packed = self.shape.inputs * format.bytes();
+        let padded = self.shape.row_bytes();
+        if packed == padded {
+            return bytes;
+        }
+        let mut out = vec![0; bytes.len() / packed * padded];
+        for (row, target) in bytes.chunks_exact(packed).zip(out.chunks_exact_mut(padded)) {
+            target[..packed].copy_from_slice(row);
+        }
+        Cow::Owned(out)
+    }
+
+    /// Bytes on the device.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|p| p.buffer.size()).sum()
+    }
+}
+
+fn convert(from: Format, to: Format, bytes: &[u8]) -> Vec<u8> {
+    let values = from.to_f32(bytes);
+    match to {
+        Format::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        Format::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+        Format::BF16 => values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
+    }
+}

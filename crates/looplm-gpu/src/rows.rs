@@ -1,0 +1,116 @@
+//! Row tables: what a pass tells its kernels of each row. The host side of `shaders/shared/rows.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{buffer::Buffer, device::Gpu, error::GpuError, kernel};
+
+/// One row of a pass, resolved to where its things lie on the device.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub struct GpuRow {
+    /// Token id; read by rows of step 1 only.
+    pub token: u32,
+    /// Position in the sequence, from 0.
+    pub position: u32,
+    /// KV entry of position 0 in the plane of this row's step.
+    pub key_base: u32,
+    /// Slot of the hidden state.
+    pub state: u32,
+    /// Recurrent step, from 1.
+    pub step: u32,
+    /// Step at which the row's loop ends.
+    pub last_step: u32,
+    /// Leave at this step at the latest.
+    pub exit_at: u32,
+    /// Leave once the cumulated exit probability reaches this.
+    pub threshold: f32,
+}
+
+const HEADER: usize = 16;
+
+/// Several row tables in one buffer, bound with a dynamic offset. Written once a submission.
+#[derive(Debug)]
+pub struct RowTables {
+    buffer: Buffer,
+    bind_group: wgpu::BindGroup,
+    max_rows: usize,
+    tables: usize,
+    pitch: usize,
+    staged: Vec<u8>,
+    used: usize,
+}
+
+/// A table within [`RowTables`]: where it starts, and its number of rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    pub(crate) offset: u32,
+    /// Rows in the table.
+    pub rows: usize,
+}
+
+impl RowTables {
+    /// Room for `tables` tables of up to `max_rows` rows.
+    ///
+    /// # Errors
+    /// [`GpuError::OutOfMemory`], [`GpuError::AdapterTooSmall`].
+    pub async fn new(gpu: &Gpu, tables: usize, max_rows: usize) -> Result<Self, GpuError> {
+        let bytes = HEADER + max_rows * size_of::<GpuRow>();
+        let alignment = gpu.device.limits().min_storage_buffer_offset_alignment as usize;
+        let pitch = bytes.next_multiple_of(alignment);
+        let buffer = Buffer::storage(gpu, "row tables", (pitch * tables) as u64).await?;
+        let bind_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("row tables"),
+            layout: &kernel::rows_layout(gpu),
+            entries: &[wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: buffer.raw(),
+                    offset: 0,
+                    size: wgpu::BufferSize::new(bytes as u64),
+                }),
+            }],
+        });
+        Ok(Self { buffer, bind_group, max_rows, tables, pitch, staged: Vec::with_capacity(pitch * tables), used: 0 })
+    }
+
+    /// Rows a table can hold.
+    pub fn max_rows(&self) -> usize {
+        self.max_rows
+    }
+
+    /// Forgets all tables; call before the tables of the next submission.
+    pub fn clear(&mut self) {
+        self.staged.clear();
+        self.used = 0;
+    }
+
+    /// Adds a table. It is on the device after [`RowTables::upload`].
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if there are too many rows or tables.
+    pub fn push(&mut self, rows: &[GpuRow]) -> Result<Table, GpuError> {
+        if rows.len() > self.max_rows || self.used == self.tables {
+            return Err(crate::error::shape(
+                "rows",
+                format!("table {} of {} rows, but there is room for {} of {}", self.used + 1, rows.len(), self.tables, self.max_rows),
+            ));
+        }
+        let offset = self.used * self.pitch;
+        self.staged.resize(offset, 0);
+        self.staged.extend_from_slice(bytemuck::bytes_of(&[rows.len() as u32, 0, 0, 0]));
+        self.staged.extend_from_slice(bytemuck::cast_slice(rows));
+        self.used += 1;
+        Ok(Table { offset: offset as u32, rows: rows.len() })
+    }
+
+    /// Writes all tables to the device.
+    pub fn upload(&self, gpu: &Gpu) {
+        self.buffer.write(gpu, 0, &self.staged);
+    }
+
+
+    /// Makes `table` the one that the dispatches recorded next read.
+    pub fn select(&self, pass: &mut wgpu::ComputePass<'_>, table: Table) {
+        pass.set_bind_group(1, &self.bind_group, &[table.offset]);
+    }
+}

@@ -1,0 +1,140 @@
+// sample: the next token of each row from its logits, one workgroup a row.
+//
+//   logits    [rows, STRIDE] f32, VOCAB of them meaningful
+//   requests  [rows] of Request
+//   seen      [sequences, ceil(VOCAB / 32)] bit set of the tokens a sequence holds; the drawn token is added
+//   tokens    [rows] u32, the result
+//
+// In the order Transformers applies them: repetition penalty, temperature, top-k, top-p, min-p, then the draw.
+// Temperature 0 takes the largest logit (the smallest id among equals). The draw is Gumbel-max: the largest
+// z + g(seed, position, id) among what was kept, so equal seeds give equal text however rows are batched.
+// Tokens that tie with the last one kept by top-k or top-p are kept as well.
+// Limits: baseline WebGPU (4 storage buffers, 2 KiB of workgroup memory, 256 invocations).
+
+import package::shared::ordered::{ordered, workgroup_best, workgroup_total, workgroup_count, WIDE_LANES};
+
+override VOCAB: u32 = 1u;
+override STRIDE: u32 = 8u;
+
+struct Request {
+    temperature: f32,
+    top_k: u32,               // 0: off
+    top_p: f32,               // 1: off
+    min_p: f32,               // 0: off
+    repetition_penalty: f32,  // 1: off
+    seed_low: u32,
+    seed_high: u32,
+    position: u32,            // of the token to draw
+    sequence: u32,            // row of `seen`
+    pad_0: u32,
+    pad_1: u32,
+    pad_2: u32,
+}
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> requests: array<Request>;
+@group(0) @binding(2) var<storage, read_write> seen: array<u32>;
+@group(0) @binding(3) var<storage, read_write> tokens: array<u32>;
+
+fn seen_word(r: u32, id: u32) -> u32 {
+    return requests[r].sequence * ((VOCAB + 31u) / 32u) + id / 32u;
+}
+
+// The logit after the repetition penalty.
+fn penalised(r: u32, id: u32) -> f32 {
+    let logit = logits[r * STRIDE + id];
+    if ((seen[seen_word(r, id)] >> (id % 32u)) & 1u) == 0u {
+        return logit;
+    }
+    return select(logit * requests[r].repetition_penalty, logit / requests[r].repetition_penalty, logit > 0.0);
+}
+
+fn scramble(value: u32) -> u32 {  // PCG-RXS-M-XS, one round
+    let state = value * 747796405u + 2891336453u;
+    let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;
+    return (word >> 22u) ^ word;
+}
+
+fn gumbel(r: u32, id: u32) -> f32 {
+    let h = scramble(id + scramble(requests[r].position + scramble(requests[r].seed_low + scramble(requests[r].seed_high))));
+    let u = (f32(h >> 9u) + 0.5) / 8388608.0;
+    return -log(-log(u));
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let r = group.x;
+    let request = requests[r];
+    var top = -3.4e38;
+    var top_id = VOCAB;
+    for (var id = lane; id < VOCAB; id += WIDE_LANES) {
+        let value = penalised(r, id);
+        if value > top || top_id == VOCAB {
+            top = value;
+            top_id = id;
+        }
+    }
+    let best = workgroup_best(lane, top, top_id);
+    var drawn = best.id;
+    if request.temperature > 0.0 {
+        let heat = 1.0 / request.temperature;
+        // Lowest ordered value that is kept; raised by each filter in turn.
+        var least = 0u;
+        if request.top_k > 0u && request.top_k < VOCAB {
+            for (var bit = 1u << 31u; bit > 0u; bit >>= 1u) {
+                let candidate = least | bit;
+                var count = 0u;
+                for (var id = lane; id < VOCAB; id += WIDE_LANES) {
+                    count += select(0u, 1u, ordered(penalised(r, id)) >= candidate);
+                }
+                if workgroup_count(lane, count) >= request.top_k {
+                    least = candidate;
+                }
+            }
+        }
+        if request.top_p < 1.0 {
+            var mass = 0.0;
+            for (var id = lane; id < VOCAB; id += WIDE_LANES) {
+                let value = penalised(r, id);
+                if ordered(value) >= least {
+                    mass += exp((value - best.value) * heat);
+                }
+            }
+            let wanted_mass = request.top_p * workgroup_total(lane, mass);
+            var threshold = 0u;
+            for (var bit = 1u << 31u; bit > 0u; bit >>= 1u) {
+                let candidate = threshold | bit;
+                mass = 0.0;
+                for (var id = lane; id < VOCAB; id += WIDE_LANES) {
+                    let value = penalised(r, id);
+                    let key = ordered(value);
+                    if key >= least && key >= candidate {
+                        mass += exp((value - best.value) * heat);
+                    }
+                }
+                if workgroup_total(lane, mass) >= wanted_mass {
+                    threshold = candidate;
+                }
+            }
+            least = max(least, min(threshold, ordered(best.value)));
+        }
+        top = -3.4e38;
+        top_id = VOCAB;
+        for (var id = lane; id < VOCAB; id += WIDE_LANES) {
+            let value = penalised(r, id);
+            let z = (value - best.value) * heat;
+            if ordered(value) >= least && exp(z) >= request.min_p {
+                let score = z + gumbel(r, id);
+                if score > top || top_id == VOCAB {
+                    top = score;
+                    top_id = id;
+                }
+            }
+        }
+        drawn = workgroup_best(lane, top, top_id).id;
+    }
+    if lane == 0u {
+        tokens[r] = drawn;
+        seen[seen_word(r, drawn)] |= 1u << (drawn % 32u);
+    }
+}

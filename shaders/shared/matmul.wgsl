@@ -1,0 +1,174 @@
+// y = x W^T for a part of a weight matrix, the core of linear, qkv and swiglu.
+//
+//   x        [rows, 8 * K_BLOCKS] f32, padded with zeros to a multiple of 8
+//   weights  [part.weight_rows, 8 * K_BLOCKS], see weights.wgsl
+//
+// An output *slot* is a row of W, in an order that puts what an epilogue needs together next to each
+// other: within each group of part.span rows, slot 2i is row i and slot 2i + 1 is row i + span / 2.
+// span = 2 is the identity; head_dim pairs what rotary embedding rotates; twice the intermediate size
+// pairs gate and up. Slots beyond the matrix read as zero, which writes the padding of the output.
+//
+// Two ways to compute it: `few` for up to 8 rows (each weight is read once, lanes split K) and `tile`
+// for many (32 rows x 64 slots a workgroup). Both are 64 invocations and fit in WebGPU's default limits:
+// `few` takes 8 KiB of workgroup memory, `tile` 6 KiB.
+
+import package::shared::weights::{weight_block, Block};
+import package::shared::rows::rows;
+
+override K_BLOCKS: u32 = 1u;
+// 1: row r reads x at its state slot instead of at r (the head reads states).
+override GATHER_STATES: u32 = 0u;
+// Rows a workgroup of `few` computes: 1, 2, 4 or 8.
+override FEW_ROWS: u32 = 1u;
+
+struct Part {
+    first_output: u32,  // the output that the part's first slot belongs to
+    weight_rows: u32,   // rows of W in this part
+    slots: u32,         // slots this part answers for: its rows, and in the last part the padding
+    span: u32,          // see above
+    outputs: u32,       // row stride of the output, a multiple of 8
+    pad_0: u32,
+    pad_1: u32,
+    pad_2: u32,
+}
+
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<uniform> part: Part;
+
+const LANES: u32 = 64u;
+const FEW_SLOTS: u32 = 4u;
+const TILE_ROWS: u32 = 32u;
+const TILE_SLOTS: u32 = 64u;
+
+fn weight_row(slot: u32) -> u32 {
+    let in_span = slot % part.span;
+    return slot - in_span + (in_span % 2u) * (part.span / 2u) + in_span / 2u;
+}
+
+fn x_row(row: u32) -> u32 {
+    if GATHER_STATES == 1u {
+        return rows.row[row].state;
+    }
+    return row;
+}
+
+var<workgroup> few_partial: array<f32, 2048>;
+
+// Leaves the sum for (row r, slot first_slot + j) in few_partial[j * FEW_ROWS + r].
+fn few(first_row: u32, first_slot: u32, lane: u32) {
+    let row_count = min(FEW_ROWS, rows.count - first_row);
+    var acc: array<f32, 32>;
+    for (var i = 0u; i < FEW_SLOTS * FEW_ROWS; i++) {
+        acc[i] = 0.0;
+    }
+    for (var block = lane; block < K_BLOCKS; block += LANES) {
+        var xs: array<Block, 8>;
+        for (var r = 0u; r < FEW_ROWS; r++) {
+            if r < row_count {
+                let at = 2u * (x_row(first_row + r) * K_BLOCKS + block);
+                xs[r] = Block(x[at], x[at + 1u]);
+            }
+        }
+        for (var j = 0u; j < FEW_SLOTS; j++) {
+            let row = weight_row(first_slot + j);
+            if row < part.weight_rows {
+                let w = weight_block(row * K_BLOCKS + block);
+                for (var r = 0u; r < FEW_ROWS; r++) {
+                    acc[j * FEW_ROWS + r] += dot(w.a, xs[r].a) + dot(w.b, xs[r].b);
+                }
+            }
+        }
+    }
+    // Each lane's sums side by side, then 64 lanes add FEW_SLOTS * FEW_ROWS of them each, then the rest.
+    let sums = FEW_SLOTS * FEW_ROWS;
+    for (var i = 0u; i < sums; i++) {
+        few_partial[lane * sums + i] = acc[i];
+    }
+    workgroupBarrier();
+    let which = lane % sums;
+    let segment = lane / sums;
+    var total = 0.0;
+    for (var i = 0u; i < sums; i++) {
+        total += few_partial[(segment * sums + i) * sums + which];
+    }
+    workgroupBarrier();
+    few_partial[segment * sums + which] = total;
+    workgroupBarrier();
+    if lane < sums {
+        total = 0.0;
+        for (var s = 0u; s < LANES / sums; s++) {
+            total += few_partial[s * sums + lane];
+        }
+    }
+    workgroupBarrier();
+    if lane < sums {
+        few_partial[lane] = total;
+    }
+    workgroupBarrier();
+}
+
+const TILE_BLOCKS: u32 = 2u;  // blocks of K staged at a time: 16 elements
+
+var<workgroup> tile_x: array<vec4<f32>, 128>;  // [16 of K][32 rows]
+var<workgroup> tile_w: array<vec4<f32>, 256>;  // [16 of K][64 slots]
+
+// Sums of rows 4 ty + i, slots 8 tx + 4 j + (x, y, z, w) of the tile, in tile_acc[2 i + j].
+var<private> tile_acc: array<vec4<f32>, 8>;
+
+fn stage_x(at: u32, value: Block, row: u32) {
+    for (var k = 0u; k < 4u; k++) {
+        tile_x[(8u * at + k) * 8u + row / 4u][row % 4u] = value.a[k];
+        tile_x[(8u * at + 4u + k) * 8u + row / 4u][row % 4u] = value.b[k];
+    }
+}
+
+fn stage_w(at: u32, value: Block, slot: u32) {
+    for (var k = 0u; k < 4u; k++) {
+        tile_w[(8u * at + k) * 16u + slot / 4u][slot % 4u] = value.a[k];
+        tile_w[(8u * at + 4u + k) * 16u + slot / 4u][slot % 4u] = value.b[k];
+    }
+}
+
+fn tile(first_row: u32, first_slot: u32, lane: u32) {
+    let tx = lane % 8u;
+    let ty = lane / 8u;
+    let zero = Block(vec4<f32>(0.0), vec4<f32>(0.0));
+    for (var i = 0u; i < 8u; i++) {
+        tile_acc[i] = vec4<f32>(0.0);
+    }
+    for (var start = 0u; start < K_BLOCKS; start += TILE_BLOCKS) {
+        // 32 rows x 2 blocks: one each; 64 slots x 2 blocks: two each.
+        let row = first_row + lane / TILE_BLOCKS;
+        let at = lane % TILE_BLOCKS;
+        var value = zero;
+        if row < rows.count && start + at < K_BLOCKS {
+            let from_x = 2u * (x_row(row) * K_BLOCKS + start + at);
+            value = Block(x[from_x], x[from_x + 1u]);
+        }
+        stage_x(at, value, lane / TILE_BLOCKS);
+        for (var half = 0u; half < 2u; half++) {
+            let slot = 32u * half + lane / TILE_BLOCKS;
+            let w_row = weight_row(first_slot + slot);
+            value = zero;
+            if w_row < part.weight_rows && start + at < K_BLOCKS {
+                value = weight_block(w_row * K_BLOCKS + start + at);
+            }
+            stage_w(at, value, slot);
+        }
+        workgroupBarrier();
+        for (var k = 0u; k < 8u * TILE_BLOCKS; k++) {
+            let xv = tile_x[k * 8u + ty];
+            let w0 = tile_w[k * 16u + 2u * tx];
+            let w1 = tile_w[k * 16u + 2u * tx + 1u];
+            tile_acc[0] += xv.x * w0;
+            tile_acc[1] += xv.x * w1;
+            tile_acc[2] += xv.y * w0;
+            tile_acc[3] += xv.y * w1;
+            tile_acc[4] += xv.z * w0;
+            tile_acc[5] += xv.z * w1;
+            tile_acc[6] += xv.w * w0;
+            tile_acc[7] += xv.w * w1;
+        }
+        workgroupBarrier();
+    }
+}

@@ -1,0 +1,20 @@
+// Sum of one value per invocation over a workgroup of 128, in a fixed order.
+
+const REDUCE_LANES: u32 = 128u;
+
+var<workgroup> reduce_scratch: array<f32, 128>;
+
+// Every invocation gets the sum. Must be called in uniform control flow.
+fn workgroup_sum(lane: u32, value: f32) -> f32 {
+    reduce_scratch[lane] = value;
+    workgroupBarrier();
+    for (var width = REDUCE_LANES / 2u; width > 0u; width /= 2u) {
+        if lane < width {
+            reduce_scratch[lane] += reduce_scratch[lane + width];
+        }
+        workgroupBarrier();
+    }
+    let sum = reduce_scratch[0];
+    workgroupBarrier();
+    return sum;
+}

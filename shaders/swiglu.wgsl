@@ -1,0 +1,51 @@
+// swiglu: m[r, i] = silu(gate_i . x_r) * (up_i . x_r), with the gate and up matrices stored as one part:
+// the part's gate rows, then its up rows (part.span = weight_rows, so slots 2i and 2i + 1 are gate_i and up_i).
+//
+//   weights, x, part   see shared/matmul.wgsl
+//   m                  [rows, part.outputs] f32, part.outputs a multiple of 8; padding is written as zero
+//
+// Limits: baseline WebGPU (4 storage buffers, 14 KiB of workgroup memory over both entry points, 64 invocations).
+
+import package::shared::rows::rows;
+import package::shared::matmul::{few, tile, few_partial, tile_acc, part, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS};
+
+@group(0) @binding(3) var<storage, read_write> m: array<f32>;
+
+fn emit(row: u32, slot: u32, gate: f32, up: f32) {
+    if slot < part.slots {
+        let column = part.first_output + slot / 2u;
+        m[row * part.outputs + column] = gate / (1.0 + exp(-gate)) * up;
+    }
+}
+
+@compute @workgroup_size(64)
+fn main_few(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let first_row = group.y * FEW_ROWS;
+    let first_slot = group.x * FEW_SLOTS;
+    few(first_row, first_slot, lane);
+    if lane < FEW_ROWS * FEW_SLOTS / 2u {
+        let r = lane % FEW_ROWS;
+        let j = 2u * (lane / FEW_ROWS);
+        if first_row + r < rows.count {
+            emit(first_row + r, first_slot + j, few_partial[j * FEW_ROWS + r], few_partial[(j + 1u) * FEW_ROWS + r]);
+        }
+    }
+}
+
+@compute @workgroup_size(64)
+fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let first_row = group.y * TILE_ROWS;
+    let first_slot = group.x * TILE_SLOTS;
+    tile(first_row, first_slot, lane);
+    for (var i = 0u; i < 4u; i++) {
+        let row = first_row + 4u * (lane / 8u) + i;
+        let slot = first_slot + 8u * (lane % 8u);
+        if row < rows.count {
+            for (var j = 0u; j < 2u; j++) {
+                let sums = tile_acc[2u * i + j];
+                emit(row, slot + 4u * j, sums.x, sums.y);
+                emit(row, slot + 4u * j + 2u, sums.z, sums.w);
+            }
+        }
+    }
+}
