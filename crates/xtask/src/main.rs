@@ -1,2 +1,60 @@
-//! xtask
-fn main() {}
+//! The project's own commands, run as `cargo xtask COMMAND`. What they do and need is in docs/BUILDING.md.
+
+mod bench;
+mod build;
+mod checks;
+mod chromium;
+mod demo;
+mod npm;
+mod process;
+mod project;
+mod requirements;
+mod serve;
+mod setup;
+mod stamp;
+mod wasm;
+mod wasm_toolchain;
+
+use clap::{Parser, Subcommand};
+use project::Project;
+use std::process::ExitCode;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build all it needs and serve the page with the shipped model
+    Demo(demo::Options),
+    /// Run every test: Rust, TypeScript, and the page and the npm package in a real Chromium
+    Test(checks::Options),
+    /// Build the wasm module, the npm package and the page
+    Build(build::Options),
+    /// Check what is missing on this machine, and install it where that can be done
+    Setup,
+    /// Measure the kernels and a whole pass; further arguments go to the bench program
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let result = Project::find().and_then(|project| match command {
+        Command::Demo(options) => demo::run(&project, &options),
+        Command::Test(options) => checks::run(&project, &options),
+        Command::Build(options) => build::run(&project, &options),
+        Command::Setup => setup::run(&project),
+        Command::Bench(options) => bench::run(&project, &options),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What the commands need from the machine, how to see that it is missing, and what brings it.
+
+use crate::chromium;
+use crate::process::{find_program, output_of};
+use std::path::Path;
+use std::process::Command;
+
+/// Something the machine has to offer. The wasm target is not here: see [`crate::wasm_toolchain`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Requirement {
+    /// Node with npm: the npm package, the page, and the driver of the browser tests.
+    Node,
+    /// A Vulkan driver (Linux only; elsewhere the system has a graphics interface that wgpu uses).
+    Vulkan,
+    /// A Chromium or Chrome.
+    Chromium,
+}
+
+/// The oldest Node that the build tools run on.
+const OLDEST_NODE: (u32, u32) = (20, 19);
+
+impl Requirement {
+    /// Why this machine does not meet the requirement, or `None` where it does.
+    pub(crate) fn missing(self) -> Option<String> {
+        match self {
+            Self::Node => node_trouble(
+                output_of(Command::new("node").arg("--version")).as_deref(),
+                npm_program().is_some(),
+            ),
+            Self::Vulkan => vulkan_trouble(),
+            Self::Chromium => chromium::find().err().map(|error| error.to_string()),
+        }
+    }
+
+    /// The Debian packages that bring it, if the distribution's own are new enough.
+    pub(crate) fn debian_packages(self) -> &'static [&'static str] {
+        match self {
+            // Debian 12 ships Node 18, which is too old: better none than one that fails later.
+            Self::Node => &[],
+            Self::Vulkan => &["libvulkan1", "mesa-vulkan-drivers"],
+            Self::Chromium => &["chromium"],
+        }
+    }
+
+    /// What a person has to install where xtask cannot.
+    pub(crate) fn by_hand(self) -> &'static str {
+        match self {
+            Self::Node => "Node 20.19 or newer, with npm (https://nodejs.org)",
+            Self::Vulkan => {
+                "a Vulkan driver. Debian and Ubuntu: `apt-get install libvulkan1 mesa-vulkan-drivers`; \
+                 Fedora: `dnf install vulkan-loader mesa-vulkan-drivers`; Arch: `pacman -S vulkan-icd-loader vulkan-swrast`. \
+                 Mesa brings lavapipe, which needs no GPU"
+            }
+            Self::Chromium => {
+                "Chromium or Google Chrome. Debian: `apt-get install chromium`; elsewhere https://www.google.com/chrome. \
+                 If you have one in another place, name the program in the environment variable CHROME"
+            }
+        }
+    }
+}
+
+/// npm's program, which has another name on Windows.
+pub(crate) fn npm_program() -> Option<std::path::PathBuf> {
+    if cfg!(windows) {
+        let node = find_program("node")?;
+        Some(node.with_file_name("npm.cmd")).filter(|npm| npm.is_file())
+    } else {
+        find_program("npm")
+    }
+}
+
+/// `version` is what `node --version` printed.
+fn node_trouble(version: Option<&str>, npm: bool) -> Option<String> {
+    let Some(version) = version else {
+        return Some("Node is not installed (no `node` on PATH)".to_owned());
+    };
+    let mut numbers = version
+        .trim_start_matches('v')
+        .split('.')
+        .map_while(|part| part.parse::<u32>().ok());
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if found < OLDEST_NODE {
+        return Some(format!(
+            "Node {version} is too old: {}.{} or newer is needed",
+            OLDEST_NODE.0, OLDEST_NODE.1
+        ));
+    }
+    (!npm).then(|| "npm is not installed (no `npm` on PATH)".to_owned())
+}
+
+fn vulkan_trouble() -> Option<String> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    // `ldconfig` is in a folder that is not on every user's PATH.
+    let libraries = ["ldconfig", "/sbin/ldconfig", "/usr/sbin/ldconfig"]
+        .iter()
+        .find_map(|program| output_of(Command::new(program).arg("-p")))
+        .unwrap_or_default();
+    if !libraries.contains("libvulkan.so.1") {
+        return Some(
+            "there is no Vulkan loader (libvulkan.so.1), which the native tests need".to_owned(),
+        );
+    }
+    let named_by_hand = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
+    let drivers = [
+        "/usr/share/vulkan/icd.d",
+        "/etc/vulkan/icd.d",
+        "/usr/local/share/vulkan/icd.d",
+    ];
+    let some_driver = |folder: &&str| {
+        Path::new(folder)
+            .read_dir()
+            .is_ok_and(|mut entries| entries.next().is_some())
+    };
+    if named_by_hand || drivers.iter().any(|folder| some_driver(folder)) {
+        return None;
+    }
+    Some("there is no Vulkan driver, which the native tests need".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_has_to_be_there_and_new_enough() {
+        assert_eq!(node_trouble(Some("v20.19.0"), true), None);
+        assert_eq!(node_trouble(Some("v24.1.0"), true), None);
+        let old = node_trouble(Some("v18.20.4"), true).expect("18 is too old");
+        assert_eq!(old, "Node v18.20.4 is too old: 20.19 or newer is needed");
+        assert!(node_trouble(Some("v20.18.3"), true).is_some());
+        assert!(
+            node_trouble(None, true)
+                .expect("no node")
+                .contains("not installed")
+        );
+        assert!(
+            node_trouble(Some("v22.0.0"), false)
+                .expect("no npm")
+                .contains("npm")
+        );
+    }
+
+    #[test]
+    fn every_requirement_says_what_to_install() {
+        assert!(Requirement::Node.by_hand().contains("20.19"));
+        for requirement in [Requirement::Vulkan, Requirement::Chromium] {
+            for package in requirement.debian_packages() {
+                assert!(
+                    requirement.by_hand().contains(package),
+                    "{requirement:?} does not name {package}"
+                );
+            }
+        }
+    }
+}
