@@ -78,7 +78,7 @@ export function forwardConfig(options: ForwardOptions): ForwardConfig {
 export function tokenIds(ids: unknown, argument: string, vocabSize: number): Uint32Array {
   const list = ids instanceof Uint32Array || Array.isArray(ids) ? (ids as ArrayLike<unknown>) : undefined;
   if (list === undefined) {
-    throw invalid(argument, "must be an array of token ids (Uint32Array or numbers)", ids);
+    throw invalid(argument, "must be token ids (a Uint32Array or a list of numbers)", ids);
   }
   for (let i = 0; i < list.length; i++) {
     const id = list[i];

@@ -90,7 +90,7 @@ describe("what a source may be", () => {
     });
   });
 
-  test.each([[null], [42], [[]], [{}], [["config.json"]], ["http://"]])("not %j", (source) => {
+  test.each([[null], [42], [[]], [{}], [["config.json"]], ["http://"], ["data:,x"]])("not %j", (source) => {
     expect(() => describeSource(source as string)).toThrow(
       expect.objectContaining({ code: "invalid-argument" }),
     );

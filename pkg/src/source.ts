@@ -8,7 +8,12 @@ import type { FileSource } from "./wasm/looplm.js";
 /** What the caller gave, checked, addresses made absolute (a Worker has another base). */
 export function describeSource(source: ModelSource): SourceDescription {
   if (typeof source === "string" || source instanceof URL) {
-    return { kind: "url", url: absoluteUrl(source, "source") };
+    const url = absoluteUrl(source, "source");
+    // data: and blob: addresses have nothing below them.
+    if (!URL.canParse("config.json", url)) {
+      throw createError("invalid-argument", `source: ${url} is no address of a folder`, { argument: "source" });
+    }
+    return { kind: "url", url };
   }
   const files = isIterable(source) ? [...source] : [];
   if (files.length === 0 || !files.every((file) => file instanceof File)) {
