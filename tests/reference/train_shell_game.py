@@ -22,6 +22,7 @@ import shell_game
 from looplm_oracle import Config, LoopLM, exit_pdf, tensor_shapes
 from make_case import one_line_lists
 from shell_game import MAX_MOVES, VOCABULARY, sample
+from shell_game_card import card
 from shell_game_gate import fit_gate
 
 POSITIONS = [(1, 1), (2, 2), (3, 4), (5, 8), (9, 12), (13, 16)]
@@ -55,8 +56,8 @@ class FastLoopLM(torch.nn.Module):
             for name, x in weights.items():
                 self.w[name.replace(".", "/")].copy_(x)
 
-    def forward(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """ids (B, M) -> hidden (T, B, M, D), logits (T, B, M, V), lambda (T, B, M)."""
+    def forward(self, ids: torch.Tensor, steps: int | None = None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """ids (B, M), T steps -> hidden (T, B, M, D), logits (T, B, M, V), lambda (T, B, M)."""
         c, w = self.c, self.w
         B, M = ids.shape
         cos, sin = self.cos[:M], self.sin[:M]
@@ -69,7 +70,7 @@ class FastLoopLM(torch.nn.Module):
             layers.append((p, torch.cat([w[a + n + "_proj/weight"] for n in "qkv"]), torch.cat([w[m + "gate_proj/weight"], w[m + "up_proj/weight"]])))
         h = F.embedding(ids, w["model/embed_tokens/weight"])
         hidden = []
-        for _ in range(c.total_ut_steps):
+        for _ in range(steps or c.total_ut_steps):
             for p, qkv_w, gate_up_w in layers:
                 x = norm(h, p + "input_layernorm/weight")
                 q, k, v = F.linear(x, qkv_w).view(B, M, 3, c.num_attention_heads, c.d).permute(2, 0, 3, 1, 4)
@@ -120,6 +121,13 @@ def evaluate(model: FastLoopLM, seed: int = 77, batch: int = 2048, thresholds=(0
         at = reached.long().argmax(0)
         out["gate"][str(q)] = {"exit_step": (at + 1).float().mean(0).tolist(), "accuracy": right.gather(0, at[None])[0].mean(0).tolist()}
     return out
+
+
+@torch.no_grad()
+def accuracy_beyond(model: FastLoopLM, steps: int = 8, seed: int = 77, batch: int = 2048) -> list[list[float]]:
+    """Accuracy by position and step, with more steps than were trained: extrapolation."""
+    ids, targets = sample(batch, MAX_MOVES, torch.Generator().manual_seed(seed))
+    return (model(ids, steps)[1].argmax(-1) == targets).float().mean(1).T.tolist()
 
 
 def table(m: dict) -> str:
@@ -198,6 +206,8 @@ def export(model: FastLoopLM, out: Path, metrics: dict, log: Log) -> None:
     metrics["difference_from_oracle"] = {"logits": far(logits, s.logits), "exit_lambda": far(lam, s.lam)}
     assert max(metrics["difference_from_oracle"].values()) < 1e-4, metrics["difference_from_oracle"]
     log(f"max |difference| / max |oracle|: {metrics['difference_from_oracle']}")
+    metrics["seconds"] = time.time() - log.start
+    (out / "README.md").write_text(card(metrics, table, POSITIONS))
     (out / "metrics.json").write_text(one_line_lists(json.dumps(rounded(metrics), indent=1)) + "\n")
 
 
@@ -234,11 +244,13 @@ def main() -> None:
     settings = vars(a) | {"out": a.out.name, "start": a.start and a.start.name}
     log(f"{sum(p.numel() for p in model.parameters())} parameters; {settings}")
     train_stage1(model, a, log, lambda: save_file(model.weights(), a.out / "model.safetensors", {"format": "pt"}))
-    metrics = {"settings": settings, "stage1": evaluate(model)}
+    metrics = {"settings": settings, "parameters": sum(p.numel() for p in model.parameters()), "stage1": evaluate(model)}
     log("stage I\n" + table(metrics["stage1"]))
     train_stage2(model, a, log)
     metrics["stage2"] = evaluate(model)
     log("stage II\n" + table(metrics["stage2"]))
+    metrics["accuracy_with_8_steps"] = accuracy_beyond(model)
+    log("accuracy by move with 8 steps, each step: " + "; ".join(" ".join(f"{x:.2f}" for x in row) for row in metrics["accuracy_with_8_steps"][1:]))
     export(model, a.out, metrics, log)
 
 
