@@ -1,0 +1,15 @@
+import { render } from "preact";
+import { start } from "./state/start.ts";
+import { App } from "./views/App.tsx";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/prompt.css";
+import "./styles/exit-view.css";
+import "./styles/panels.css";
+
+const root = document.getElementById("app");
+if (root) {
+  render(<App />, root);
+  start();
+}

@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import { errorCode, explain } from "./errors.ts";
+
+const thrown = (code: string, details: object = {}) =>
+  Object.assign(new Error("the engine's words"), { code, details });
+
+// Every code the package can throw, from its own list.
+const CODES = [
+  "webgpu-unavailable",
+  "adapter-too-small",
+  "out-of-memory",
+  "device-lost",
+  "checkpoint-invalid",
+  "tokenizer-invalid",
+  "tokenizer-missing",
+  "chat-template-missing",
+  "context-full",
+  "aborted",
+  "network",
+  "invalid-argument",
+  "disposed",
+];
+
+describe("explain", () => {
+  it.each(CODES)("has words of its own for %s", (code) => {
+    const said = explain(thrown(code));
+    expect(said.code).toBe(code);
+    expect(said.title).not.toBe(explain(thrown("internal")).title);
+    expect(said.advice).toMatch(/\.$/);
+    expect(said.message).toBe("the engine's words");
+    expect(said.title + said.advice).not.toMatch(/undefined|null|\[object/);
+  });
+  it("says which address was not found", () => {
+    const said = explain(thrown("network", { url: "https://example.org/m/config.json", status: 404 }));
+    expect(said.advice).toContain("https://example.org/m/config.json");
+    expect(said.advice).toContain("404");
+  });
+  it("says where in a checkpoint the trouble is", () => {
+    const said = explain(
+      thrown("checkpoint-invalid", {
+        file: "model.safetensors",
+        tensor: "model.norm.weight",
+        expected: [64],
+        found: [32],
+      }),
+    );
+    expect(said.advice).toContain("model.safetensors, model.norm.weight");
+    expect(said.advice).toContain("Expected [64], found [32]");
+  });
+  it("says what is needed and what there is", () => {
+    const said = explain(thrown("adapter-too-small", { needed: 256 * 2 ** 20, offered: 128 * 2 ** 20 }));
+    expect(said.advice).toContain("256 MiB");
+    expect(said.advice).toContain("128 MiB");
+  });
+  it("survives whatever is thrown", () => {
+    expect(explain("just text").message).toBe("just text");
+    expect(explain(undefined).code).toBe("internal");
+    expect(errorCode(null)).toBe("internal");
+  });
+});

@@ -1,0 +1,140 @@
+import { bytes } from "./format.ts";
+
+/** An error as the page tells it: what happened, and what to do about it. */
+export interface Explanation {
+  code: string;
+  title: string;
+  advice: string;
+  /** The engine's own words, for whoever reports it. */
+  message: string;
+}
+
+type Details = Record<string, unknown>;
+
+const asBytes = (value: unknown) => (typeof value === "number" ? bytes(value) : undefined);
+const asText = (value: unknown) =>
+  value === undefined || value === null
+    ? undefined
+    : typeof value === "string"
+      ? value
+      : JSON.stringify(value);
+
+function adapterTooSmall(d: Details): Omit<Explanation, "code" | "message"> {
+  const [needed, offered] = [asBytes(d["needed"]), asBytes(d["offered"])];
+  return {
+    title: "This GPU is too small for this model",
+    advice:
+      needed && offered
+        ? `The model needs ${needed} in one piece and the GPU offers ${offered}. Try a smaller model, or a machine with a larger GPU.`
+        : "Try a smaller model, or a machine with a larger GPU.",
+  };
+}
+
+function checkpoint(d: Details): Omit<Explanation, "code" | "message"> {
+  const where = [asText(d["file"]), asText(d["tensor"]), asText(d["field"])].filter(Boolean).join(", ");
+  const [expected, found] = [asText(d["expected"]), asText(d["found"])];
+  const mismatch = expected && found ? ` Expected ${expected}, found ${found}.` : "";
+  return {
+    title: "This is not a model the page can run",
+    advice:
+      `${where === "" ? "" : `The trouble is in ${where}.${mismatch} `}` +
+      "A model is a folder as Hugging Face lays out Ouro: config.json, model.safetensors (or its shards and their index) and tokenizer.json.",
+  };
+}
+
+function network(d: Details): Omit<Explanation, "code" | "message"> {
+  const url = asText(d["url"]);
+  const status = typeof d["status"] === "number" ? d["status"] : undefined;
+  const what = url ?? "A file of the model";
+  if (status === 404)
+    return {
+      title: "There is no model at this address",
+      advice: `${what} was not found (404). The address must be that of the folder that holds config.json.`,
+    };
+  if (status !== undefined)
+    return {
+      title: "The server did not hand out the model",
+      advice: `${what} answered with status ${status}. Check the address, or try again later.`,
+    };
+  return {
+    title: "The connection failed",
+    advice: `${what} could not be read to its end. Check the address and the connection. A server on another address must allow this page to read from it (CORS).`,
+  };
+}
+
+function plain(code: string, d: Details): Omit<Explanation, "code" | "message"> {
+  switch (code) {
+    case "webgpu-unavailable":
+      return {
+        title: "This browser offers no WebGPU here",
+        advice: "The engine runs on WebGPU. The page says below how to get it.",
+      };
+    case "adapter-too-small":
+      return adapterTooSmall(d);
+    case "out-of-memory":
+      return {
+        title: "The GPU has no memory left for this",
+        advice: `${asBytes(d["needed"]) ? `${asBytes(d["needed"])} more were needed. ` : ""}Close other tabs that use the GPU, free the model that is open, or take a smaller one.`,
+      };
+    case "device-lost":
+      return {
+        title: "The GPU went away",
+        advice:
+          "The driver restarted, the machine slept, or the browser took the GPU back. Open the model again.",
+      };
+    case "checkpoint-invalid":
+      return checkpoint(d);
+    case "tokenizer-invalid":
+      return {
+        title: "The model's tokenizer cannot be read",
+        advice: `Check ${asText(d["file"]) ?? "tokenizer.json"}: it must be the one that belongs to this model.`,
+      };
+    case "tokenizer-missing":
+      return {
+        title: "The model has no tokenizer",
+        advice: "Add tokenizer.json to its folder; without it text cannot become tokens.",
+      };
+    case "chat-template-missing":
+      return {
+        title: "The model has no chat template",
+        advice: "It can continue text, but it was not made for conversation.",
+      };
+    case "context-full":
+      return {
+        title: "The text has reached the model's limit",
+        advice: `${typeof d["limit"] === "number" ? `It can hold ${d["limit"].toLocaleString("en")} tokens. ` : ""}Shorten the prompt or ask for fewer new tokens.`,
+      };
+    case "network":
+      return network(d);
+    case "invalid-argument":
+      return {
+        title: "The model cannot do that",
+        advice: asText(d["argument"])
+          ? `Check the setting “${asText(d["argument"])}”.`
+          : "Check the settings.",
+      };
+    case "aborted":
+      return { title: "Stopped", advice: "Nothing was changed." };
+    case "disposed":
+      return { title: "This model was closed", advice: "Open it again." };
+    default:
+      return {
+        title: "Something went wrong inside",
+        advice: "Reload the page. If it happens again, please report it with the words below.",
+      };
+  }
+}
+
+/** The `code` of one of the package's errors; "internal" for anything else that was thrown. */
+export function errorCode(thrown: unknown): string {
+  const { code } = Object(thrown) as { code?: unknown };
+  return typeof code === "string" ? code : "internal";
+}
+
+/** Tells an error in plain words. */
+export function explain(thrown: unknown): Explanation {
+  const { details, message } = Object(thrown) as { details?: unknown; message?: unknown };
+  const code = errorCode(thrown);
+  const known = typeof details === "object" && details !== null ? (details as Details) : {};
+  return { code, ...plain(code, known), message: typeof message === "string" ? message : String(thrown) };
+}

@@ -1,0 +1,111 @@
+import type { StepTrace } from "looplm";
+
+/**
+ * The gate's probability of having left by each step, cumulated in f32 as the engine does it, so that the step the
+ * page marks is the step the engine leaves at.
+ *
+ * @param pdf exit probability of each step, [T]
+ * @returns the running sum, [T]
+ */
+export function cumulate(pdf: ArrayLike<number>): Float32Array {
+  const out = new Float32Array(pdf.length);
+  let sum = 0;
+  for (let t = 0; t < pdf.length; t++) {
+    sum = Math.fround(sum + Math.fround(pdf[t] ?? 0));
+    out[t] = sum;
+  }
+  return out;
+}
+
+/**
+ * The first step, counted from 1, whose cumulated exit probability reaches `q`. The last step takes whatever is left,
+ * and `q >= 1` never leaves early.
+ */
+export function exitStep(cumulated: ArrayLike<number>, q: number): number {
+  if (q < 1) {
+    const threshold = Math.fround(q);
+    for (let t = 0; t < cumulated.length; t++) {
+      if ((cumulated[t] ?? 0) >= threshold) return t + 1;
+    }
+  }
+  return cumulated.length;
+}
+
+/** One token of the exit view: what every recurrent step thought of it. */
+export interface Column {
+  /** Position in the sequence, from 0. */
+  position: number;
+  /** The token as a person reads it. */
+  label: string;
+  /** `label`: the steps answer about the prompt so far; otherwise they guess this very token. */
+  origin: "label" | "prompt" | "generated";
+  steps: readonly StepTrace[];
+  /** See {@link cumulate}. */
+  cumulated: Float32Array;
+  /** What the best token should be, where the task can tell. */
+  truth?: string;
+}
+
+/** Builds a column, cumulating the exit distribution once. */
+export function column(fields: Omit<Column, "cumulated">): Column {
+  return { ...fields, cumulated: cumulate(fields.steps.map((step) => step.probability)) };
+}
+
+/** The best token of a step, or undefined where no trace was asked for. */
+export function best(step: StepTrace | undefined) {
+  return step?.top?.[0];
+}
+
+/** Whether a step's best token is the true answer; undefined where the truth is unknown. */
+export function isRight(column: Column, step: number): boolean | undefined {
+  if (column.truth === undefined) return undefined;
+  return best(column.steps[step - 1])?.text.trim() === column.truth;
+}
+
+/** What the exit view adds up to, for its caption. All counts are exact. */
+export interface Summary {
+  tokens: number;
+  /** Steps computed: tokens times steps. */
+  steps: number;
+  /** Steps that came after the gate had left. */
+  after: number;
+  meanExit: number;
+  /** Tokens whose answer was right at the step they left; undefined where the truth is unknown. */
+  right?: number;
+  /** Mean number of steps before the answer is right and stays right, over the first and the second half of the
+   * tokens that get there; undefined where the truth is unknown or a half has none. */
+  needed?: { first: number; second: number };
+}
+
+/** The first step from which the answer is right and stays right, or undefined if it never is. */
+export function settledStep(column: Column): number | undefined {
+  let settled: number | undefined;
+  for (let step = column.steps.length; step >= 1 && isRight(column, step); step--) settled = step;
+  return settled;
+}
+
+/** Adds up the columns for a threshold `q`. */
+export function summarize(columns: readonly Column[], q: number): Summary {
+  const exits = columns.map((c) => exitStep(c.cumulated, q));
+  const steps = columns.reduce((sum, c) => sum + c.steps.length, 0);
+  const spent = exits.reduce((sum, e) => sum + e, 0);
+  const summary: Summary = {
+    tokens: columns.length,
+    steps,
+    after: steps - spent,
+    meanExit: columns.length === 0 ? 0 : spent / columns.length,
+  };
+  if (columns.length > 0 && columns.every((c) => c.truth !== undefined)) {
+    summary.right = columns.filter((c, i) => isRight(c, exits[i] ?? 0)).length;
+    const half = Math.floor(columns.length / 2);
+    const first = mean(columns.slice(0, half).map(settledStep));
+    const second = mean(columns.slice(half).map(settledStep));
+    if (first !== undefined && second !== undefined) summary.needed = { first, second };
+  }
+  return summary;
+}
+
+function mean(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((v) => v !== undefined);
+  return known.length === 0 ? undefined : known.reduce((sum, v) => sum + v, 0) / known.length;
+}

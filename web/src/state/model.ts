@@ -1,0 +1,78 @@
+import { computed, signal } from "@preact/signals";
+import { LoopLM, type LoadProgress, type ModelInfo } from "looplm";
+import { errorCode, explain, type Explanation } from "../model/errors.ts";
+import { type ShuffleTask, shuffleTask } from "../model/task.ts";
+import { hasWebGpu } from "../model/webgpu-support.ts";
+
+/** Where a model comes from, and what to call it on the page. */
+export interface Source {
+  name: string;
+  from: string | URL | File[];
+}
+
+export interface OpenModel {
+  source: Source;
+  model: LoopLM;
+  info: ModelInfo;
+  /** Set for the shell game: the page then draws cups. */
+  task: ShuffleTask | undefined;
+}
+
+/** The model that comes with the page. */
+export const SHIPPED: Source = { name: "shell-game", from: "./models/shell-game/" };
+
+/** The model in use. It stays while another is being opened, and if that fails. */
+export const open = signal<OpenModel | undefined>(undefined);
+/** The model being opened. */
+export const opening = signal<{ source: Source; progress: LoadProgress } | undefined>(undefined);
+/** Why the last opening failed. */
+export const openError = signal<(Explanation & { source: Source }) | undefined>(undefined);
+/** No WebGPU, or no adapter behind it: nothing can run here. */
+export const noWebGpu = signal(!hasWebGpu());
+
+/** The steps the open model was trained with. */
+export const trainedSteps = computed(() => open.value?.info.architecture.steps ?? 4);
+
+let current: AbortController | undefined;
+
+/** Opens a model and, once it is ready, closes the one before it. Opening another cancels the first. */
+export async function openModel(source: Source): Promise<void> {
+  current?.abort();
+  const controller = new AbortController();
+  current = controller;
+  openError.value = undefined;
+  opening.value = { source, progress: { phase: "adapter", loaded: 0, total: 0 } };
+  try {
+    const from = typeof source.from === "string" ? new URL(source.from, document.baseURI) : source.from;
+    const model = await LoopLM.load(from, {
+      signal: controller.signal,
+      onProgress: (progress) => {
+        if (current === controller) opening.value = { source, progress };
+      },
+    });
+    if (current !== controller) return await model.dispose();
+    const before = open.value;
+    open.value = { source, model, info: model.info, task: shuffleTask(model.info) };
+    await before?.model.dispose();
+  } catch (thrown) {
+    if (current !== controller || errorCode(thrown) === "aborted") return;
+    if (errorCode(thrown) === "webgpu-unavailable" && open.value === undefined) noWebGpu.value = true;
+    openError.value = { ...explain(thrown), source };
+  } finally {
+    if (current === controller) opening.value = undefined;
+  }
+}
+
+/** Gives up opening a model. */
+export function cancelOpening(): void {
+  current?.abort();
+  opening.value = undefined;
+}
+
+/** Frees the open model's memory first, for a GPU that cannot hold two, and then opens another. */
+export async function replaceModel(source: Source): Promise<void> {
+  const before = open.value;
+  open.value = undefined;
+  await before?.model.dispose();
+  await openModel(source);
+}

@@ -1,0 +1,42 @@
+import { computed, signal } from "@preact/signals";
+import type { Cell } from "../layout/grid.ts";
+import { type Column, exitStep, summarize } from "../model/exit.ts";
+
+/** The exit threshold: a token leaves at the first step whose cumulated gate probability reaches it. */
+export const q = signal(0.5);
+/** Recurrent steps to run, 1 to 8. */
+export const steps = signal(4);
+/** What the exit view shows. */
+export const columns = signal<readonly Column[]>([]);
+
+/** The step each column leaves at. Moving q changes this and nothing else: the trace already holds every step. */
+export const exits = computed(() => columns.value.map((c) => exitStep(c.cumulated, q.value)));
+export const summary = computed(() => summarize(columns.value, q.value));
+
+/** The cell the pointer is over. */
+export const hovered = signal<Cell | undefined>(undefined);
+const chosen = signal<Cell | undefined>(undefined);
+
+/** Steps the columns hold, which is not `steps` while a new run is under way. */
+export const shownSteps = computed(() => columns.value[0]?.steps.length ?? steps.value);
+
+/** The cell that has the focus, or would get it: the last token's exit until a person chooses. */
+export const focused = computed<Cell>(() => {
+  const last = columns.value.length - 1;
+  const cell = chosen.value;
+  if (cell && cell.column <= last && cell.step <= shownSteps.value) return cell;
+  return { column: Math.max(last, 0), step: exits.value[last] ?? 1 };
+});
+
+/** The cell whose details are shown. */
+export const inspected = computed<Cell>(() => {
+  const cell = hovered.value;
+  return cell && cell.column < columns.value.length && cell.step <= shownSteps.value ? cell : focused.value;
+});
+
+export function chooseCell(cell: Cell | undefined): void {
+  chosen.value = cell;
+}
+
+/** Whether a person has pointed at a cell of the present columns. */
+export const pointing = computed(() => hovered.value !== undefined || chosen.value !== undefined);

@@ -1,0 +1,191 @@
+/**
+ * A test double of the `looplm` package, for working on the page's looks where no engine is built (`vite --mode mock`).
+ * It really tracks the cups; how soon it is right, and everything about its gate, is made up. Never part of a build.
+ */
+import type {
+  ForwardOptions,
+  ForwardResult,
+  GeneratedToken,
+  LoadOptions,
+  ModelInfo,
+  StepTrace,
+} from "looplm";
+import { type Move, label, track } from "../model/shuffle.ts";
+
+const MOVES: Record<string, Move> = {
+  stay: [0, 1, 2],
+  swap12: [1, 0, 2],
+  swap23: [0, 2, 1],
+  swap13: [2, 1, 0],
+  left: [1, 2, 0],
+  right: [2, 0, 1],
+};
+const ARRANGEMENTS = ["123", "132", "213", "231", "312", "321"];
+const VOCABULARY = ["<unk>", "<bos>", ...Object.keys(MOVES), ...ARRANGEMENTS];
+const STORY =
+  "A loop is a way to think twice with the same small mind . The first pass guesses , the second doubts , the third decides , and the fourth is mostly for the hard words .";
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Deterministic noise in 0..1. */
+function noise(...seeds: number[]): number {
+  const x = Math.sin(seeds.reduce((sum, s, i) => sum + (s + 1) * (i * 78.233 + 12.9898), 0)) * 43758.5453;
+  return x - Math.floor(x);
+}
+
+function trace(answer: string, choices: readonly string[], difficulty: number, steps: number, seed: number) {
+  const out: StepTrace[] = [];
+  let survive = 1;
+  for (let t = 1; t <= steps; t++) {
+    const sure = sigmoid((t - difficulty) * 3.2 + 0.8 - noise(seed, t));
+    const others = choices.filter((c) => c !== answer);
+    const rest = others.map((_, i) => noise(seed, t, i) ** 2 + 0.02);
+    const sum = rest.reduce((a, b) => a + b, 0);
+    const correct = 1 / choices.length + (1 - 1 / choices.length) * sure;
+    const all = [
+      { text: answer, probability: correct },
+      ...others.map((text, i) => ({ text, probability: ((1 - correct) * rest[i]!) / sum })),
+    ].map((c) => ({ id: VOCABULARY.indexOf(c.text), ...c }));
+    const lambda = 0.06 + 0.7 * sure;
+    out.push({
+      lambda,
+      probability: t === steps ? survive : survive * lambda,
+      entropy: -all.reduce((h, c) => h + c.probability * Math.log(c.probability), 0),
+      change: t === 1 ? 1.1 : 0.9 / t + 0.3 * (1 - sure),
+      top: all.sort((a, b) => b.probability - a.probability).slice(0, 5),
+    });
+    survive *= 1 - lambda;
+  }
+  return out;
+}
+
+export class LoopLM {
+  readonly info: ModelInfo;
+
+  private constructor(private readonly chatty: boolean) {
+    this.info = {
+      architecture: {
+        modelType: "ouro",
+        vocabSize: VOCABULARY.length,
+        hiddenSize: 64,
+        intermediateSize: 192,
+        layers: 1,
+        heads: 2,
+        kvHeads: 2,
+        headDim: 32,
+        steps: 4,
+        maxPositions: 64,
+        tiedHead: false,
+        ropeTheta: 10000,
+        rmsNormEps: 1e-6,
+        parameters: 55_104,
+      },
+      memory: { weights: 220_416, kvPer1000Tokens: { full: 2_048_000, shared: 512_000 }, workspace: 1 << 20 },
+      tokenizer: { vocabSize: VOCABULARY.length, chatTemplate: chatty, stopIds: [] },
+      adapter: {
+        name: "test double",
+        vendor: "nobody",
+        backend: "none",
+        tier: "baseline",
+        limits: { maxStorageBufferBindingSize: 1 << 27, maxBufferSize: 1 << 28 },
+      },
+      contextLength: 64,
+      task: chatty
+        ? null
+        : {
+            kind: "track-the-shuffle",
+            answers: "every-position",
+            moves: MOVES,
+            max_moves: 16,
+            example: "swap12 left swap23 right swap13 swap12 left swap23",
+          },
+    };
+  }
+
+  static async load(source: string | URL | Iterable<File>, options: LoadOptions = {}): Promise<LoopLM> {
+    const url = typeof source === "string" || source instanceof URL ? String(source) : "";
+    for (let loaded = 0; loaded <= 220_416; loaded += 44_083) {
+      options.onProgress?.({ phase: "weights", loaded, total: 220_416, file: "model.safetensors" });
+      await pause(url.includes("slow") ? 700 : 25);
+      options.signal?.throwIfAborted();
+    }
+    if (url.includes("missing"))
+      throw Object.assign(new Error("status 404"), { code: "network", details: { url, status: 404 } });
+    return new LoopLM(url.includes("chat"));
+  }
+
+  async tokenize(text: string): Promise<Uint32Array> {
+    const words = text.trim().toLowerCase().split(/\s+/);
+    const ids = this.chatty ? words.map((_, i) => i) : [1, ...words.map((w) => VOCABULARY.indexOf(w))];
+    return Uint32Array.from(ids);
+  }
+
+  async chatPrompt(messages: readonly { content: string }[]): Promise<string> {
+    return messages.map((m) => m.content).join(" ");
+  }
+
+  async forward(ids: Uint32Array, options: ForwardOptions = {}): Promise<ForwardResult> {
+    const steps = options.steps ?? 4;
+    await pause(40);
+    const words = [...ids].map((id) => VOCABULARY[id] ?? `w${id}`);
+    const states = track(words.map((w) => MOVES[w]).filter((m) => m !== undefined));
+    const offset = words.length - (states.length - 1);
+    const positions = words.map((text, i) => {
+      const n = Math.max(i + 1 - offset, 1);
+      const answer = this.chatty ? `w${i + 1}` : label(states[i + 1 - offset] ?? states[0]!);
+      const choices = this.chatty ? [answer, "the", "a", "of", "to"] : ARRANGEMENTS;
+      return { id: ids[i]!, text, steps: trace(answer, choices, 1 + Math.log2(n) * 0.85, steps, i) };
+    });
+    return {
+      ids,
+      steps,
+      exitLambda: new Float32Array(),
+      exitPdf: new Float32Array(),
+      exitSteps: positions.map(() => steps),
+      positions,
+    };
+  }
+
+  chat(_messages: unknown, options: { maxNewTokens?: number; steps?: number; signal?: AbortSignal } = {}) {
+    return this.generate("", options);
+  }
+
+  generate(_prompt: unknown, options: { maxNewTokens?: number; steps?: number; signal?: AbortSignal } = {}) {
+    const words = STORY.split(" ").slice(0, options.maxNewTokens ?? 40);
+    const started = performance.now();
+    let settle = (_: unknown) => {};
+    const finished = new Promise((resolve) => (settle = resolve));
+    async function* run(): AsyncGenerator<GeneratedToken> {
+      for (const [i, word] of words.entries()) {
+        await pause(60);
+        options.signal?.throwIfAborted();
+        const steps = trace(
+          ` ${word}`,
+          [` ${word}`, " the", " a", " of", " to"],
+          0.6 + 3.4 * noise(i, 7),
+          options.steps ?? 4,
+          i,
+        );
+        yield {
+          id: i,
+          text: ` ${word}`,
+          position: 6 + i,
+          exitStep: 2,
+          exitPdf: steps.map((s) => s.probability),
+          steps,
+        };
+      }
+      settle({
+        reason: "stop",
+        promptTokens: 6,
+        newTokens: words.length,
+        passes: words.length * 4,
+        seconds: (performance.now() - started) / 1000,
+      });
+    }
+    return Object.assign(run(), { finished });
+  }
+
+  async dispose(): Promise<void> {}
+}

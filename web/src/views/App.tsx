@@ -1,0 +1,52 @@
+import { noWebGpu, open, opening } from "../state/model.ts";
+import { columns } from "../state/view.ts";
+import { CellDetail } from "./CellDetail.tsx";
+import { ChatPanel } from "./ChatPanel.tsx";
+import { DropTarget } from "./DropTarget.tsx";
+import { ExitControls } from "./ExitControls.tsx";
+import { ExitView } from "./ExitView.tsx";
+import { Header } from "./Header.tsx";
+import { LoadingPanel } from "./LoadingPanel.tsx";
+import { ModelPanel } from "./ModelPanel.tsx";
+import { NoWebGpu } from "./NoWebGpu.tsx";
+import { SamplingPanel } from "./SamplingPanel.tsx";
+import { ShufflePanel } from "./ShufflePanel.tsx";
+
+/** The whole page. */
+export function App() {
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the model
+      </a>
+      <Header />
+      <main id="main" tabIndex={-1}>
+        {noWebGpu.value ? <NoWebGpu /> : <Workbench />}
+      </main>
+      <DropTarget />
+    </>
+  );
+}
+
+function Workbench() {
+  const current = open.value;
+  const generative = current !== undefined && current.task === undefined;
+  return (
+    <div class={generative ? "workbench generative" : "workbench"}>
+      <div class="area-ask">
+        {current === undefined ? <LoadingPanel /> : generative ? <ChatPanel /> : <ShufflePanel />}
+      </div>
+      <div class="area-view" aria-busy={opening.value !== undefined && columns.value.length === 0}>
+        <ExitView />
+      </div>
+      <div class="area-side">
+        <ExitControls />
+        {columns.value.length > 0 && <CellDetail />}
+        {generative && <SamplingPanel />}
+      </div>
+      <div class="area-model">
+        <ModelPanel />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,91 @@
+import { stepHue } from "../layout/colours.ts";
+import { isRight } from "../model/exit.ts";
+import { percent, tokenLabel } from "../model/format.ts";
+import { theme } from "../state/theme.ts";
+import { columns, exits, inspected, shownSteps } from "../state/view.ts";
+import { MiniCups } from "./Cups.tsx";
+
+/** What one step thought of one token: its best tokens and the gate's numbers. */
+export function CellDetail() {
+  const { column: index, step } = inspected.value;
+  const column = columns.value[index];
+  const trace = column?.steps[step - 1];
+  if (!column || !trace) return null;
+  const exit = exits.value[index] ?? step;
+  const right = isRight(column, step);
+  const hue = stepHue(theme.value, step, shownSteps.value);
+  return (
+    <section class="card detail" aria-labelledby="detail-title" style={{ "--hue": hue }}>
+      <h2 id="detail-title">
+        {column.origin === "label" ? `Move ${index + 1}` : `Token ${column.position + 1}`}{" "}
+        <span class="mono">{column.label}</span>, step {step}
+      </h2>
+      <p class="note">
+        {step === exit
+          ? "It left here."
+          : step < exit
+            ? "It went on thinking."
+            : `It had left at step ${exit}.`}
+        {right !== undefined && (
+          <span class={right ? "verdict right" : "verdict wrong"}>{right ? "right" : "wrong"}</span>
+        )}
+      </p>
+      <ul class="bars" aria-label="Best tokens">
+        {trace.top?.map((candidate) => (
+          <li key={candidate.id}>
+            <MiniCups text={tokenLabel(candidate.text)} />
+            <span class="visually-hidden">{candidate.text}</span>
+            <span class="bar" aria-hidden="true">
+              <i style={{ width: `${candidate.probability * 100}%` }} />
+            </span>
+            <span class="mono">{percent(candidate.probability)}</span>
+          </li>
+        ))}
+      </ul>
+      <dl>
+        <Number
+          name="gate λ"
+          says="the gate's output: would leave now, had it not left before"
+          value={trace.lambda}
+        />
+        <Number name="leaves here p" says="probability of leaving at this step" value={trace.probability} />
+        <Number
+          name="left by now"
+          says="p cumulated up to this step, compared with q"
+          value={column.cumulated[step - 1]}
+        />
+        <Number
+          name="entropy"
+          says="of this step's next-token distribution"
+          value={trace.entropy}
+          unit="nats"
+        />
+        <Number
+          name="state moved"
+          says="norm of the hidden state's change, relative to the state before"
+          value={trace.change}
+        />
+      </dl>
+    </section>
+  );
+}
+
+interface NumberProps {
+  name: string;
+  says: string;
+  value: number | undefined;
+  unit?: string;
+}
+
+function Number({ name, says, value, unit }: NumberProps) {
+  if (value === undefined || !globalThis.Number.isFinite(value)) return null;
+  return (
+    <>
+      <dt title={says}>{name}</dt>
+      <dd>
+        {value.toFixed(3)}
+        {unit && ` ${unit}`}
+      </dd>
+    </>
+  );
+}

@@ -1,0 +1,145 @@
+import { tokenShade } from "../layout/colours.ts";
+import {
+  answerText,
+  answerTokens,
+  ask,
+  clear,
+  error,
+  finish,
+  isChat,
+  messages,
+  prompt,
+  question,
+  state,
+  stop,
+} from "../state/chat-run.ts";
+import { theme } from "../state/theme.ts";
+import { chooseCell, exits, hovered, shownSteps } from "../state/view.ts";
+import { ErrorNote } from "./ErrorNote.tsx";
+
+/** A prompt to continue or a conversation, its answer shaded by the step each token left at. */
+export function ChatPanel() {
+  const running = state.value === "running";
+  return (
+    <section class="card ask chat" aria-labelledby="ask-title">
+      <h2 id="ask-title">{isChat.value ? "Talk to it" : "Let it continue"}</h2>
+      {(messages.value.length > 0 || question.value !== "") && <Transcript />}
+      {error.value && <ErrorNote error={error.value} />}
+      <form
+        class="prompt"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void ask();
+        }}
+      >
+        <textarea
+          class="prompt-box"
+          rows={2}
+          aria-label={isChat.value ? "Prompt: your message" : "Prompt to continue"}
+          value={prompt.value}
+          onInput={(event) => (prompt.value = event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+            event.preventDefault();
+            void ask();
+          }}
+        />
+        <button type="submit" class="primary" disabled={prompt.value.trim() === ""}>
+          Ask
+        </button>
+        {running && (
+          <button type="button" class="secondary" onClick={stop}>
+            Stop
+          </button>
+        )}
+        {!running && messages.value.length > 0 && (
+          <button type="button" class="quiet" onClick={clear}>
+            Start over
+          </button>
+        )}
+      </form>
+    </section>
+  );
+}
+
+function Transcript() {
+  return (
+    <div class="transcript">
+      {messages.value.map((message, i) => (
+        <p key={i} class={`message ${message.role}`}>
+          <span class="who">{message.role === "user" ? "You" : "It"}</span>
+          {message.content}
+        </p>
+      ))}
+      {question.value !== "" && (
+        <>
+          <p class="message user">
+            <span class="who">{isChat.value ? "You" : "Prompt"}</span>
+            {question.value}
+          </p>
+          <Answer />
+        </>
+      )}
+    </div>
+  );
+}
+
+/** The answer as it streams. Pointing at a token opens it in the exit view. */
+function Answer() {
+  const steps = shownSteps.value;
+  const cellAt = (target: EventTarget | null) => {
+    const column = target instanceof HTMLElement ? target.dataset["token"] : undefined;
+    return column === undefined
+      ? undefined
+      : { column: Number(column), step: exits.value[Number(column)] ?? steps };
+  };
+  return (
+    <>
+      <p
+        class="message assistant"
+        data-testid="answer"
+        data-state={state.value}
+        data-exit-steps={JSON.stringify(answerTokens.value.map((t) => exits.value[t.column]))}
+        onPointerOver={(event) => (hovered.value = cellAt(event.target))}
+        onPointerLeave={() => (hovered.value = undefined)}
+        onClick={(event) => chooseCell(cellAt(event.target))}
+      >
+        {answerTokens.value.map((token) => {
+          const shade = tokenShade(theme.value, exits.value[token.column] ?? steps, steps);
+          return (
+            <span
+              key={token.column}
+              class="said-token"
+              data-token={token.column}
+              style={{ background: shade.background, color: shade.text }}
+            >
+              {token.text}
+            </span>
+          );
+        })}
+      </p>
+      {/* Read once, when it is whole: a live region that grows token by token cannot be listened to. */}
+      <p class="visually-hidden" aria-live="polite">
+        {state.value === "done" ? answerText.value : ""}
+      </p>
+      {finish.value && (
+        <p class="note">
+          {finish.value.newTokens} tokens in {finish.value.seconds.toFixed(2)} s, {finish.value.passes}{" "}
+          passes; {finish.value.reason === "length" ? "cut at the limit" : "the model ended it"}.
+        </p>
+      )}
+      <ul class="legend" aria-label="Shades">
+        {Array.from({ length: steps }, (_, i) => {
+          const shade = tokenShade(theme.value, i + 1, steps);
+          return (
+            <li key={i}>
+              <span class="said-token" style={{ background: shade.background, color: shade.text }}>
+                left at step {i + 1}
+              </span>
+            </li>
+          );
+        })}
+      </ul>
+    </>
+  );
+}
