@@ -101,10 +101,11 @@ fn require_usual(limit: Duration) -> Result<WasmToolchain> {
     };
     eprintln!("The Rust toolchain lacks the target {TARGET}: adding it with rustup");
     let mut command = Command::new(rustup);
-    // One attempt: with no network the answer is the same every time.
     command
         .args(["target", "add", TARGET])
-        .env("RUSTUP_MAX_RETRIES", "0");
+        // One attempt: with no network the answer is the same every time, and its backtrace tells nobody anything.
+        .env("RUSTUP_MAX_RETRIES", "0")
+        .env_remove("RUST_BACKTRACE");
     if let Err(error) = process::run_for(&mut command, limit) {
         bail!("{}", explanation(&format!("{error:#}")));
     }

@@ -3,18 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launchChromium } from "../chromium.mjs";
 import { serve } from "./server.mjs";
-
-const QUIET = [
-  "--no-sandbox",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
 /**
  * For the tests of a file: a server, a browser and an empty page in it, as `origin` and `page` of the returned object.
@@ -28,10 +18,7 @@ export function usePage({ webgpu = true, folders } = {}) {
     const wasm = fileURLToPath(new URL("../../../pkg/dist/wasm/looplm_bg.wasm", import.meta.url));
     assert.ok(existsSync(wasm), "pkg/dist/wasm/looplm_bg.wasm is missing: run `cargo xtask build` first");
     server = await serve(folders);
-    browser = await chromium.launch({
-      executablePath: process.env.CHROME ?? "/usr/bin/chromium",
-      args: webgpu ? [...QUIET, ...WEBGPU] : QUIET,
-    });
+    browser = await launchChromium({ webgpu });
     opened.origin = server.origin;
     opened.page = await browser.newPage();
     await opened.page.goto(`${server.origin}/`);

@@ -1,0 +1,42 @@
+// Starts a headless Chromium that computes WebGPU on the CPU (SwiftShader), the same on every machine.
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { chromium } from "playwright-core";
+
+const QUIET = [
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
+/** Without `webgpu` the browser has no adapter, as on a machine without a GPU. */
+export function launchChromium({ webgpu = true } = {}) {
+  return chromium.launch({
+    executablePath: findChromium(),
+    args: webgpu ? [...QUIET, ...WEBGPU] : QUIET,
+  });
+}
+
+/** `cargo xtask` names the browser in CHROME; the rest is for tests started by hand. */
+function findChromium() {
+  if (process.env.CHROME) return process.env.CHROME;
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  for (const name of ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]) {
+    const found = folders.map((folder) => join(folder, name)).find(isProgram);
+    if (found !== undefined) return found;
+  }
+  throw new Error("no Chromium on PATH: run `cargo xtask setup`, or name one in CHROME");
+}
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
