@@ -1,9 +1,10 @@
 import { computed, signal } from "@preact/signals";
-import type { ChatMessage, Finish, GenerateOptions, PositionTrace } from "looplm";
+import type { ChatMessage, Finish, GeneratedToken, GenerateOptions, PositionTrace } from "looplm";
 import { column, type Column } from "../model/exit.ts";
 import { errorCode, explain, type Explanation } from "../model/errors.ts";
 import { tokenLabel } from "../model/format.ts";
-import { open } from "./model.ts";
+import { namedById, parseIds } from "../model/token-ids.ts";
+import { open, type OpenModel } from "./model.ts";
 import type { RunState } from "./shuffle-run.ts";
 import { chooseCell, columns, hovered, q, steps } from "./view.ts";
 
@@ -43,6 +44,15 @@ export const finish = signal<Finish | undefined>(undefined);
 
 export const answerText = computed(() => answerTokens.value.map((t) => t.text).join(""));
 export const isChat = computed(() => open.value?.info.tokenizer?.chatTemplate ?? false);
+/** Without a tokenizer the prompt is token ids. */
+export const takesIds = computed(() => open.value?.info.tokenizer === null);
+/** What is wrong with the prompt, in a sentence. */
+export const problem = computed(() => {
+  const current = open.value;
+  if (!current || !takesIds.value || prompt.value.trim() === "") return undefined;
+  const read = parseIds(prompt.value, current.info.architecture.vocabSize);
+  return "problem" in read ? read.problem : undefined;
+});
 
 let controller: AbortController | undefined;
 
@@ -79,18 +89,39 @@ function options(signal: AbortSignal): GenerateOptions {
  * its own token; so each takes its steps from the position before, and the first token has none to show.
  */
 function promptColumns(positions: readonly PositionTrace[]): Column[] {
-  return positions
-    .slice(1)
-    .map((p, i) =>
-      column({ position: i + 1, label: tokenLabel(p.text), origin: "prompt", steps: positions[i]!.steps }),
-    );
+  return positions.slice(1).map((p, i) => {
+    const { steps } = positions[i]!;
+    return takesIds.value
+      ? column({ position: i + 1, label: String(p.id), origin: "prompt", steps: namedById(steps) })
+      : column({ position: i + 1, label: tokenLabel(p.text), origin: "prompt", steps });
+  });
+}
+
+function generatedColumn({ id, text, position, steps }: GeneratedToken): Column {
+  if (takesIds.value)
+    return column({ position, label: String(id), origin: "generated", steps: namedById(steps) });
+  // `text` is what became complete with this token; its own text is among the candidates of the step that chose it.
+  const own = steps.flatMap((step) => step.top ?? []).find((candidate) => candidate.id === id);
+  return column({ position, label: tokenLabel(own?.text ?? text), origin: "generated", steps });
+}
+
+/** The tokens to continue: the conversation as the chat template writes it, or the prompt itself. */
+async function promptIds({ model, info }: OpenModel, text: string): Promise<Uint32Array> {
+  if (takesIds.value) {
+    const read = parseIds(text, info.architecture.vocabSize);
+    return "ids" in read ? read.ids : new Uint32Array();
+  }
+  if (!isChat.value) return model.tokenize(text);
+  const written = await model.chatPrompt([...messages.value, { role: "user", content: text }]);
+  // The template has written the special tokens.
+  return model.tokenize(written, { addSpecialTokens: false });
 }
 
 /** Asks the model to answer, or to continue, the prompt; columns and text grow as tokens come. */
 export async function ask(): Promise<void> {
   const current = open.value;
   const text = prompt.value;
-  if (!current || text.trim() === "") return;
+  if (!current || text.trim() === "" || problem.value !== undefined) return;
   controller?.abort();
   const mine = new AbortController();
   controller = mine;
@@ -107,9 +138,7 @@ export async function ask(): Promise<void> {
   if (isChat.value) prompt.value = "";
   try {
     const { model } = current;
-    const conversation = [...messages.value, { role: "user", content: text }];
-    const written = isChat.value ? await model.chatPrompt(conversation) : text;
-    const ids = await model.tokenize(written, { addSpecialTokens: !isChat.value });
+    const ids = await promptIds(current, text);
     if (ids.length > 1 && ids.length <= TRACED_PROMPT) {
       const traced = await model.forward(ids, {
         steps: steps.value,
@@ -122,16 +151,10 @@ export async function ask(): Promise<void> {
     const stream = model.generate(ids, options(mine.signal));
     for await (const token of stream) {
       if (controller !== mine) return;
-      answerTokens.value = [...answerTokens.value, { text: token.text, column: columns.value.length }];
-      columns.value = [
-        ...columns.value,
-        column({
-          position: token.position,
-          label: tokenLabel(token.text),
-          origin: "generated",
-          steps: token.steps,
-        }),
-      ];
+      const next = generatedColumn(token);
+      const shown = takesIds.value ? `${token.id} ` : token.text;
+      answerTokens.value = [...answerTokens.value, { text: shown, column: columns.value.length }];
+      columns.value = [...columns.value, next];
     }
     finish.value = await stream.finished;
     state.value = "done";

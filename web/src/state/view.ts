@@ -3,7 +3,7 @@ import type { Cell } from "../layout/grid.ts";
 import { type Column, exitStep, summarize } from "../model/exit.ts";
 
 /** The exit threshold: a token leaves at the first step whose cumulated gate probability reaches it. */
-export const q = signal(0.5);
+export const q = signal(0.8);
 /** Recurrent steps to run, 1 to 8. */
 export const steps = signal(4);
 /** What the exit view shows. */

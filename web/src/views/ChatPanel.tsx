@@ -8,10 +8,12 @@ import {
   finish,
   isChat,
   messages,
+  problem,
   prompt,
   question,
   state,
   stop,
+  takesIds,
 } from "../state/chat-run.ts";
 import { theme } from "../state/theme.ts";
 import { chooseCell, exits, hovered, shownSteps } from "../state/view.ts";
@@ -23,6 +25,9 @@ export function ChatPanel() {
   return (
     <section class="card ask chat" aria-labelledby="ask-title">
       <h2 id="ask-title">{isChat.value ? "Talk to it" : "Let it continue"}</h2>
+      {takesIds.value && (
+        <p class="note">The model has no tokenizer.json, so its prompt is token ids, as in “1, 2, 3”.</p>
+      )}
       {(messages.value.length > 0 || question.value !== "") && <Transcript />}
       {error.value && <ErrorNote error={error.value} />}
       <form
@@ -44,7 +49,11 @@ export function ChatPanel() {
             void ask();
           }}
         />
-        <button type="submit" class="primary" disabled={prompt.value.trim() === ""}>
+        <button
+          type="submit"
+          class="primary"
+          disabled={prompt.value.trim() === "" || problem.value !== undefined}
+        >
           Ask
         </button>
         {running && (
@@ -58,6 +67,7 @@ export function ChatPanel() {
           </button>
         )}
       </form>
+      {problem.value && <p class="note problem">{problem.value}</p>}
     </section>
   );
 }

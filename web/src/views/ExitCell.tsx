@@ -43,7 +43,6 @@ export function ExitCell({ column, index, step, exit, tabbable, inspected, offse
       class={classes.filter(Boolean).join(" ")}
       tabIndex={tabbable ? 0 : -1}
       aria-colindex={index + 2}
-      aria-label={cellWords(column, index, step, exit)}
       data-column={index}
       data-step={step}
       style={{
@@ -53,7 +52,8 @@ export function ExitCell({ column, index, step, exit, tabbable, inspected, offse
         ...(offset > 0 ? { marginLeft: `${offset}px` } : {}),
       }}
     >
-      <span class="cell-fill">
+      <span class="visually-hidden">{cellWords(column, index, step, exit)}</span>
+      <span class="cell-fill" aria-hidden="true">
         <span class="cell-token">{top ? <TokenText text={tokenLabel(top.text)} /> : "·"}</span>
         {top && (
           <span class="cell-sure">

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Cell, gridSizes, moveCell, staircase, visibleRange } from "../layout/grid.ts";
 import { chooseCell, columns, exits, focused, hovered, inspected, shownSteps } from "../state/view.ts";
 import { ExitCell } from "./ExitCell.tsx";
@@ -50,7 +50,7 @@ export function ExitGrid() {
 
   // The cell to focus may only now have come into the document.
   const { column, step } = focused.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!wantsFocus.current) return;
     const cell = grid.current?.querySelector<HTMLElement>(`[data-column="${column}"][data-step="${step}"]`);
     if (!cell) return;

@@ -1,0 +1,65 @@
+// Wide and narrow, light and dark, for eyes and for assistive technology.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { answered, slide, useSite } from "./page.mjs";
+
+const site = useSite();
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds wrong, one line each. */
+async function complaints(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() =>
+    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }),
+  );
+  assert.ok(found.passes.length > 20, "axe has looked");
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map((node) => `${id}: ${node.target.join(" ")}: ${node.failureSummary}`),
+  );
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`has no accessibility faults that axe can find, ${colorScheme}`, async () => {
+    const page = await site.open({ colorScheme });
+    await answered(page);
+    // Ghosts and fills of every strength at once.
+    await slide(page, "Exit threshold q", 0.5);
+    assert.deepEqual(await complaints(page), []);
+    const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.equal(paper, colorScheme === "light" ? "rgb(251, 250, 248)" : "rgb(22, 21, 19)");
+  });
+}
+
+test("the theme button overrules the system and is remembered", async () => {
+  const page = await site.open({ colorScheme: "light" });
+  await page.getByRole("button", { name: "Switch to the dark theme" }).click();
+  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+  assert.equal(await theme(), "dark");
+  await page.reload();
+  await page.getByRole("button", { name: "Switch to the light theme" }).waitFor();
+  assert.equal(await theme(), "dark");
+});
+
+for (const width of [320, 360, 768, 1440, 2560]) {
+  test(`fits a screen ${width} pixels wide`, async () => {
+    const page = await site.open({ viewport: { width, height: 800 } });
+    await answered(page);
+    const { scrollWidth, used } = await page.evaluate(() => ({
+      scrollWidth: document.documentElement.scrollWidth,
+      used: document.querySelector("main").getBoundingClientRect().width,
+    }));
+    assert.ok(scrollWidth <= width, `the page is ${scrollWidth} pixels wide`);
+    assert.ok(used >= Math.min(width, 2400) * 0.9, `only ${used} pixels are used`);
+  });
+}
+
+test("the skip link leads to the model", async () => {
+  const page = await site.open();
+  await answered(page);
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), "Skip to the model");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+});

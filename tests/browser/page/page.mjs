@@ -1,0 +1,80 @@
+// The built page in a real Chromium, as a visitor gets it.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, before } from "node:test";
+import { fileURLToPath } from "node:url";
+import { launchChromium } from "../chromium.mjs";
+import { serve } from "../pkg/server.mjs";
+
+const path = (relative) => fileURLToPath(new URL(`../../../${relative}`, import.meta.url));
+
+export const SHIPPED_MODEL = path("models/shell-game");
+export const FIXTURES = path("tests/fixtures");
+
+/** The engine computes on the CPU here, beside other tests. */
+const LIMIT_MS = 90_000;
+
+/**
+ * For the tests of a file: a server and a browser. `open()` gives a visitor's page that notes its troubles; the test
+ * file fails if there are any. The page lies in a folder of its own, since it must not care where it is served.
+ */
+export function useSite({ webgpu = true } = {}) {
+  const site = { origin: "" };
+  const troubles = [];
+  let server;
+  let browser;
+  before(async () => {
+    assert.ok(existsSync(path("web/dist/index.html")), "web/dist is missing: run `cargo xtask build` first");
+    server = await serve({ "/page/models/": path("models"), "/page/": path("web/dist") });
+    site.origin = server.origin;
+    browser = await launchChromium({ webgpu });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+    assert.deepEqual(troubles, [], "the page had troubles of its own");
+  });
+
+  /** `context`: options of Playwright's newContext. `script`: runs in the page before anything else. */
+  site.open = async (context = {}, script = () => undefined) => {
+    // Animations would only make the tests wait; that they obey this setting is part of what is tested.
+    const visitor = await browser.newContext({ reducedMotion: "reduce", ...context });
+    const page = await visitor.newPage();
+    page.setDefaultTimeout(LIMIT_MS);
+    page.on("pageerror", (error) => troubles.push(String(error)));
+    page.on("console", (message) => {
+      // Chromium reports every 404 itself; tests ask for some.
+      if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+        troubles.push(message.text());
+    });
+    await page.addInitScript(script);
+    await page.goto(`${server.origin}/page/index.html`);
+    return page;
+  };
+  return site;
+}
+
+/** Waits until the page has answered what it was asked. */
+export async function answered(page) {
+  const answer = page.locator(
+    '[data-testid="answer"][data-state="done"], [data-testid="answer"][data-state="error"]',
+  );
+  await answer.waitFor();
+  assert.equal(await answer.getAttribute("data-state"), "done", await page.locator("main").innerText());
+  return answer;
+}
+
+/** The step each shown token left at. */
+export async function exitSteps(page) {
+  return JSON.parse(await page.getByTestId("answer").getAttribute("data-exit-steps"));
+}
+
+/** The cell of the exit view at a column (from 0) and a step (from 1). */
+export function cell(page, column, step) {
+  return page.locator(`[role="gridcell"][data-column="${column}"][data-step="${step}"]`);
+}
+
+/** Moves a slider to a value, as the keys and the mouse do: by an input event. */
+export async function slide(page, name, value) {
+  await page.getByRole("slider", { name }).fill(String(value));
+}
