@@ -34,7 +34,9 @@ async function check(page) {
     const started = Date.now();
     await page.goto(url);
     const box = page.getByRole("textbox", { name: /prompt|moves/i });
-    await box.waitFor();
+    const trouble = page.getByRole("alert").or(page.getByTestId("no-webgpu"));
+    await box.or(trouble).first().waitFor();
+    if (await trouble.isVisible()) throw new Error(`the page says: ${await wordsOf(page, trouble)}`);
     // The page asks its example by itself; that answer is not the one to be printed.
     await settled(page, await page.getByTestId("answer").getAttribute("data-state"));
     console.log(`The page was ready after ${seconds(started)}.`);
@@ -45,8 +47,10 @@ async function check(page) {
     await page.getByRole("button", { name: /ask|run|answer/i }).click();
     const state = await answered(page);
     const answer = page.getByTestId("answer");
-    const text = (await answer.innerText()).replaceAll(/\s*\n\s*/g, ". ");
-    if (state !== "done") throw new Error(`the page says: ${text || "an error without words"}`);
+    const text = oneLine(await answer.innerText());
+    if (state !== "done") {
+      throw new Error(`the page says: ${await wordsOf(page, page.getByRole("alert"))}`);
+    }
     const exitSteps = JSON.parse((await answer.getAttribute("data-exit-steps")) ?? "[]");
     if (!text) throw new Error("the answer has no text");
     if (exitSteps.length === 0 || !exitSteps.every((step) => Number.isInteger(step) && step >= 1)) {
@@ -58,6 +62,16 @@ async function check(page) {
   }
   if (troubles.length > 0)
     throw new Error(`it answered, but not without trouble:\n  ${troubles.join("\n  ")}`);
+}
+
+/** The text of the page's error notes, what is folded away in them too. */
+async function wordsOf(page, notes) {
+  await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+  return oneLine((await notes.allInnerTexts()).join("\n")) || "an error without words";
+}
+
+function oneLine(text) {
+  return text.trim().replaceAll(/\s*\n\s*/g, ". ");
 }
 
 function seconds(since) {

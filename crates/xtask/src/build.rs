@@ -7,6 +7,8 @@ use anyhow::Result;
 
 /// What to build.
 #[derive(clap::Args)]
+// `demo` has these among its own, and clap wants one group of a name.
+#[group(skip)]
 pub(crate) struct Options {
     /// Leave out wasm-opt: quicker to build, larger and slower wasm
     #[arg(long)]

@@ -58,3 +58,24 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+        assert!(
+            Arguments::try_parse_from(["xtask", "demo", "--check", "--prompt", "left", "--fast"])
+                .is_ok()
+        );
+        assert!(
+            Arguments::try_parse_from(["xtask", "demo", "--prompt", "left"]).is_err(),
+            "without --check"
+        );
+        assert!(Arguments::try_parse_from(["xtask", "bench", "--", "--rows", "8"]).is_ok());
+        assert!(Arguments::try_parse_from(["xtask", "test", "--only", "everything"]).is_err());
+    }
+}
