@@ -79,7 +79,7 @@ test("the keyboard walks the grid and opens its cells", async () => {
   assert.deepEqual(await press("Control+Home"), [0, 1]);
   assert.deepEqual(await press("ArrowRight"), [1, 1]);
   assert.deepEqual(await press("ArrowDown"), [1, 2]);
-  assert.match(await page.locator(".detail h2").innerText(), /^Move 2 .*step 2$/);
+  assert.match(await page.locator(".detail h2").innerText(), /^Move 2 .* at step 2$/);
   assert.deepEqual(await press("ArrowUp"), [1, 1]);
   assert.deepEqual(await press("ArrowLeft"), [0, 1]);
   assert.deepEqual(await press("ArrowLeft"), [0, 1]);

@@ -12,6 +12,8 @@ export type RunState = "idle" | "running" | "done" | "error";
 export const prompt = signal("");
 export const state = signal<RunState>("idle");
 export const error = signal<Explanation | undefined>(undefined);
+/** Index of the move the cups are making just now, while they play. */
+export const playing = signal<number | undefined>(undefined);
 /** The words the columns answer; the box may have changed since. */
 export const asked = signal<readonly string[]>([]);
 

@@ -18,7 +18,7 @@ export function CellDetail() {
     <section class="card detail" aria-labelledby="detail-title" style={{ "--hue": hue }}>
       <h2 id="detail-title">
         {column.origin === "label" ? `Move ${index + 1}` : `Token ${column.position + 1}`}{" "}
-        <span class="mono">{column.label}</span>, step {step}
+        <span class="mono">{column.label}</span> at step {step}
       </h2>
       <p class="note">
         {step === exit

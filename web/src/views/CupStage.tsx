@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { ballCup, cupsAt, ease, type DrawnCup } from "../layout/cups.ts";
 import { cellColours } from "../layout/colours.ts";
 import { ballPlace, label } from "../model/shuffle.ts";
-import { answerAt, asked, states } from "../state/shuffle-run.ts";
+import { answerAt, asked, playing, states } from "../state/shuffle-run.ts";
 import { calm, theme } from "../state/theme.ts";
 import { columns, exits, hovered, inspected, pointing, shownSteps } from "../state/view.ts";
 import { CUP_PATH } from "./Cups.tsx";
@@ -62,6 +62,10 @@ export function CupStage() {
   }, [asked.value]);
   useSignalEffect(() => {
     if (hovered.value) stop();
+  });
+  // The exit view marks the move that is being made.
+  useSignalEffect(() => {
+    playing.value = play.value && Math.min(Math.floor(play.value.moment), states.value.length - 2);
   });
 
   const cups = cupsAt(states.value, moment);

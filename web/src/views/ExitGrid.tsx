@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Cell, gridSizes, moveCell, staircase, visibleRange } from "../layout/grid.ts";
+import { playing } from "../state/shuffle-run.ts";
 import { chooseCell, columns, exits, focused, hovered, inspected, shownSteps } from "../state/view.ts";
 import { ExitCell } from "./ExitCell.tsx";
 import { GateRow } from "./GateRow.tsx";
@@ -78,6 +79,7 @@ export function ExitGrid() {
   }
 
   const at = inspected.value;
+  const looked = playing.value ?? at.column;
   return (
     <div
       class="exit-scroll"
@@ -122,7 +124,7 @@ export function ExitGrid() {
                   key={index}
                   role="columnheader"
                   aria-colindex={index + 2}
-                  class={`column-head ${c.origin}${index === at.column ? " looked-at" : ""}`}
+                  class={`column-head ${c.origin}${index === looked ? " looked-at" : ""}`}
                   style={i === 0 ? { marginLeft: `${range.start * width}px` } : undefined}
                   title={c.label}
                 >

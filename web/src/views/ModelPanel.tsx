@@ -88,7 +88,7 @@ function Picker() {
             }}
           />
         </label>
-        {open.value?.source !== SHIPPED && (
+        {open.value && open.value.source !== SHIPPED && (
           <button type="button" class="secondary" onClick={() => void openModel(SHIPPED)}>
             Back to {SHIPPED.name}
           </button>
