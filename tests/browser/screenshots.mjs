@@ -1,0 +1,38 @@
+// node screenshots.mjs URL FOLDER: takes the README's pictures of a served page (`cargo xtask demo --no-open` prints its
+// URL) in a headless Chromium, with the shipped model's own answers.
+import { join } from "node:path";
+import { launchChromium } from "./chromium.mjs";
+
+const [url, folder] = process.argv.slice(2);
+if (folder === undefined) {
+  console.error("usage: node screenshots.mjs URL FOLDER");
+  process.exit(1);
+}
+
+const PICTURES = [
+  { name: "page-light", width: 1440, height: 1080, colorScheme: "light" },
+  { name: "page-dark", width: 1440, height: 1080, colorScheme: "dark" },
+  { name: "page-narrow", width: 360, height: 1500, colorScheme: "light" },
+  { name: "page-wide", width: 2560, height: 1240, colorScheme: "light" },
+];
+
+const browser = await launchChromium();
+try {
+  for (const { name, width, height, colorScheme } of PICTURES) {
+    // Without motion the cups stand where the shuffle ends.
+    const page = await browser.newPage({
+      viewport: { width, height },
+      colorScheme,
+      reducedMotion: "reduce",
+    });
+    await page.goto(url);
+    await page.locator('[data-testid="answer"][data-state="done"]').waitFor({ timeout: 120_000 });
+    await page.screenshot({ path: join(folder, `${name}.png`) });
+    if (name === "page-light") {
+      await page.locator(".exit-view").screenshot({ path: join(folder, "exit-view.png") });
+    }
+    await page.close();
+  }
+} finally {
+  await browser.close();
+}
