@@ -130,6 +130,24 @@ def accuracy_beyond(model: FastLoopLM, steps: int = 8, seed: int = 77, batch: in
     return (model(ids, steps)[1].argmax(-1) == targets).float().mean(1).T.tolist()
 
 
+@torch.no_grad()
+def gate_timing(model: FastLoopLM, q: float, seed: int = 4242, batch: int = 2048) -> dict:
+    """Where the gate leaves, against the first step from which the answer stays right, on shuffles nothing was chosen by.
+
+    Shares of all positions with a move; `never_solved` are those wrong at the last step, whatever the gate does."""
+    ids, targets = sample(batch, MAX_MOVES, torch.Generator().manual_seed(seed))
+    _, logits, lam = model(ids)
+    right = (logits.argmax(-1) == targets)[:, :, 1:].long()
+    solved = right[-1] == 1
+    first = len(right) - right.flip(0).cumprod(0).sum(0) + 1
+    reached = exit_pdf(lam)[:, :, 1:].cumsum(0) >= q
+    reached[-1] = True
+    at = reached.long().argmax(0) + 1
+    share = lambda mask: (mask & solved).float().mean().item()
+    return {"seed": seed, "accuracy_last_step": solved.float().mean().item(), "accuracy_at_exit": right.gather(0, (at - 1)[None]).float().mean().item(),
+            "early": share(at < first), "on_time": share(at == first), "late": share(at > first), "never_solved": 1 - solved.float().mean().item()}
+
+
 def table(m: dict) -> str:
     """The evaluation as Markdown, rows being ranges of moves."""
     T = len(m["accuracy"][0])
@@ -249,6 +267,8 @@ def main() -> None:
     train_stage2(model, a, log)
     metrics["stage2"] = evaluate(model)
     log("stage II\n" + table(metrics["stage2"]))
+    metrics["gate_timing"] = {str(q): gate_timing(model, q) for q in (0.5, 0.8)}
+    log(f"gate timing: {rounded(metrics['gate_timing'])}")
     metrics["accuracy_with_8_steps"] = accuracy_beyond(model)
     log("accuracy by move with 8 steps, each step: " + "; ".join(" ".join(f"{x:.2f}" for x in row) for row in metrics["accuracy_with_8_steps"][1:]))
     export(model, a.out, metrics, log)
