@@ -17,7 +17,7 @@ import {
 } from "../state/chat-run.ts";
 import { theme } from "../state/theme.ts";
 import { chooseCell, exits, hovered, shownSteps } from "../state/view.ts";
-import { ErrorNote } from "./ErrorNote.tsx";
+import { RunError } from "./RunError.tsx";
 
 /** A prompt to continue or a conversation, its answer shaded by the step each token left at. */
 export function ChatPanel() {
@@ -29,7 +29,7 @@ export function ChatPanel() {
         <p class="note">The model has no tokenizer.json, so its prompt is token ids, as in “1, 2, 3”.</p>
       )}
       {(messages.value.length > 0 || question.value !== "") && <Transcript />}
-      {error.value && <ErrorNote error={error.value} />}
+      {error.value && <RunError error={error.value} />}
       <form
         class="prompt"
         onSubmit={(event) => {

@@ -14,7 +14,7 @@ import {
 } from "../state/shuffle-run.ts";
 import { steps } from "../state/view.ts";
 import { CupStage } from "./CupStage.tsx";
-import { ErrorNote } from "./ErrorNote.tsx";
+import { RunError } from "./RunError.tsx";
 import { ShuffleAnswer } from "./ShuffleAnswer.tsx";
 import { Slider } from "./Slider.tsx";
 
@@ -109,7 +109,7 @@ export function ShufflePanel() {
       <CupStage />
       <div class="ask-answer">
         <ShuffleAnswer />
-        {error.value && <ErrorNote error={error.value} />}
+        {error.value && <RunError error={error.value} />}
       </div>
     </section>
   );
