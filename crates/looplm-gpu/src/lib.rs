@@ -24,6 +24,8 @@ pub use error::GpuError;
 pub use matrix::{Arrangement, Format, Matrix, MatrixShape};
 pub use readback::Readback;
 pub use rows::{GpuRow, RowTables};
+/// The version of wgpu this crate speaks, for those who record commands of their own.
+pub use wgpu;
 
 /// Rows of activations and weights are padded with zeros to a multiple of this many elements.
 pub const ALIGN: usize = 8;

@@ -5,7 +5,13 @@ use std::borrow::Cow;
 use bytemuck::{Pod, Zeroable};
 use half::{bf16, f16};
 
-use crate::{ALIGN, buffer::Buffer, device::Gpu, error::GpuError, stride};
+use crate::{
+    ALIGN,
+    buffer::Buffer,
+    device::Gpu,
+    error::{self, GpuError},
+    stride,
+};
 
 /// How the elements of a matrix are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,9 +45,18 @@ impl Format {
     /// Elements in `bytes` as `f32`. `bytes` holds whole elements in little endian.
     pub fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
         match self {
-            Self::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-            Self::F16 => bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-            Self::BF16 => bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            Self::F32 => bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect(),
+            Self::F16 => bytes
+                .chunks_exact(2)
+                .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+                .collect(),
+            Self::BF16 => bytes
+                .chunks_exact(2)
+                .map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32())
+                .collect(),
         }
     }
 }
@@ -110,7 +125,11 @@ fn gcd(a: usize, b: usize) -> usize {
 impl MatrixShape {
     /// Rows of a part for each of its outputs.
     fn stacked(&self) -> usize {
-        if self.arrangement == Arrangement::Paired { 2 } else { 1 }
+        if self.arrangement == Arrangement::Paired {
+            2
+        } else {
+            1
+        }
     }
 
     /// Bytes of a padded row.
@@ -126,8 +145,29 @@ impl MatrixShape {
     /// Outputs of each part when no part may exceed `max_binding` bytes.
     ///
     /// # Errors
+    /// [`GpuError::Shape`] if the matrix is empty or its heads are not whole,
     /// [`GpuError::AdapterTooSmall`] if the smallest piece that cannot be split is larger.
     pub fn split(&self, what: &str, max_binding: u64) -> Result<Vec<usize>, GpuError> {
+        if self.outputs == 0 || self.inputs == 0 {
+            return Err(error::shape(
+                "matrix",
+                format!(
+                    "{what} has {} outputs of {} inputs",
+                    self.outputs, self.inputs
+                ),
+            ));
+        }
+        if let Arrangement::Heads(d) = self.arrangement
+            && (d == 0 || !self.outputs.is_multiple_of(d))
+        {
+            return Err(error::shape(
+                "matrix",
+                format!(
+                    "{what} has {} outputs, not whole heads of {d}",
+                    self.outputs
+                ),
+            ));
+        }
         let output_bytes = (self.stacked() * self.row_bytes()) as u64;
         let fit = usize::try_from(max_binding / output_bytes).unwrap_or(usize::MAX);
         if self.outputs <= fit {
@@ -158,14 +198,18 @@ impl Matrix {
     /// Allocates a matrix of zeros.
     ///
     /// # Errors
-    /// [`GpuError::AdapterTooSmall`], [`GpuError::OutOfMemory`].
+    /// As [`MatrixShape::split`], and [`GpuError::OutOfMemory`].
     pub async fn zeros(gpu: &Gpu, label: &str, shape: MatrixShape) -> Result<Self, GpuError> {
         let sizes = shape.split(label, gpu.max_binding())?;
         let count = sizes.len();
         let mut parts = Vec::with_capacity(count);
         let mut first_output = 0;
         for (i, outputs) in sizes.into_iter().enumerate() {
-            let padded = if i + 1 == count { stride(shape.outputs) - first_output } else { outputs };
+            let padded = if i + 1 == count {
+                stride(shape.outputs) - first_output
+            } else {
+                outputs
+            };
             let (slots, span) = match shape.arrangement {
                 Arrangement::Plain => (padded, 2),
                 Arrangement::Heads(d) => (outputs, d),
@@ -184,7 +228,8 @@ impl Matrix {
                 first_output,
                 outputs,
                 slots,
-                buffer: Buffer::storage(gpu, label, (weight_rows * shape.row_bytes()) as u64).await?,
+                buffer: Buffer::storage(gpu, label, (weight_rows * shape.row_bytes()) as u64)
+                    .await?,
                 uniform: Buffer::uniform(gpu, label, &uniform).await?,
             });
             first_output += outputs;
@@ -194,7 +239,14 @@ impl Matrix {
 
     /// Writes whole rows, given in `from` format: rows `first_row ..` of the plain matrix, or of the gate (`stack` 0)
     /// or up (`stack` 1) matrix of a paired one. `bytes` holds unpadded rows.
-    pub fn write_rows(&self, gpu: &Gpu, stack: usize, first_row: usize, from: Format, bytes: &[u8]) {
+    pub fn write_rows(
+        &self,
+        gpu: &Gpu,
+        stack: usize,
+        first_row: usize,
+        from: Format,
+        bytes: &[u8],
+    ) {
         let source_row = self.shape.inputs * from.bytes();
         let row_bytes = self.shape.row_bytes();
         let rows = bytes.len() / source_row;
@@ -206,7 +258,8 @@ impl Matrix {
             }
             let piece = &bytes[(begin - first_row) * source_row..(end - first_row) * source_row];
             let at = (stack * part.outputs + begin - part.first_output) * row_bytes;
-            part.buffer.write(gpu, at as u64, &self.pad_rows(from, piece));
+            part.buffer
+                .write(gpu, at as u64, &self.pad_rows(from, piece));
         }
     }
 
@@ -239,7 +292,202 @@ fn convert(from: Format, to: Format, bytes: &[u8]) -> Vec<u8> {
     let values = from.to_f32(bytes);
     match to {
         Format::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        Format::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
-        Format::BF16 => values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
+        Format::F16 => values
+            .iter()
+            .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+            .collect(),
+        Format::BF16 => values
+            .iter()
+            .flat_map(|v| bf16::from_f32(*v).to_le_bytes())
+            .collect(),
+    }
+}
+
+impl Matrix {
+    /// Changes the format to 32-bit floats, keeping what was written: for tensors of different formats that share a
+    /// matrix. Reads everything back, so it is slow; checkpoints that need it are rare.
+    ///
+    /// # Errors
+    /// As [`Matrix::zeros`], and what reading back can fail with.
+    pub async fn widen(&mut self, gpu: &Gpu, label: &str) -> Result<(), GpuError> {
+        if self.shape.format == Format::F32 {
+            return Ok(());
+        }
+        let wide = Self::zeros(
+            gpu,
+            label,
+            MatrixShape {
+                format: Format::F32,
+                ..self.shape
+            },
+        )
+        .await?;
+        let (packed, padded) = (
+            self.shape.inputs * self.shape.format.bytes(),
+            self.shape.row_bytes(),
+        );
+        for part in &self.parts {
+            let bytes: Vec<u8> = crate::Readback::fetch(gpu, &part.buffer).await?;
+            let rows: Vec<u8> = bytes
+                .chunks_exact(padded)
+                .flat_map(|row| &row[..packed])
+                .copied()
+                .collect();
+            for stack in 0..self.shape.stacked() {
+                let piece = &rows[stack * part.outputs * packed..][..part.outputs * packed];
+                wide.write_rows(gpu, stack, part.first_output, self.shape.format, piece);
+            }
+        }
+        *self = wide;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(outputs: usize, inputs: usize, arrangement: Arrangement) -> MatrixShape {
+        MatrixShape {
+            outputs,
+            inputs,
+            format: Format::F32,
+            arrangement,
+        }
+    }
+
+    #[test]
+    fn rows_are_padded_to_whole_blocks() {
+        let sizes = |format| {
+            [1, 8, 9].map(|inputs| {
+                MatrixShape {
+                    format,
+                    ..shape(3, inputs, Arrangement::Plain)
+                }
+                .row_bytes()
+            })
+        };
+        assert_eq!(sizes(Format::F32), [32, 32, 64]);
+        assert_eq!(sizes(Format::F16), [16, 16, 32]);
+        assert_eq!(sizes(Format::BF16), [16, 16, 32]);
+        assert_eq!(shape(3, 9, Arrangement::Plain).bytes(), 3 * 64);
+        assert_eq!(shape(3, 9, Arrangement::Paired).bytes(), 6 * 64);
+    }
+
+    #[test]
+    fn a_matrix_that_fits_stays_whole() {
+        for arrangement in [Arrangement::Plain, Arrangement::Heads(10)] {
+            assert_eq!(
+                shape(30, 8, arrangement).split("m", 30 * 32).ok(),
+                Some(vec![30])
+            );
+        }
+        assert_eq!(
+            shape(30, 8, Arrangement::Paired).split("m", 60 * 32).ok(),
+            Some(vec![30])
+        );
+    }
+
+    #[test]
+    fn parts_hold_whole_blocks_and_heads() {
+        assert_eq!(
+            shape(30, 8, Arrangement::Plain)
+                .split("m", 30 * 32 - 1)
+                .ok(),
+            Some(vec![24, 6])
+        );
+        assert_eq!(
+            shape(30, 8, Arrangement::Plain).split("m", 15 * 32).ok(),
+            Some(vec![8, 8, 8, 6])
+        );
+        assert_eq!(
+            shape(32, 8, Arrangement::Plain).split("m", 16 * 32).ok(),
+            Some(vec![16, 16])
+        );
+        assert_eq!(
+            shape(30, 8, Arrangement::Paired).split("m", 33 * 32).ok(),
+            Some(vec![16, 14])
+        );
+        // Heads of 10: four of them are a multiple of 8 rows.
+        assert_eq!(
+            shape(100, 8, Arrangement::Heads(10))
+                .split("m", 90 * 32)
+                .ok(),
+            Some(vec![80, 20])
+        );
+        assert_eq!(
+            shape(96, 8, Arrangement::Heads(16))
+                .split("m", 40 * 32)
+                .ok(),
+            Some(vec![32, 32, 32])
+        );
+    }
+
+    #[test]
+    fn parts_cover_the_matrix_and_fit() {
+        for outputs in 1..70 {
+            for rows in 8..40u64 {
+                for arrangement in [Arrangement::Plain, Arrangement::Paired] {
+                    let shape = shape(outputs, 8, arrangement);
+                    let Ok(parts) = shape.split("m", rows * 32) else {
+                        assert!(
+                            arrangement == Arrangement::Paired
+                                && rows < 16
+                                && outputs as u64 * 2 > rows
+                        );
+                        continue;
+                    };
+                    assert_eq!(parts.iter().sum::<usize>(), outputs);
+                    let (last, others) = parts.split_last().expect("there is a part");
+                    assert!(others.iter().all(|part| part.is_multiple_of(ALIGN)));
+                    let largest = others.iter().chain([last]).max().expect("there is a part");
+                    assert!((largest * shape.stacked()) as u64 <= rows);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_split_says_what_it_needs() {
+        let too_small = |shape: MatrixShape, binding| match shape.split("m", binding) {
+            Err(GpuError::AdapterTooSmall {
+                needed, offered, ..
+            }) => (needed, offered),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            too_small(shape(9, 8, Arrangement::Plain), 255),
+            (8 * 32, 255)
+        );
+        assert_eq!(
+            too_small(shape(9, 8, Arrangement::Paired), 511),
+            (16 * 32, 511)
+        );
+        assert_eq!(
+            too_small(shape(100, 8, Arrangement::Heads(10)), 39 * 32),
+            (40 * 32, 39 * 32)
+        );
+    }
+
+    #[test]
+    fn empty_matrices_and_broken_heads_are_errors() {
+        let wrong = [
+            shape(0, 8, Arrangement::Plain),
+            shape(8, 0, Arrangement::Plain),
+            shape(8, 8, Arrangement::Heads(0)),
+            shape(12, 8, Arrangement::Heads(8)),
+        ];
+        for shape in wrong {
+            assert!(
+                matches!(
+                    shape.split("m", 1 << 20),
+                    Err(GpuError::Shape {
+                        kernel: "matrix",
+                        ..
+                    })
+                ),
+                "{shape:?}"
+            );
+        }
     }
 }

@@ -1,6 +1,12 @@
 //! What every error of this crate can say about itself besides its message.
 
+use looplm_gpu::GpuError;
 use serde::Serialize;
+use thiserror::Error as ThisError;
+
+use crate::{
+    chat::ChatError, checkpoint::CheckpointError, generation_config::GenerationConfigError, tokenizer::TokenizerError,
+};
 
 /// An error with a stable name and structured facts, so that a program need not read its message.
 pub trait Coded: std::error::Error {
@@ -45,6 +51,15 @@ pub struct Details {
     /// The argument that was wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub argument: Option<String>,
+    /// How much was needed: bytes, tokens, or what `limit` counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needed: Option<u64>,
+    /// How much there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offered: Option<u64>,
+    /// The limit that was met: a number of tokens, or the name of one of the adapter's limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<serde_json::Value>,
 }
 
 impl Details {
@@ -87,5 +102,113 @@ pub(crate) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+/// Everything that can go wrong with a model, from its folder to its last token.
+#[derive(Debug, Clone, ThisError)]
+pub enum Error {
+    /// The device.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The folder or its weights.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// `generation_config.json`.
+    #[error(transparent)]
+    GenerationConfig(#[from] GenerationConfigError),
+    /// The chat template.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    /// Text was given to a model without a tokenizer.
+    #[error("the model folder has no tokenizer.json, so it takes token ids, not text")]
+    TokenizerMissing,
+    /// The sequence does not fit.
+    #[error("the context is full: {needed} tokens do not fit into {limit} ({reason}); shorten the prompt or ask for fewer tokens")]
+    ContextFull {
+        /// Tokens that fit.
+        limit: usize,
+        /// Tokens needed.
+        needed: usize,
+        /// Where the limit comes from.
+        reason: String,
+    },
+    /// Too many sequences at once.
+    #[error("{limit} sequences are in progress, which is the most; finish or close one first")]
+    Busy {
+        /// The most sequences at once.
+        limit: usize,
+    },
+    /// An argument is out of its range.
+    #[error("{argument}: {message}")]
+    InvalidArgument {
+        /// The argument.
+        argument: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The caller asked to stop.
+    #[error("aborted")]
+    Aborted,
+    /// The model was disposed of.
+    #[error("the model was disposed of; load it again")]
+    Disposed,
+}
+
+impl Error {
+    /// An [`Error::InvalidArgument`].
+    pub fn invalid(argument: impl Into<String>, message: impl Into<String>) -> Self {
+        Error::InvalidArgument { argument: argument.into(), message: message.into() }
+    }
+
+    fn coded(&self) -> Option<&dyn Coded> {
+        match self {
+            Error::Checkpoint(e) => Some(e),
+            Error::Tokenizer(e) => Some(e),
+            Error::GenerationConfig(e) => Some(e),
+            Error::Chat(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+impl Coded for Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Error::Gpu(e) => e.code(),
+            Error::TokenizerMissing => "tokenizer-missing",
+            Error::ContextFull { .. } => "context-full",
+            Error::Busy { .. } => "busy",
+            Error::InvalidArgument { .. } => "invalid-argument",
+            Error::Aborted => "aborted",
+            Error::Disposed => "disposed",
+            other => other.coded().map_or("internal", Coded::code),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        self.coded().map_or(self.code(), Coded::kind)
+    }
+
+    fn details(&self) -> Details {
+        let mut details = Details::default();
+        match self {
+            Error::Gpu(GpuError::AdapterTooSmall { limit, needed, offered, .. }) => {
+                details.limit = Some((*limit).into());
+                (details.needed, details.offered) = (Some(*needed), Some(*offered));
+            }
+            Error::Gpu(GpuError::OutOfMemory { needed, .. }) => details.needed = Some(*needed),
+            Error::ContextFull { limit, needed, .. } => {
+                details.limit = Some((*limit).into());
+                details.needed = Some(*needed as u64);
+            }
+            Error::Busy { limit } => details.offered = Some(*limit as u64),
+            Error::InvalidArgument { argument, .. } => details.argument = Some(argument.clone()),
+            other => return other.coded().map_or(details, Coded::details),
+        }
+        details
     }
 }

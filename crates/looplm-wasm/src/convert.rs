@@ -1,0 +1,230 @@
+//! Plain objects in and out.
+
+use looplm::{
+    exit::ExitRule,
+    generate::{Finish, GenerateOptions, Token},
+    model::{Info, Loading},
+    tokenizer::Tokenizer,
+    trace::StepTrace,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct LoadConfig {
+    pub(crate) context_length: Option<usize>,
+    pub(crate) max_rows: Option<usize>,
+    pub(crate) max_binding_size: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ChatConfig {
+    pub(crate) add_generation_prompt: Option<bool>,
+    pub(crate) enable_thinking: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Exit {
+    Full,
+    Step(usize),
+    Gate(f32),
+}
+
+impl From<Exit> for ExitRule {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Full => Self::Full,
+            Exit::Step(n) => Self::Step(n),
+            Exit::Gate(q) => Self::Gate(q),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Trace {
+    pub(crate) top_k: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct GenerateConfig {
+    max_new_tokens: Option<usize>,
+    temperature: Option<f32>,
+    top_k: Option<u32>,
+    top_p: Option<f32>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
+    seed: Option<f64>,
+    steps: Option<usize>,
+    exit: Option<Exit>,
+    stop: Option<Vec<String>>,
+    trace: Option<Trace>,
+}
+
+impl From<GenerateConfig> for GenerateOptions {
+    fn from(c: GenerateConfig) -> Self {
+        Self {
+            max_new_tokens: c.max_new_tokens,
+            temperature: c.temperature,
+            top_k: c.top_k,
+            top_p: c.top_p,
+            min_p: c.min_p,
+            repetition_penalty: c.repetition_penalty,
+            seed: c.seed.map(|seed| seed as u64),
+            steps: c.steps,
+            exit: c.exit.map(Into::into).unwrap_or_default(),
+            stop: c.stop.unwrap_or_default(),
+            trace_top_k: c.trace.map(|t| t.top_k),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ForwardConfig {
+    pub(crate) steps: Option<usize>,
+    pub(crate) logits: bool,
+    pub(crate) hidden: bool,
+    pub(crate) trace: Option<Trace>,
+    pub(crate) gate: Option<f32>,
+}
+
+#[derive(Debug, Serialize)]
+struct CandidateOut {
+    id: u32,
+    text: String,
+    probability: f32,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct StepOut {
+    lambda: f32,
+    probability: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entropy: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top: Option<Vec<CandidateOut>>,
+}
+
+fn token_text(tokenizer: Option<&Tokenizer>, id: u32) -> String {
+    tokenizer.map_or_else(|| id.to_string(), |t| t.token_text(id))
+}
+
+pub(crate) fn steps(steps: &[StepTrace], tokenizer: Option<&Tokenizer>, trace: bool) -> Vec<StepOut> {
+    let candidate = |(id, probability): &(u32, f32)| CandidateOut {
+        id: *id,
+        text: token_text(tokenizer, *id),
+        probability: *probability,
+    };
+    let step = |s: &StepTrace| StepOut {
+        lambda: s.lambda,
+        probability: s.probability,
+        entropy: s.lens.as_ref().map(|lens| lens.entropy),
+        change: trace.then_some(s.change),
+        top: s.lens.as_ref().map(|lens| lens.top.iter().map(candidate).collect()),
+    };
+    steps.iter().map(step).collect()
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TokenOut {
+    id: u32,
+    text: String,
+    position: usize,
+    exit_step: usize,
+    exit_pdf: Vec<f32>,
+    steps: Vec<StepOut>,
+}
+
+pub(crate) fn token(token: &Token, tokenizer: Option<&Tokenizer>, trace: bool) -> TokenOut {
+    TokenOut {
+        id: token.id,
+        text: token.text.clone(),
+        position: token.position,
+        exit_step: token.exit_step,
+        exit_pdf: token.steps.iter().map(|s| s.probability).collect(),
+        steps: steps(&token.steps, tokenizer, trace),
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct PositionOut {
+    pub(crate) id: u32,
+    pub(crate) text: String,
+    pub(crate) steps: Vec<StepOut>,
+}
+
+pub(crate) fn position(id: u32, traces: &[StepTrace], tokenizer: Option<&Tokenizer>) -> PositionOut {
+    PositionOut { id, text: token_text(tokenizer, id), steps: steps(traces, tokenizer, true) }
+}
+
+pub(crate) fn finish(finish: &Finish) -> Value {
+    json!({
+        "reason": finish.reason.name(),
+        "promptTokens": finish.prompt_tokens,
+        "newTokens": finish.new_tokens,
+        "passes": finish.passes,
+        "seconds": finish.seconds,
+    })
+}
+
+pub(crate) fn loading(loading: &Loading<'_>) -> Value {
+    let phase = |name: &str| json!({ "phase": name, "loaded": 0, "total": 0 });
+    match loading {
+        Loading::Adapter => phase("adapter"),
+        Loading::Config => phase("config"),
+        Loading::Tokenizer => phase("tokenizer"),
+        Loading::Weights(p) => json!({
+            "phase": "weights", "loaded": p.loaded, "total": p.total, "file": p.file, "tensor": p.tensor,
+        }),
+        Loading::Compile => phase("compile"),
+        Loading::Ready => phase("ready"),
+    }
+}
+
+pub(crate) fn info(info: &Info) -> Value {
+    let c = &info.config;
+    let tokenizer = info.tokenizer_size.map(|size| {
+        json!({ "vocabSize": size, "chatTemplate": info.chat_template, "stopIds": info.stop_ids })
+    });
+    json!({
+        "architecture": {
+            "modelType": "ouro",
+            "vocabSize": c.vocab_size,
+            "hiddenSize": c.hidden_size,
+            "intermediateSize": c.intermediate_size,
+            "layers": c.num_hidden_layers,
+            "heads": c.num_attention_heads,
+            "kvHeads": c.num_key_value_heads,
+            "headDim": c.head_dim,
+            "steps": c.total_ut_steps,
+            "maxPositions": c.max_position_embeddings,
+            "tiedHead": c.tie_word_embeddings,
+            "ropeTheta": c.rope_theta,
+            "rmsNormEps": c.rms_norm_eps,
+            "parameters": c.parameters(),
+        },
+        "memory": {
+            "weights": info.memory.weights,
+            "kvPer1000Tokens": { "full": info.kv_per_1000.0, "shared": info.kv_per_1000.1 },
+            "workspace": info.memory.workspace,
+        },
+        "tokenizer": tokenizer,
+        "adapter": {
+            "name": info.adapter.name,
+            "vendor": info.adapter.driver,
+            "backend": info.adapter.backend,
+            "tier": info.adapter.tier.name(),
+            "limits": { "maxStorageBufferBindingSize": info.device_limits.0, "maxBufferSize": info.device_limits.1 },
+        },
+        "contextLength": info.context,
+        "task": c.looplm_task,
+    })
+}

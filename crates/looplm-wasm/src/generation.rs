@@ -1,0 +1,79 @@
+//! An answer in progress.
+
+use std::cell::RefCell;
+
+use looplm::{Error, LoopLm, generate::Generation as Inner};
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use web_sys::AbortSignal;
+
+use crate::{convert, error};
+
+/// An answer in progress; see the TypeScript package.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Generation {
+    model: LoopLm,
+    /// Taken while `next` runs, so that a call in between finds an error and not a panic.
+    inner: RefCell<Option<Inner>>,
+    finish: RefCell<looplm::generate::Finish>,
+    closed: std::cell::Cell<bool>,
+    trace: bool,
+}
+
+impl Generation {
+    pub(crate) fn new(model: LoopLm, inner: Inner, trace: bool) -> Self {
+        let finish = RefCell::new(inner.finish());
+        Self { model, inner: RefCell::new(Some(inner)), finish, closed: std::cell::Cell::new(false), trace }
+    }
+}
+
+#[wasm_bindgen]
+impl Generation {
+    /// The next token, or undefined at the end.
+    ///
+    /// # Errors
+    /// An `Error` with a `code`.
+    pub async fn next(&self, signal: Option<AbortSignal>) -> Result<JsValue, JsValue> {
+        if self.closed.get() {
+            return Ok(JsValue::UNDEFINED);
+        }
+        let taken = self.inner.borrow_mut().take();
+        let Some(mut inner) = taken else {
+            return Err(error::to_js(&Error::invalid("next", "the previous call has not returned yet")));
+        };
+        let aborted = || self.closed.get() || signal.as_ref().is_some_and(AbortSignal::aborted);
+        let result = inner.next(&aborted).await;
+        *self.finish.borrow_mut() = inner.finish();
+        if self.closed.get() {
+            inner.close();
+        }
+        *self.inner.borrow_mut() = Some(inner);
+        match result {
+            Ok(Some(token)) => {
+                let token = convert::token(&token, self.model.tokenizer().ok(), self.trace);
+                token.serialize(&Serializer::json_compatible()).map_err(|e| error::options(&e))
+            }
+            Ok(None) => Ok(JsValue::UNDEFINED),
+            Err(_) if self.closed.get() => Ok(JsValue::UNDEFINED),
+            Err(e) => Err(error::to_js(&e)),
+        }
+    }
+
+    /// The figures so far.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn finish(&self) -> Result<JsValue, JsValue> {
+        convert::finish(&self.finish.borrow()).serialize(&Serializer::json_compatible()).map_err(|e| error::options(&e))
+    }
+
+    /// Ends it and frees its place in the KV cache; at once, or when the running `next` returns.
+    pub fn close(&self) {
+        self.closed.set(true);
+        if let Some(inner) = self.inner.borrow_mut().as_mut() {
+            inner.close();
+        }
+    }
+}

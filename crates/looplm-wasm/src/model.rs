@@ -1,0 +1,177 @@
+//! A loaded model.
+
+use js_sys::{Float32Array, Function, Object, Reflect, Uint32Array};
+use looplm::{
+    Error, LoopLm,
+    chat::{ChatOptions, Message},
+    engine::EngineOptions,
+    exit::ExitRule,
+    forward::ForwardOptions,
+    generate::{GenerateOptions, Generation as Inner},
+    model::LoadOptions,
+};
+use looplm_gpu::DeviceOptions;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_wasm_bindgen::Serializer;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use web_sys::AbortSignal;
+
+use crate::{
+    convert::{self, ChatConfig, ForwardConfig, GenerateConfig, LoadConfig},
+    error,
+    generation::Generation,
+    source::{FilesOf, JsSource},
+};
+
+/// A loaded model; see the TypeScript package.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Model {
+    inner: LoopLm,
+}
+
+fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
+    value.serialize(&Serializer::json_compatible()).map_err(|e| error::options(&e))
+}
+
+fn from_js<T: DeserializeOwned + Default>(value: JsValue) -> Result<T, JsValue> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(T::default());
+    }
+    serde_wasm_bindgen::from_value(value).map_err(|e| error::options(&e))
+}
+
+fn failed(error: impl Into<Error>) -> JsValue {
+    error::to_js(&error.into())
+}
+
+#[wasm_bindgen]
+impl Model {
+    /// Loads a model from files that JavaScript reads.
+    ///
+    /// # Errors
+    /// An `Error` with a `code`.
+    pub async fn load(
+        source: JsSource,
+        options: JsValue,
+        on_progress: Function,
+        signal: Option<AbortSignal>,
+    ) -> Result<Model, JsValue> {
+        let config: LoadConfig = from_js(options)?;
+        let options = LoadOptions {
+            engine: EngineOptions { context_length: config.context_length, max_rows: config.max_rows },
+            device: DeviceOptions { max_binding_size: config.max_binding_size.map(|bytes| bytes as u64) },
+        };
+        let mut progress = |loading: looplm::model::Loading<'_>| {
+            if let Ok(value) = to_js(&convert::loading(&loading)) {
+                // What a listener throws is the listener's business.
+                let _ = on_progress.call1(&JsValue::UNDEFINED, &value);
+            }
+        };
+        let inner = LoopLm::load(&FilesOf(source), &options, &mut progress).await.map_err(failed)?;
+        if signal.is_some_and(|signal| signal.aborted()) {
+            inner.dispose().await;
+            return Err(failed(Error::Aborted));
+        }
+        Ok(Self { inner })
+    }
+
+    /// What is known of the model.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn info(&self) -> Result<JsValue, JsValue> {
+        to_js(&convert::info(self.inner.info()))
+    }
+
+    /// Text to ids.
+    ///
+    /// # Errors
+    /// An `Error` with a `code`.
+    pub fn tokenize(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, JsValue> {
+        self.inner.tokenizer().map_err(failed)?.encode(text, add_special_tokens).map_err(failed)
+    }
+
+    /// Ids to text.
+    ///
+    /// # Errors
+    /// An `Error` with a `code`.
+    pub fn detokenize(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, JsValue> {
+        self.inner.tokenizer().map_err(failed)?.decode(ids, skip_special_tokens).map_err(failed)
+    }
+
+    /// One token as a person would read it.
+    #[wasm_bindgen(js_name = tokenText)]
+    pub fn token_text(&self, id: u32) -> String {
+        self.inner.tokenizer().map_or_else(|_| id.to_string(), |t| t.token_text(id))
+    }
+
+    /// A conversation as the text the model is to continue.
+    ///
+    /// # Errors
+    /// An `Error` with a `code`.
+    #[wasm_bindgen(js_name = chatPrompt)]
+    pub fn chat_prompt(&self, messages: JsValue, options: JsValue) -> Result<String, JsValue> {
+        let messages: Vec<Message> = from_js(messages)?;
+        let config: ChatConfig = from_js(options)?;
+        let options = ChatOptions {
+            add_generation_prompt: config.add_generation_prompt.unwrap_or(true),
+            enable_thinking: config.enable_thinking,
+        };
+        self.inner.chat_prompt(&messages, options).map_err(failed)
+    }
+
+    /// Begins an answer.
+    ///
+    /// # Errors
+    /// An `Error` with a `code`.
+    pub async fn generate(&self, ids: Vec<u32>, options: JsValue) -> Result<Generation, JsValue> {
+        let config: GenerateConfig = from_js(options)?;
+        let options = GenerateOptions::from(config);
+        let trace = options.trace_top_k.is_some();
+        let inner = Inner::new(&self.inner, ids, options).map_err(failed)?;
+        Ok(Generation::new(self.inner.clone(), inner, trace))
+    }
+
+    /// Every step of every position of `ids`.
+    ///
+    /// # Errors
+    /// An `Error` with a `code`.
+    pub async fn forward(&self, ids: Vec<u32>, options: JsValue, signal: Option<AbortSignal>) -> Result<JsValue, JsValue> {
+        let config: ForwardConfig = from_js(options)?;
+        let options = ForwardOptions {
+            steps: config.steps,
+            logits: config.logits,
+            hidden: config.hidden,
+            trace_top_k: config.trace.map(|t| t.top_k),
+            exit: config.gate.map(ExitRule::Gate).unwrap_or_default(),
+        };
+        let aborted = || signal.as_ref().is_some_and(AbortSignal::aborted);
+        let result = self.inner.forward(&ids, &options, &aborted).await.map_err(failed)?;
+        let out = Object::new();
+        let set = |key: &str, value: JsValue| Reflect::set(&out, &JsValue::from_str(key), &value).map(|_| ());
+        set("ids", Uint32Array::from(ids.as_slice()).into())?;
+        set("steps", JsValue::from_f64(result.steps as f64))?;
+        set("exitLambda", Float32Array::from(result.exit_lambda.as_slice()).into())?;
+        set("exitPdf", Float32Array::from(result.exit_pdf.as_slice()).into())?;
+        set("exitSteps", to_js(&result.exit_steps)?)?;
+        if let Some(logits) = &result.logits {
+            set("logits", Float32Array::from(logits.as_slice()).into())?;
+        }
+        if let Some(hidden) = &result.hidden {
+            set("hidden", Float32Array::from(hidden.as_slice()).into())?;
+        }
+        if options.trace_top_k.is_some() {
+            let tokenizer = self.inner.tokenizer().ok();
+            let positions: Vec<_> =
+                ids.iter().zip(&result.positions).map(|(id, steps)| convert::position(*id, steps, tokenizer)).collect();
+            set("positions", to_js(&positions)?)?;
+        }
+        Ok(out.into())
+    }
+
+    /// Frees everything on the device.
+    pub async fn dispose(&self) {
+        self.inner.dispose().await;
+    }
+}

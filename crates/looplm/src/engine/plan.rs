@@ -1,0 +1,211 @@
+//! The order of a pass: every kernel of every layer, bound once to its weights and to the workspace.
+
+use looplm_gpu::{
+    Buffer, Format, Gpu, GpuError, Matrix,
+    kernel::Op,
+    kernels::{
+        AddNorm, AddNormOp, Attention, AttentionOp, Embed, EmbedBuffers, EmbedOp, Finish, FinishBuffers, FinishOp, Linear,
+        ProjectionOp, Qkv, QkvBuffers, Sample, SampleOp, Swiglu, TokenStats, TokenStatsOp,
+    },
+    rows::Table,
+    stride,
+};
+
+use super::{kv::{KvCache, attention_shape}, workspace::Workspace};
+use crate::{config::Config, error::Error, weights::Weights};
+
+/// A layer's kernels, in order.
+#[derive(Debug)]
+struct LayerOps {
+    qkv: ProjectionOp,
+    attention: AttentionOp,
+    output: ProjectionOp,
+    after_attention: AddNormOp,
+    swiglu: ProjectionOp,
+    down: ProjectionOp,
+    /// `None` in the last layer, where `finish` stands instead.
+    after_mlp: Option<AddNormOp>,
+}
+
+/// All kernels of a model, bound.
+#[derive(Debug)]
+pub(super) struct Plan {
+    embed: EmbedOp,
+    layers: Vec<LayerOps>,
+    finish: FinishOp,
+    /// The head over the states that rows left with.
+    pub(super) exit_head: ProjectionOp,
+    /// The head over current states.
+    pub(super) head: ProjectionOp,
+    pub(super) token_stats: TokenStats,
+    pub(super) stats: TokenStatsOp,
+    pub(super) sample: SampleOp,
+    qkv: Vec<Qkv>,
+    attention: Attention,
+    /// Keeps alive what the bind groups use: gains, token ranges.
+    _gains: Vec<Buffer>,
+    _embed: Embed,
+}
+
+/// One kernel for each combination of inputs and format that occurs.
+struct Variants<K> {
+    made: Vec<(usize, Format, K)>,
+}
+
+impl<K: Clone> Variants<K> {
+    fn new() -> Self {
+        Self { made: Vec::new() }
+    }
+
+    fn get<E>(&mut self, matrix: &Matrix, make: impl FnOnce() -> Result<K, E>) -> Result<K, E> {
+        let (inputs, format) = (matrix.shape.inputs, matrix.shape.format);
+        if let Some((.., kernel)) = self.made.iter().find(|(i, f, _)| (*i, *f) == (inputs, format)) {
+            return Ok(kernel.clone());
+        }
+        let kernel = make()?;
+        self.made.push((inputs, format, kernel.clone()));
+        Ok(kernel)
+    }
+}
+
+/// Rows of `width` elements one after another, each padded.
+fn padded(width: usize, rows: &[&[f32]]) -> Vec<f32> {
+    let mut out = Vec::with_capacity(rows.len() * stride(width));
+    for row in rows {
+        out.extend_from_slice(row);
+        out.resize(out.len().next_multiple_of(looplm_gpu::ALIGN), 0.0);
+    }
+    out
+}
+
+impl Plan {
+    pub(super) async fn new(gpu: &Gpu, c: &Config, weights: &Weights, ws: &Workspace, kv: &KvCache) -> Result<Self, Error> {
+        let width = c.hidden_size;
+        let epsilon = c.rms_norm_eps as f32;
+        let shape = attention_shape(c);
+        shape.check()?;
+        let (mut qkv_kernels, mut linear, mut swiglu) = (Variants::new(), Variants::new(), Variants::new());
+        let attention = Attention::new(gpu, shape)?;
+        let add_norm = AddNorm::new(gpu, width, epsilon);
+        let finish = Finish::new(gpu, width, epsilon);
+        let mut gains = Vec::new();
+
+        let first = Buffer::storage_with(gpu, "gains", &padded(width, &[&weights.layers[0].attention_norms[0]])).await?;
+        let embed = Embed::new(gpu, &weights.embedding, epsilon).await?;
+        let to = EmbedBuffers { gain: &first, state: &ws.state, h: &ws.h, x: &ws.x };
+        let embed_op = embed.bind(gpu, &weights.embedding, to);
+        gains.push(first);
+
+        let mut layers = Vec::with_capacity(weights.layers.len());
+        let mut qkvs = Vec::with_capacity(weights.layers.len());
+        for (i, (layer, layer_kv)) in weights.layers.iter().zip(&kv.layers).enumerate() {
+            let qkv: Qkv = qkv_kernels.get(&layer.qkv, || Qkv::new(gpu, shape, &layer.qkv))?;
+            let project: Linear = linear.get(&layer.output, || Ok::<_, GpuError>(Linear::new(gpu, &layer.output, false)))?;
+            let down: Linear = linear.get(&layer.down, || Ok::<_, GpuError>(Linear::new(gpu, &layer.down, false)))?;
+            let gated: Swiglu = swiglu.get(&layer.gate_up, || Ok::<_, GpuError>(Swiglu::new(gpu, &layer.gate_up)))?;
+            let after = padded(width, &[&layer.attention_norms[1], &layer.mlp_norms[0]]);
+            let after = Buffer::storage_with(gpu, "gains", &after).await?;
+            let after_mlp = match weights.layers.get(i + 1) {
+                None => None,
+                Some(next) => {
+                    let gain = padded(width, &[&layer.mlp_norms[1], &next.attention_norms[0]]);
+                    let gain = Buffer::storage_with(gpu, "gains", &gain).await?;
+                    let op = add_norm.bind(gpu, &ws.branch, &gain, &ws.h, &ws.x)?;
+                    gains.push(gain);
+                    Some(op)
+                }
+            };
+            let to = QkvBuffers { rotary: &kv.rotary, q: &ws.q, keys: &layer_kv.keys, values: &layer_kv.values };
+            layers.push(LayerOps {
+                qkv: qkv.bind(gpu, &layer.qkv, &ws.x, to)?,
+                attention: attention.bind(gpu, &ws.q, &layer_kv.keys, &layer_kv.values, &ws.attention)?,
+                output: project.bind(gpu, &layer.output, &ws.attention, &ws.branch)?,
+                after_attention: add_norm.bind(gpu, &ws.branch, &after, &ws.h, &ws.x)?,
+                swiglu: gated.bind(gpu, &layer.gate_up, &ws.x, &ws.inner)?,
+                down: down.bind(gpu, &layer.down, &ws.inner, &ws.branch)?,
+                after_mlp,
+            });
+            qkvs.push(qkv);
+            gains.push(after);
+        }
+
+        let last = weights.layers.last().ok_or_else(|| Error::invalid("config", "a model has at least one layer"))?;
+        let mut ends = padded(width, &[&last.mlp_norms[1], &weights.final_norm, &weights.gate]);
+        ends.push(weights.gate_bias);
+        let ends = Buffer::storage_with(gpu, "gains", &ends).await?;
+        let finish = finish.bind(gpu, FinishBuffers {
+            a: &ws.branch,
+            h: &ws.h,
+            gains: &ends,
+            state: &ws.state,
+            exit_state: &ws.exit_state,
+            records: &ws.records,
+        })?;
+        gains.push(ends);
+
+        let head_matrix = weights.head.as_ref().unwrap_or(&weights.embedding);
+        let head = Linear::new(gpu, head_matrix, true);
+        let token_stats = TokenStats::new(gpu, c.vocab_size, ws.max_rows).await?;
+        Ok(Self {
+            embed: embed_op,
+            layers,
+            finish,
+            exit_head: head.bind(gpu, head_matrix, &ws.exit_state, &ws.logits)?,
+            head: head.bind(gpu, head_matrix, &ws.state, &ws.logits)?,
+            stats: token_stats.bind(gpu, &ws.logits, &ws.stats),
+            token_stats,
+            sample: Sample::new(gpu, c.vocab_size).bind(gpu, &ws.logits, &ws.requests, &ws.seen, &ws.tokens),
+            qkv: qkvs,
+            attention,
+            _gains: gains,
+            _embed: embed,
+        })
+    }
+
+    /// Binds the kernels that touch the KV cache anew, after it grew.
+    pub(super) fn rebind_kv(&mut self, gpu: &Gpu, weights: &Weights, ws: &Workspace, kv: &KvCache) -> Result<(), Error> {
+        for (((ops, layer), layer_kv), qkv) in self.layers.iter_mut().zip(&weights.layers).zip(&kv.layers).zip(&self.qkv) {
+            let to = QkvBuffers { rotary: &kv.rotary, q: &ws.q, keys: &layer_kv.keys, values: &layer_kv.values };
+            ops.qkv = qkv.bind(gpu, &layer.qkv, &ws.x, to)?;
+            ops.attention = self.attention.bind(gpu, &ws.q, &layer_kv.keys, &layer_kv.values, &ws.attention)?;
+        }
+        Ok(())
+    }
+
+    /// Records one pass over the rows of `table`, which is selected already.
+    pub(super) fn encode(&self, gpu: &Gpu, pass: &mut looplm_gpu::wgpu::ComputePass<'_>, table: Table) -> Result<(), GpuError> {
+        self.embed.encode(gpu, pass, table)?;
+        for layer in &self.layers {
+            layer.qkv.encode(gpu, pass, table)?;
+            layer.attention.encode(gpu, pass, table)?;
+            layer.output.encode(gpu, pass, table)?;
+            layer.after_attention.encode(gpu, pass, table)?;
+            layer.swiglu.encode(gpu, pass, table)?;
+            layer.down.encode(gpu, pass, table)?;
+            match &layer.after_mlp {
+                Some(op) => op.encode(gpu, pass, table)?,
+                None => self.finish.encode(gpu, pass, table)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Dispatches of one pass.
+    pub(super) fn dispatches(&self, weights: &Weights) -> usize {
+        let layer = |l: &crate::weights::LayerWeights| {
+            3 + l.qkv.parts.len() + l.output.parts.len() + l.gate_up.parts.len() + l.down.parts.len()
+        };
+        weights.embedding.parts.len() + weights.layers.iter().map(layer).sum::<usize>()
+    }
+
+    pub(super) fn warm_up(&self, gpu: &Gpu, max_rows: usize) {
+        for rows in [1, max_rows] {
+            for layer in &self.layers {
+                for op in [&layer.qkv, &layer.output, &layer.swiglu, &layer.down] {
+                    op.warm_up(gpu, rows);
+                }
+            }
+            self.exit_head.warm_up(gpu, rows);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! A loaded model: its folder's configuration, tokenizer and chat template, and the engine that runs it.
+
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+
+use futures::lock::{Mutex, MutexGuard};
+use looplm_gpu::{AdapterReport, DeviceOptions, Gpu};
+
+use crate::{
+    chat::{ChatError, ChatOptions, ChatTemplate, Message},
+    checkpoint::{self, Checkpoint, LoadError, Source},
+    config::Config,
+    engine::{Engine, EngineOptions, Memory, bytes_per_position},
+    error::Error,
+    generation_config::GenerationConfig,
+    row::{MAX_STEPS, SequenceId, Step},
+    tokenizer::{Tokenizer, TokenizerConfig},
+    weights::Uploader,
+};
+
+/// How to load a model.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Rooms of the engine.
+    pub engine: EngineOptions,
+    /// The device.
+    pub device: DeviceOptions,
+}
+
+/// What a load is doing.
+#[derive(Debug, Clone, Copy)]
+pub enum Loading<'a> {
+    /// Looking for an adapter and opening the device.
+    Adapter,
+    /// Reading `config.json` and what else is small.
+    Config,
+    /// Reading the tokenizer.
+    Tokenizer,
+    /// Weights are on their way to the device.
+    Weights(checkpoint::Progress<'a>),
+    /// Compiling shaders.
+    Compile,
+    /// Done.
+    Ready,
+}
+
+/// What is known of a loaded model without asking the device.
+#[derive(Debug, Clone)]
+pub struct Info {
+    /// Its configuration.
+    pub config: Config,
+    /// The adapter it runs on.
+    pub adapter: AdapterReport,
+    /// Largest storage binding and largest buffer of the device, in bytes.
+    pub device_limits: (u64, u64),
+    /// Bytes on the device after loading.
+    pub memory: Memory,
+    /// Bytes of keys and values for 1,000 tokens with a plane for every step, and with one for all steps.
+    pub kv_per_1000: (u64, u64),
+    /// Longest sequence in tokens.
+    pub context: usize,
+    /// Tokens of the tokenizer, if there is one.
+    pub tokenizer_size: Option<usize>,
+    /// Whether there is a chat template.
+    pub chat_template: bool,
+    /// Ids that end an answer.
+    pub stop_ids: Vec<u32>,
+    /// Dispatches of one pass.
+    pub dispatches_per_pass: usize,
+    /// What was odd about the checkpoint, but harmless.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    info: Info,
+    tokenizer: Option<Tokenizer>,
+    chat: Option<ChatTemplate>,
+    generation: GenerationConfig,
+    engine: Mutex<Option<Engine>>,
+    /// Sequences whose generation was dropped while the engine was busy.
+    dropped: StdMutex<Vec<SequenceId>>,
+}
+
+/// A loaded model. Cheap to clone; clones share the engine and take turns with it, a token or a chunk of a prompt at a
+/// time.
+#[derive(Debug, Clone)]
+pub struct LoopLm {
+    shared: Arc<Shared>,
+}
+
+impl LoopLm {
+    /// Loads a model folder.
+    ///
+    /// # Errors
+    /// What the folder, its files or the device have wrong with them; see [`Error`].
+    pub async fn load(source: &dyn Source, options: &LoadOptions, progress: &mut dyn FnMut(Loading<'_>)) -> Result<Self, Error> {
+        progress(Loading::Config);
+        let config = checkpoint::read_config(source).await?;
+        let generation = GenerationConfig::read(source).await?;
+        progress(Loading::Tokenizer);
+        let tokenizer_config = TokenizerConfig::read(source).await?;
+        let tokenizer = Tokenizer::read(source, &tokenizer_config, config.vocab_size).await?;
+        let chat = ChatTemplate::read(source, &tokenizer_config).await?;
+        progress(Loading::Adapter);
+        let gpu = Gpu::open(&options.device).await?;
+        match Self::upload(source, options, progress, &gpu, &config).await {
+            Ok((engine, warnings)) => {
+                let entry = bytes_per_position(&config) * 1000;
+                let info = Info {
+                    adapter: gpu.report().clone(),
+                    device_limits: (gpu.max_binding(), gpu.max_buffer()),
+                    memory: engine.memory(),
+                    kv_per_1000: (entry * config.total_ut_steps as u64, entry),
+                    context: engine.context(),
+                    tokenizer_size: tokenizer.as_ref().map(Tokenizer::vocab_size),
+                    chat_template: chat.is_some(),
+                    stop_ids: generation.stop_ids(tokenizer.as_ref()),
+                    dispatches_per_pass: engine.dispatches_per_pass(),
+                    warnings,
+                    config,
+                };
+                progress(Loading::Ready);
+                let engine = Mutex::new(Some(engine));
+                let dropped = StdMutex::new(Vec::new());
+                Ok(Self { shared: Arc::new(Shared { info, tokenizer, chat, generation, engine, dropped }) })
+            }
+            Err(error) => {
+                gpu.destroy();
+                Err(error)
+            }
+        }
+    }
+
+    async fn upload(
+        source: &dyn Source,
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(Loading<'_>),
+        gpu: &Gpu,
+        config: &Config,
+    ) -> Result<(Engine, Vec<String>), Error> {
+        let mut uploader = Uploader::new(gpu, config);
+        let checkpoint = Checkpoint::open(source, config).await?;
+        let loaded = checkpoint.load(&mut uploader, &mut |p| progress(Loading::Weights(p))).await.map_err(|e| match e {
+            LoadError::Checkpoint(e) => Error::Checkpoint(e),
+            LoadError::Sink(e) => Error::Gpu(e),
+        })?;
+        let weights = uploader.finish()?;
+        gpu.flush()?;
+        progress(Loading::Compile);
+        let engine = Engine::new(gpu.clone(), config.clone(), weights, &options.engine).await?;
+        engine.warm_up()?;
+        Ok((engine, loaded.warnings))
+    }
+
+    /// What is known of it.
+    pub fn info(&self) -> &Info {
+        &self.shared.info
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.shared.info.config
+    }
+
+    /// What its folder says about generating.
+    pub fn generation_config(&self) -> &GenerationConfig {
+        &self.shared.generation
+    }
+
+    /// The tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::TokenizerMissing`].
+    pub fn tokenizer(&self) -> Result<&Tokenizer, Error> {
+        self.shared.tokenizer.as_ref().ok_or(Error::TokenizerMissing)
+    }
+
+    /// Writes a conversation as the model was trained to read it.
+    ///
+    /// # Errors
+    /// [`Error::Chat`] if there is no template or it refuses the messages.
+    pub fn chat_prompt(&self, messages: &[Message], options: ChatOptions) -> Result<String, Error> {
+        let template = self.shared.chat.as_ref().ok_or(ChatError::Missing)?;
+        Ok(template.render(messages, options)?)
+    }
+
+    /// The number of recurrent steps to take: `steps`, or what the model was trained with.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if it is not 1 to [`MAX_STEPS`].
+    pub fn steps(&self, steps: Option<usize>) -> Result<Step, Error> {
+        let wanted = steps.unwrap_or(self.config().total_ut_steps);
+        Step::new(wanted).ok_or_else(|| {
+            let message = match steps {
+                Some(_) => format!("must be 1 to {MAX_STEPS}, but is {wanted}"),
+                None => format!("the model was trained with {wanted}; give a number of 1 to {MAX_STEPS}"),
+            };
+            Error::invalid("steps", message)
+        })
+    }
+
+    /// The engine, once nobody else uses it.
+    ///
+    /// # Errors
+    /// [`Error::Disposed`].
+    pub async fn engine(&self) -> Result<EngineGuard<'_>, Error> {
+        let mut guard = self.shared.engine.lock().await;
+        let engine = guard.as_mut().ok_or(Error::Disposed)?;
+        let dropped = std::mem::take(&mut *self.shared.dropped.lock().unwrap_or_else(PoisonError::into_inner));
+        for id in dropped {
+            engine.end(id);
+        }
+        Ok(EngineGuard { guard })
+    }
+
+    /// Ends a sequence as soon as the engine is free.
+    pub(crate) fn end(&self, id: SequenceId) {
+        self.shared.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+    }
+
+    /// Frees everything on the device, once what is running has come to its next pause. Later calls fail with
+    /// [`Error::Disposed`].
+    pub async fn dispose(&self) {
+        if let Some(engine) = self.shared.engine.lock().await.take() {
+            let gpu = engine.gpu().clone();
+            drop(engine);
+            gpu.destroy();
+        }
+    }
+}
+
+/// The engine of a model, for one caller at a time.
+#[derive(Debug)]
+pub struct EngineGuard<'a> {
+    guard: MutexGuard<'a, Option<Engine>>,
+}
+
+impl std::ops::Deref for EngineGuard<'_> {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        self.guard.as_ref().expect("an EngineGuard is made only of a model that has its engine")
+    }
+}
+
+impl std::ops::DerefMut for EngineGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Engine {
+        self.guard.as_mut().expect("an EngineGuard is made only of a model that has its engine")
+    }
+}

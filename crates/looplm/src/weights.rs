@@ -1,0 +1,227 @@
+//! The weights on the device, and how a checkpoint's tensors get there.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use looplm_gpu::{Arrangement, Format, Gpu, GpuError, Matrix, MatrixShape};
+
+use crate::{
+    checkpoint::{Dtype, TensorInfo, TensorSink},
+    config::Config,
+};
+
+/// Native staging copies are given back after this many bytes.
+const FLUSH_AFTER: u64 = 64 << 20;
+
+/// The weights of a model.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    pub(crate) embedding: Matrix,
+    /// `None` if the head is the embedding.
+    pub(crate) head: Option<Matrix>,
+    pub(crate) layers: Vec<LayerWeights>,
+    /// model.norm.
+    pub(crate) final_norm: Vec<f32>,
+    pub(crate) gate: Vec<f32>,
+    pub(crate) gate_bias: f32,
+}
+
+/// The weights of a layer.
+#[derive(Debug)]
+pub(crate) struct LayerWeights {
+    pub(crate) qkv: Matrix,
+    pub(crate) output: Matrix,
+    pub(crate) gate_up: Matrix,
+    pub(crate) down: Matrix,
+    /// In front of the attention, and on its output.
+    pub(crate) attention_norms: [Vec<f32>; 2],
+    /// In front of the feed-forward network, and on its output.
+    pub(crate) mlp_norms: [Vec<f32>; 2],
+}
+
+/// A matrix of the model. Tensors that are used together (q, k, v; gate, up) share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Slot {
+    Embedding,
+    Head,
+    Qkv(usize),
+    Output(usize),
+    GateUp(usize),
+    Down(usize),
+}
+
+/// Where a tensor goes.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// Rows of a matrix, from `row` on, of its first or second stack.
+    Rows { slot: Slot, stack: usize, row: usize },
+    /// Kept on the host: norms and the gate.
+    Vector,
+}
+
+struct Current {
+    name: String,
+    target: Target,
+    format: Format,
+    row_bytes: usize,
+    row: usize,
+    /// Bytes of a row that has not fully come.
+    partial: Vec<u8>,
+}
+
+/// Uploads tensors as they come.
+pub(crate) struct Uploader<'a> {
+    gpu: &'a Gpu,
+    config: &'a Config,
+    matrices: HashMap<Slot, Matrix>,
+    vectors: HashMap<String, Vec<f32>>,
+    current: Option<Current>,
+    unflushed: u64,
+}
+
+fn format(dtype: Dtype) -> Format {
+    match dtype {
+        Dtype::F32 => Format::F32,
+        Dtype::F16 => Format::F16,
+        Dtype::BF16 => Format::BF16,
+    }
+}
+
+impl<'a> Uploader<'a> {
+    pub(crate) fn new(gpu: &'a Gpu, config: &'a Config) -> Self {
+        Self { gpu, config, matrices: HashMap::new(), vectors: HashMap::new(), current: None, unflushed: 0 }
+    }
+
+    fn target(&self, name: &str) -> Target {
+        let rows = |slot, stack, row| Target::Rows { slot, stack, row };
+        match name {
+            "model.embed_tokens.weight" => return rows(Slot::Embedding, 0, 0),
+            "lm_head.weight" => return rows(Slot::Head, 0, 0),
+            _ => {}
+        }
+        let Some((layer, rest)) = name.strip_prefix("model.layers.").and_then(|n| n.split_once('.')) else {
+            return Target::Vector;
+        };
+        let Ok(layer) = layer.parse() else { return Target::Vector };
+        let (q, kv) = (self.config.query_size(), self.config.key_value_size());
+        match rest {
+            "self_attn.q_proj.weight" => rows(Slot::Qkv(layer), 0, 0),
+            "self_attn.k_proj.weight" => rows(Slot::Qkv(layer), 0, q),
+            "self_attn.v_proj.weight" => rows(Slot::Qkv(layer), 0, q + kv),
+            "self_attn.o_proj.weight" => rows(Slot::Output(layer), 0, 0),
+            "mlp.gate_proj.weight" => rows(Slot::GateUp(layer), 0, 0),
+            "mlp.up_proj.weight" => rows(Slot::GateUp(layer), 1, 0),
+            "mlp.down_proj.weight" => rows(Slot::Down(layer), 0, 0),
+            _ => Target::Vector,
+        }
+    }
+
+    fn shape(&self, slot: Slot, format: Format) -> MatrixShape {
+        let c = self.config;
+        let (width, inner) = (c.hidden_size, c.intermediate_size);
+        let (outputs, inputs, arrangement) = match slot {
+            Slot::Embedding | Slot::Head => (c.vocab_size, width, Arrangement::Plain),
+            Slot::Qkv(_) => (c.query_size() + 2 * c.key_value_size(), width, Arrangement::Heads(c.head_dim)),
+            Slot::Output(_) => (width, c.query_size(), Arrangement::Plain),
+            Slot::GateUp(_) => (inner, width, Arrangement::Paired),
+            Slot::Down(_) => (width, inner, Arrangement::Plain),
+        };
+        MatrixShape { outputs, inputs, format, arrangement }
+    }
+
+    /// All weights, once every tensor was delivered.
+    pub(crate) fn finish(mut self) -> Result<Weights, GpuError> {
+        // The checkpoint delivers every tensor of the configuration or fails, so none can be absent here.
+        let absent = |what: &str| GpuError::Internal(format!("the checkpoint ended without {what}"));
+        let mut layers = Vec::with_capacity(self.config.num_hidden_layers);
+        for i in 0..self.config.num_hidden_layers {
+            let mut matrix = |slot: Slot| self.matrices.remove(&slot).ok_or_else(|| absent(&format!("{slot:?}")));
+            let (qkv, output) = (matrix(Slot::Qkv(i))?, matrix(Slot::Output(i))?);
+            let (gate_up, down) = (matrix(Slot::GateUp(i))?, matrix(Slot::Down(i))?);
+            let mut norm = |name: &str| {
+                let name = format!("model.layers.{i}.{name}.weight");
+                self.vectors.remove(&name).ok_or_else(|| absent(&name))
+            };
+            layers.push(LayerWeights {
+                qkv,
+                output,
+                gate_up,
+                down,
+                attention_norms: [norm("input_layernorm")?, norm("input_layernorm_2")?],
+                mlp_norms: [norm("post_attention_layernorm")?, norm("post_attention_layernorm_2")?],
+            });
+        }
+        let mut vector = |name: &str| self.vectors.remove(name).ok_or_else(|| absent(name));
+        let (final_norm, gate) = (vector("model.norm.weight")?, vector("model.early_exit_gate.weight")?);
+        let gate_bias = vector("model.early_exit_gate.bias")?.first().copied().unwrap_or_default();
+        let head = self.matrices.remove(&Slot::Head);
+        let embedding = self.matrices.remove(&Slot::Embedding).ok_or_else(|| absent("the embedding"))?;
+        Ok(Weights { embedding, head, layers, final_norm, gate, gate_bias })
+    }
+}
+
+#[async_trait(?Send)]
+impl TensorSink for Uploader<'_> {
+    type Error = GpuError;
+
+    async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), GpuError> {
+        let target = self.target(&tensor.name);
+        let stored = format(tensor.dtype);
+        let mut row_bytes = 0;
+        if let Target::Rows { slot, .. } = target {
+            let shape = self.shape(slot, stored);
+            row_bytes = shape.inputs * stored.bytes();
+            match self.matrices.get_mut(&slot) {
+                None => {
+                    let matrix = Matrix::zeros(self.gpu, &tensor.name, shape).await?;
+                    self.matrices.insert(slot, matrix);
+                }
+                // Tensors that share a matrix share a format: the wider of different ones.
+                Some(matrix) if matrix.shape.format != stored => matrix.widen(self.gpu, &tensor.name).await?,
+                Some(_) => {}
+            }
+        }
+        let partial = Vec::with_capacity(row_bytes);
+        self.current = Some(Current { name: tensor.name.clone(), target, format: stored, row_bytes, row: 0, partial });
+        Ok(())
+    }
+
+    async fn bytes(&mut self, bytes: &[u8]) -> Result<(), GpuError> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let Target::Rows { slot, stack, row } = current.target else {
+            current.partial.extend_from_slice(bytes);
+            return Ok(());
+        };
+        let Some(matrix) = self.matrices.get(&slot) else { return Ok(()) };
+        let mut rest = bytes;
+        if !current.partial.is_empty() {
+            let missing = (current.row_bytes - current.partial.len()).min(rest.len());
+            current.partial.extend_from_slice(&rest[..missing]);
+            rest = &rest[missing..];
+            if current.partial.len() == current.row_bytes {
+                matrix.write_rows(self.gpu, stack, row + current.row, current.format, &current.partial);
+                current.row += 1;
+                current.partial.clear();
+            }
+        }
+        let whole = rest.len() - rest.len() % current.row_bytes;
+        matrix.write_rows(self.gpu, stack, row + current.row, current.format, &rest[..whole]);
+        current.row += whole / current.row_bytes;
+        current.partial.extend_from_slice(&rest[whole..]);
+        self.unflushed += bytes.len() as u64;
+        if self.unflushed >= FLUSH_AFTER {
+            self.gpu.flush()?;
+            self.unflushed = 0;
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), GpuError> {
+        if let Some(current) = self.current.take()
+            && matches!(current.target, Target::Vector)
+        {
+            self.vectors.insert(current.name, current.format.to_f32(&current.partial));
+        }
+        self.gpu.check()
+    }
+}

@@ -1,0 +1,189 @@
+//! Small models, files, and tokenizers made in the test itself.
+#![allow(dead_code, reason = "every test file uses its own part")]
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use looplm::Config;
+use looplm::checkpoint::{MemorySource, TensorInfo, TensorSink};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde_json::{Value, json};
+
+/// A model of a few hundred numbers: V 7, D 4, I 6, two layers, two heads on one key/value head.
+pub(crate) fn config_json() -> Value {
+    json!({
+        "model_type": "ouro", "vocab_size": 7, "hidden_size": 4, "intermediate_size": 6, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "total_ut_steps": 4, "rms_norm_eps": 1e-6, "rope_theta": 1e6,
+        "max_position_embeddings": 64, "hidden_act": "silu", "tie_word_embeddings": false, "rope_scaling": null,
+    })
+}
+
+pub(crate) fn config() -> Config {
+    parse(&config_json())
+}
+
+pub(crate) fn parse(json: &Value) -> Config {
+    Config::from_json(&json.to_string()).expect("a valid configuration")
+}
+
+/// Every tensor the configuration asks for: name, type, shape, bytes. Element i of tensor n is n + i / 64.
+pub(crate) fn tensors(config: &Config) -> BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> {
+    let one = |(n, (name, shape)): (usize, (String, Vec<usize>))| {
+        let bytes = (0..shape.iter().product())
+            .flat_map(|i: usize| (n as f32 + i as f32 / 64.0).to_le_bytes())
+            .collect();
+        (name, (Dtype::F32, shape, bytes))
+    };
+    config.tensor_shapes().enumerate().map(one).collect()
+}
+
+pub(crate) fn serialize<'a>(
+    tensors: impl IntoIterator<Item = (&'a String, &'a (Dtype, Vec<usize>, Vec<u8>))>,
+) -> Vec<u8> {
+    let views = tensors.into_iter().map(|(name, (dtype, shape, bytes))| {
+        (
+            name.clone(),
+            TensorView::new(*dtype, shape.clone(), bytes).expect("bytes that fit the shape"),
+        )
+    });
+    safetensors::serialize(views, None).expect("a checkpoint")
+}
+
+/// A folder with the tiny model.
+pub(crate) fn folder() -> MemorySource {
+    let config = config();
+    MemorySource::new()
+        .with("config.json", config_json().to_string())
+        .with("model.safetensors", serialize(&tensors(&config)))
+}
+
+/// A safetensors file with this header and this many bytes of data.
+pub(crate) fn file_with(header: &str, data: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(header.as_bytes());
+    bytes.resize(bytes.len() + data, 0);
+    bytes
+}
+
+/// Keeps what it is given, and checks the promises made to sinks.
+#[derive(Debug, Default)]
+pub(crate) struct Collect {
+    pub(crate) tensors: Vec<(TensorInfo, Vec<u8>)>,
+    pub(crate) largest: usize,
+    open: bool,
+    short: bool,
+}
+
+#[async_trait::async_trait(?Send)]
+impl TensorSink for Collect {
+    type Error = Infallible;
+
+    async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), Infallible> {
+        assert!(!self.open, "{} begins inside another", tensor.name);
+        (self.open, self.short) = (true, false);
+        self.tensors.push((tensor.clone(), Vec::new()));
+        Ok(())
+    }
+
+    async fn bytes(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        assert!(
+            self.open && !bytes.is_empty() && !self.short,
+            "a piece out of place"
+        );
+        self.short = !bytes.len().is_multiple_of(16);
+        self.largest = self.largest.max(bytes.len());
+        self.tensors
+            .last_mut()
+            .expect("begun")
+            .1
+            .extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), Infallible> {
+        assert!(self.open);
+        self.open = false;
+        let (info, bytes) = self.tensors.last().expect("begun");
+        assert_eq!(info.bytes, bytes.len() as u64);
+        assert_eq!(
+            bytes.len(),
+            info.shape.iter().product::<usize>() * info.dtype.size()
+        );
+        Ok(())
+    }
+}
+
+/// The printable character GPT-2 writes a byte as.
+pub(crate) fn byte_char(byte: u8) -> char {
+    let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    if printable(byte) {
+        return char::from(byte);
+    }
+    let rank = (0..byte).filter(|&b| !printable(b)).count() as u32;
+    char::from_u32(0x100 + rank).expect("a character")
+}
+
+/// Byte-level BPE as GPT-2's: token b is the byte b, then a few merges, then `<|endoftext|>`, `<|im_start|>`, `<|im_end|>`.
+pub(crate) fn byte_level() -> Value {
+    let mut vocab: BTreeMap<String, u32> = (0..=255u8)
+        .map(|b| (byte_char(b).to_string(), u32::from(b)))
+        .collect();
+    let word = |s: &str| s.bytes().map(byte_char).collect::<String>();
+    let merges = [
+        ("h", "e"),
+        ("l", "l"),
+        ("he", "ll"),
+        ("hell", "o"),
+        (" ", "w"),
+    ];
+    for (id, (a, b)) in (256..).zip(merges) {
+        vocab.insert(word(&format!("{a}{b}")), id);
+    }
+    let merges: Vec<String> = merges
+        .iter()
+        .map(|(a, b)| format!("{} {}", word(a), word(b)))
+        .collect();
+    let special: Vec<Value> = (261..)
+        .zip(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+        .map(|(id, content)| added(id, content))
+        .collect();
+    json!({
+        "version": "1.0", "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+        "padding": null, "added_tokens": special, "normalizer": null,
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+        "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+        "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
+                  "fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "vocab": vocab, "merges": merges},
+    })
+}
+
+pub(crate) fn added(id: u32, content: &str) -> Value {
+    json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})
+}
+
+/// BPE with byte fallback as Llama's: 0 `<unk>`, 1 `<s>`, then `<0x00>` to `<0xFF>` (2 to 257), then `▁` and some letters.
+pub(crate) fn byte_fallback() -> Value {
+    let mut vocab = BTreeMap::from([("<unk>".to_owned(), 0), ("<s>".to_owned(), 1)]);
+    vocab.extend((0..=255u32).map(|b| (format!("<0x{b:02X}>"), b + 2)));
+    vocab.extend("▁abcd".chars().map(String::from).zip(258..));
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [added(0, "<unk>"), added(1, "<s>")],
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+        "pre_tokenizer": null, "post_processor": null,
+        "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
+                    {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+        "model": {"type": "BPE", "dropout": null, "unk_token": "<unk>", "continuing_subword_prefix": null, "end_of_word_suffix": null,
+                  "fuse_unk": true, "byte_fallback": true, "ignore_merges": false, "vocab": vocab, "merges": []},
+    })
+}
+
+/// Whole words with the space before each written as `▁`: 0 `<s>`, 1 `▁one`, 2 `▁two`, 3 `▁three`, 4 `<unk>`.
+pub(crate) fn metaspace() -> Value {
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [added(0, "<s>")], "normalizer": null,
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}, "post_processor": null,
+        "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+        "model": {"type": "WordLevel", "vocab": {"<s>": 0, "▁one": 1, "▁two": 2, "▁three": 3, "<unk>": 4}, "unk_token": "<unk>"},
+    })
+}
