@@ -65,7 +65,7 @@ def task_description() -> dict:
         "arrangement_token_ids": {a: FIRST_ARRANGEMENT + i for i, a in enumerate(ARRANGEMENTS)},
         "start": "123",
         "max_moves": MAX_MOVES,
-        "example": "swap12 left swap23 right swap13 swap12 left swap23",
+        "example": "swap12 left swap23 right swap13 swap12 left swap23 left swap12 swap23 swap13 right swap12",
     }
 
 

@@ -98,7 +98,8 @@ export class LoopLM {
             answers: "every-position",
             moves: MOVES,
             max_moves: 16,
-            example: "swap12 left swap23 right swap13 swap12 left swap23",
+            example:
+              "swap12 left swap23 right swap13 swap12 left swap23 left swap12 swap23 swap13 right swap12",
           },
     };
   }
