@@ -55,14 +55,14 @@ test("a move added by its button extends the shuffle", async () => {
 test("the length slider and the shuffle button make new shuffles", async () => {
   const page = await site.open();
   await answered(page);
-  await slide(page, "Length", 12);
-  await page.waitForFunction(() => document.querySelectorAll('[role="columnheader"]').length === 13);
+  await slide(page, "Length", 16);
+  await page.waitForFunction(() => document.querySelectorAll('[role="columnheader"]').length === 17);
   const box = page.getByRole("textbox", { name: /moves/i });
   const first = await box.inputValue();
   assert.ok(first.startsWith(task.example), "a longer shuffle goes on from the shorter");
   await page.getByRole("button", { name: "Shuffle" }).click();
   assert.notEqual(await box.inputValue(), first);
-  assert.equal((await box.inputValue()).split(" ").length, 12);
+  assert.equal((await box.inputValue()).split(" ").length, 16);
 });
 
 test("says which word is no move, and does not ask", async () => {

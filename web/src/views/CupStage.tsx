@@ -96,7 +96,7 @@ function words(at: number | undefined, moment: number, moves: number): string {
   }
   const cups = states.value[at];
   if (!cups) return "";
-  return `After ${at === moves ? "all " : ""}${at} ${at === 1 ? "move" : "moves"}: cups ${label(cups)}, ball at place ${ballPlace(cups)}`;
+  return `After ${at === moves ? "all " : ""}${at} ${at === 1 ? "move" : "moves"}: ${label(cups)}, ball at place ${ballPlace(cups)}`;
 }
 
 type Said = ReturnType<typeof answerAt>;
