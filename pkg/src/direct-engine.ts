@@ -1,6 +1,6 @@
 import type { Engine, EngineGeneration, ForwardConfig, GenerateConfig, LoadRequest } from "./engine.js";
-import { abortedError, createError, disposedError, toLoopLMError } from "./errors.js";
-import { openSource } from "./source.js";
+import { abortedError, createError, disposedError, LoopLMError, toLoopLMError } from "./errors.js";
+import { openSource, RememberingSource } from "./source.js";
 import type {
   ChatMessage,
   ChatPromptOptions,
@@ -42,8 +42,13 @@ export class DirectEngine implements Engine {
     await this.#surroundings.requireAdapter();
     const { Model } = await this.#surroundings.loadWasm(request.wasmUrl);
     if (signal.aborted) throw abortedError("loading");
-    const source = openSource(request.source, signal);
-    const model = await wrap(() => Model.load(source, request.config, onProgress, signal));
+    const source = new RememberingSource(openSource(request.source, signal));
+    const model = await wrap(() => Model.load(source, request.config, onProgress, signal)).catch(
+      (error: LoopLMError) => {
+        const { failure } = source;
+        throw failure instanceof LoopLMError && failure.code === error.code ? failure : error;
+      },
+    );
     if (this.#disposed !== undefined) {
       // Given up while it loaded: nobody else will free it.
       await wrap(() => model.dispose());

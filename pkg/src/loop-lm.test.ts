@@ -59,6 +59,14 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     if (worker) await vi.waitFor(() => expect(worker?.terminated).toBe(true));
   });
 
+  test("a failing server's error keeps what wasm does not pass on", async () => {
+    vi.stubGlobal("fetch", async () => new Response("12345", { headers: { "content-length": "8" } }));
+    await expect(load()).rejects.toMatchObject({
+      code: "network",
+      details: { url: "http://models.test/m/config.json", received: 5, size: 8 },
+    });
+  });
+
   test("an aborted load throws at once and leaves no model behind", async () => {
     const abort = new AbortController();
     const loading = LoopLM.loadInto(engine, REQUEST, () => abort.abort(), abort.signal);

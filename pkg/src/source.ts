@@ -3,7 +3,7 @@ import { createError } from "./errors.js";
 import { FilesSource, nameFiles } from "./source-files.js";
 import { UrlSource } from "./source-url.js";
 import type { ModelSource } from "./types.js";
-import type { FileSource } from "./wasm/looplm.js";
+import type { FileSource, FileStream } from "./wasm/looplm.js";
 
 /** What the caller gave, checked, addresses made absolute (a Worker has another base). */
 export function describeSource(source: ModelSource): SourceDescription {
@@ -11,7 +11,9 @@ export function describeSource(source: ModelSource): SourceDescription {
     const url = absoluteUrl(source, "source");
     // data: and blob: addresses have nothing below them.
     if (!URL.canParse("config.json", url)) {
-      throw createError("invalid-argument", `source: ${url} is no address of a folder`, { argument: "source" });
+      throw createError("invalid-argument", `source: ${url} is no address of a folder`, {
+        argument: "source",
+      });
     }
     return { kind: "url", url };
   }
@@ -46,6 +48,35 @@ export function openSource(description: SourceDescription, signal: AbortSignal):
       return new UrlSource(description.url, signal);
     case "files":
       return new FilesSource(description.files, signal);
+  }
+}
+
+/**
+ * A source which remembers what failed in it: of the errors that come back through wasm only the message, address and
+ * status do.
+ */
+export class RememberingSource implements FileSource {
+  /** What was thrown last. */
+  failure: unknown;
+  readonly #source: FileSource;
+
+  constructor(source: FileSource) {
+    this.#source = source;
+  }
+
+  async open(path: string): Promise<FileStream | null> {
+    const file = await this.#remember(() => this.#source.open(path));
+    if (file === null) return null;
+    return { size: file.size, read: () => this.#remember(() => file.read()), close: () => file.close() };
+  }
+
+  async #remember<R>(run: () => Promise<R>): Promise<R> {
+    try {
+      return await run();
+    } catch (thrown) {
+      this.failure = thrown;
+      throw thrown;
+    }
   }
 }
 

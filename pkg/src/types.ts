@@ -54,11 +54,14 @@ export interface TraceOptions {
   topK: number;
 }
 
-/** Options of `generate`. */
+/** Options of `generate`. What is not given comes from the model's generation_config.json; where that is silent, from here. */
 export interface GenerateOptions {
-  /** Most tokens to generate, at least 1. Default 256, or what is left of the context if that is less. */
+  /**
+   * Most tokens to generate, at least 1: if the context is full before, that is an error. Default 256, or what is left of
+   * the context if that is less.
+   */
   maxNewTokens?: number | undefined;
-  /** 0 is greedy (the default): the best token, always. Higher flattens the distribution. */
+  /** 0 is greedy (the default unless the model says to sample): the best token, always. Higher flattens the distribution. */
   temperature?: number | undefined;
   /** Sample among this many best tokens only; 0 (default) is all of them. */
   topK?: number | undefined;
@@ -68,7 +71,7 @@ export interface GenerateOptions {
   minP?: number | undefined;
   /** Above 1 makes tokens already in the sequence less likely, below 1 more. Default 1. */
   repetitionPenalty?: number | undefined;
-  /** Same seed, same adapter, same text. A whole number from 0 to 2^53 - 1. */
+  /** Same seed, same adapter, same text. A whole number from 0 to 2^53 - 1. Default: another each time. */
   seed?: number | undefined;
   /** Recurrent steps, 1 to 8; default as trained (`info.architecture.steps`). More is extrapolation. */
   steps?: number | undefined;

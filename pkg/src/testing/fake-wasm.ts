@@ -177,7 +177,14 @@ class FakeGeneration implements Omit<Generation, never> {
   }
 }
 
+/** As the wasm side: of an error in the source it passes on code and message. */
 async function readText(source: FileSource, path: string): Promise<string | null> {
+  return readAll(source, path).catch(({ code, message }: { code: string; message: string }) => {
+    throw wasmError(code, message);
+  });
+}
+
+async function readAll(source: FileSource, path: string): Promise<string | null> {
   const file = await source.open(path);
   if (file === null) return null;
   const decoder = new TextDecoder();
