@@ -11,7 +11,9 @@ use std::convert::Infallible;
 
 use async_trait::async_trait;
 use looplm::Config;
-use looplm::checkpoint::{Checkpoint, CheckpointError, LoadError, MemorySource, TensorInfo, TensorSink};
+use looplm::checkpoint::{
+    Checkpoint, CheckpointError, LoadError, MemorySource, TensorInfo, TensorSink,
+};
 use looplm::error::Coded;
 use looplm::generation_config::GenerationConfig;
 use looplm::tokenizer::{StreamDecoder, Tokenizer, TokenizerConfig};
@@ -20,7 +22,10 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
-use support::{byte_fallback, byte_level, config, config_json, file_with, folder, metaspace, serialize, tensors};
+use support::{
+    byte_fallback, byte_level, config, config_json, file_with, folder, metaspace, serialize,
+    tensors,
+};
 
 /// Refuses single allocations that no file of these tests can account for, by ending the test.
 struct Bounded;
@@ -51,7 +56,11 @@ unsafe impl GlobalAlloc for Bounded {
 static ALLOCATOR: Bounded = Bounded;
 
 fn modest() {
-    assert_eq!(TOO_MUCH.replace(0), 0, "a single allocation of that many bytes");
+    assert_eq!(
+        TOO_MUCH.replace(0),
+        0,
+        "a single allocation of that many bytes"
+    );
 }
 
 struct Ignore;
@@ -74,26 +83,58 @@ impl TensorSink for Ignore {
 }
 
 fn load(source: &MemorySource) -> Result<(), CheckpointError> {
-    let result = block_on(async { Checkpoint::open(source, &config()).await?.load(&mut Ignore, &mut |_| ()).await.map_err(|LoadError::Checkpoint(e)| e) });
+    let result = block_on(async {
+        Checkpoint::open(source, &config())
+            .await?
+            .load(&mut Ignore, &mut |_| ())
+            .await
+            .map_err(|LoadError::Checkpoint(e)| e)
+    });
     modest();
     result.map(|_| ())
 }
 
 /// Loads a weights file in several ways, which must agree, and holds the verdict against the format's own library.
 fn check_weights(bytes: &[u8], chunk: usize) -> Result<(), TestCaseError> {
-    let source = folder().with("model.safetensors", bytes).in_chunks_of(chunk);
+    let source = folder()
+        .with("model.safetensors", bytes)
+        .in_chunks_of(chunk);
     let sized = load(&source);
     let unsized_ = load(&source.without_sizes());
-    prop_assert_eq!(sized.is_ok(), unsized_.is_ok(), "{:?} / {:?}", sized, unsized_);
+    prop_assert_eq!(
+        sized.is_ok(),
+        unsized_.is_ok(),
+        "{:?} / {:?}",
+        sized,
+        unsized_
+    );
     let library = SafeTensors::deserialize(bytes);
     match sized {
-        Ok(()) => prop_assert!(library.is_ok(), "accepted what the library refuses: {:?}", library.err()),
+        Ok(()) => prop_assert!(
+            library.is_ok(),
+            "accepted what the library refuses: {:?}",
+            library.err()
+        ),
         Err(e) => {
-            prop_assert!(!e.to_string().is_empty() && e.to_string().len() < 4000, "{}", e);
+            prop_assert!(
+                !e.to_string().is_empty() && e.to_string().len() < 4000,
+                "{}",
+                e
+            );
             // What the format allows is refused only for what this model asks beyond it, or for a name given twice.
-            let beyond = ["missing-tensor", "extra-tensor", "wrong-shape", "unsupported-dtype", "non-finite"];
+            let beyond = [
+                "missing-tensor",
+                "extra-tensor",
+                "wrong-shape",
+                "unsupported-dtype",
+                "non-finite",
+            ];
             let twice = e.to_string().contains("listed twice");
-            prop_assert!(library.is_err() || twice || beyond.contains(&e.kind()), "refused what the library accepts: {}", e);
+            prop_assert!(
+                library.is_err() || twice || beyond.contains(&e.kind()),
+                "refused what the library accepts: {}",
+                e
+            );
         }
     }
     Ok(())
@@ -113,7 +154,23 @@ enum Damage {
 fn damages() -> impl Strategy<Value = Vec<Damage>> {
     let piece = prop_oneof![
         prop::collection::vec(any::<u8>(), 1..8),
-        prop::sample::select(vec!["0", "-1", "9999999999999999999", "1e999", "null", "[", "{", "\"", ",", "\\u0000", "\u{202e}", "true", "\"F64\"", "{}"]).prop_map(|s| s.as_bytes().to_vec()),
+        prop::sample::select(vec![
+            "0",
+            "-1",
+            "9999999999999999999",
+            "1e999",
+            "null",
+            "[",
+            "{",
+            "\"",
+            ",",
+            "\\u0000",
+            "\u{202e}",
+            "true",
+            "\"F64\"",
+            "{}"
+        ])
+        .prop_map(|s| s.as_bytes().to_vec()),
     ];
     let one = prop_oneof![
         (any::<Index>(), any::<u8>()).prop_map(|(i, b)| Damage::Set(i, b)),
@@ -155,19 +212,48 @@ fn damaged(mut bytes: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
 
 /// A number a header might lie with.
 fn number() -> impl Strategy<Value = u64> {
-    prop_oneof![0u64..64, Just(u64::MAX), Just(1 << 32), Just(1 << 53), any::<u64>()]
+    prop_oneof![
+        0u64..64,
+        Just(u64::MAX),
+        Just(1 << 32),
+        Just(1 << 53),
+        any::<u64>()
+    ]
 }
 
 /// A well-formed header with any entries.
 fn header() -> impl Strategy<Value = String> {
-    let name = prop_oneof![prop::sample::select(vec!["model.norm.weight", "lm_head.weight", "a", "__metadata__", ""]).prop_map(str::to_owned), "\\PC{0,6}"];
+    let name = prop_oneof![
+        prop::sample::select(vec![
+            "model.norm.weight",
+            "lm_head.weight",
+            "a",
+            "__metadata__",
+            ""
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,6}"
+    ];
     let dtype = prop::sample::select(vec!["F32", "F16", "BF16", "F64", "F4", "BOOL", "Q8_0", ""]);
-    let entry = (name, dtype, prop::collection::vec(number(), 0..4), number(), number());
+    let entry = (
+        name,
+        dtype,
+        prop::collection::vec(number(), 0..4),
+        number(),
+        number(),
+    );
     prop::collection::vec(entry, 0..5).prop_map(|entries| {
         let one = |(name, dtype, shape, begin, end): (String, &str, Vec<u64>, u64, u64)| {
-            format!("{}:{}", json!(name), json!({"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}))
+            format!(
+                "{}:{}",
+                json!(name),
+                json!({"dtype": dtype, "shape": shape, "data_offsets": [begin, end]})
+            )
         };
-        format!("{{{}}}", entries.into_iter().map(one).collect::<Vec<_>>().join(","))
+        format!(
+            "{{{}}}",
+            entries.into_iter().map(one).collect::<Vec<_>>().join(",")
+        )
     })
 }
 
@@ -180,13 +266,41 @@ fn value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         "\\PC{0,8}".prop_map(Value::from),
-        prop::sample::select(vec!["silu", "default", "▁", "<unk>", "BPE", "WordLevel", "Unigram", "WordPiece", "ByteLevel", "Metaspace", "Sequence", "first", "Right"]).prop_map(Value::from),
+        prop::sample::select(vec![
+            "silu",
+            "default",
+            "▁",
+            "<unk>",
+            "BPE",
+            "WordLevel",
+            "Unigram",
+            "WordPiece",
+            "ByteLevel",
+            "Metaspace",
+            "Sequence",
+            "first",
+            "Right"
+        ])
+        .prop_map(Value::from),
     ];
     leaf.prop_recursive(2, 8, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::hash_map(prop::sample::select(vec!["type", "rope_type", "rope_theta", "content", "id", "vocab", "pattern"]).prop_map(str::to_owned), inner, 0..4)
-                .prop_map(|map| map.into_iter().collect::<Value>()),
+            prop::collection::hash_map(
+                prop::sample::select(vec![
+                    "type",
+                    "rope_type",
+                    "rope_theta",
+                    "content",
+                    "id",
+                    "vocab",
+                    "pattern"
+                ])
+                .prop_map(str::to_owned),
+                inner,
+                0..4
+            )
+            .prop_map(|map| map.into_iter().collect::<Value>()),
         ]
     })
 }
@@ -213,8 +327,17 @@ fn check_config(text: &str) -> Result<(), TestCaseError> {
     match Config::from_json(text) {
         Ok(c) => {
             // What is accepted is sound: sizes multiply, names can be listed.
-            prop_assert!(c.num_hidden_layers <= 4096 && c.num_attention_heads.is_multiple_of(c.num_key_value_heads));
-            prop_assert!(c.tensor_shapes().all(|(_, shape)| shape.iter().try_fold(1u64, |n, &s| n.checked_mul(s as u64)).is_some()));
+            prop_assert!(
+                c.num_hidden_layers <= 4096
+                    && c.num_attention_heads.is_multiple_of(c.num_key_value_heads)
+            );
+            let fits = |shape: &[usize]| {
+                shape
+                    .iter()
+                    .try_fold(1u64, |n, &s| n.checked_mul(s as u64))
+                    .is_some()
+            };
+            prop_assert!(c.tensor_shapes().all(|(_, shape)| fits(&shape)));
             prop_assert!(c.parameters() > 0);
         }
         Err(e) => prop_assert!(!e.to_string().is_empty() && e.to_string().len() < 1000),
@@ -225,7 +348,9 @@ fn check_config(text: &str) -> Result<(), TestCaseError> {
 
 fn check_tokenizer(bytes: &[u8]) {
     if let Ok(t) = Tokenizer::from_json(bytes, &TokenizerConfig::default(), 1000) {
-        let ids = t.encode("hello wörld one \u{1f469} <|im_end|>", true).unwrap_or_default();
+        let ids = t
+            .encode("hello wörld one \u{1f469} <|im_end|>", true)
+            .unwrap_or_default();
         let mut stream = StreamDecoder::new(true);
         for id in ids.into_iter().take(64).chain([0, 1, 200, 5000]) {
             let _ = (stream.push(&t, id), t.token_text(id));

@@ -4,6 +4,7 @@ mod config;
 mod error;
 mod stop;
 mod stream;
+mod vet;
 
 use std::collections::HashSet;
 
@@ -16,6 +17,8 @@ pub use error::TokenizerError;
 pub use stop::{Passed, StopMatcher};
 pub use stream::StreamDecoder;
 
+use vet::Bytes;
+
 const FILE: &str = "tokenizer.json";
 /// Largest `tokenizer.json` read, in bytes; a vocabulary of 256,000 takes about 35 MB.
 const FILE_LIMIT: u64 = 128 << 20;
@@ -25,6 +28,7 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: HashSet<u32>,
     size: usize,
+    bytes: Bytes,
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -63,6 +67,7 @@ impl Tokenizer {
         config: &TokenizerConfig,
         vocab_size: usize,
     ) -> Result<Tokenizer, TokenizerError> {
+        let kind = vet::vet(bytes)?;
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|e| TokenizerError::malformed(FILE, e))?;
         inner
@@ -92,6 +97,7 @@ impl Tokenizer {
             inner,
             special,
             size,
+            bytes: kind,
         })
     }
 
@@ -150,10 +156,10 @@ impl Tokenizer {
         let Ok(alone) = self.decode(&[id], false) else {
             return raw;
         };
-        if alone.contains(char::REPLACEMENT_CHARACTER) {
-            return stream::bytes_of(&raw).map_or(raw, |bytes| {
-                bytes.iter().map(|b| format!("<0x{b:02X}>")).collect()
-            });
+        if alone.contains(char::REPLACEMENT_CHARACTER)
+            && let Some(bytes) = self.bytes(&raw)
+        {
+            return bytes.iter().map(|b| format!("<0x{b:02X}>")).collect();
         }
         // Decoders that strip the space a text begins with hide it from a token on its own, not from the second of two.
         match self.decode(&[id, id], false) {
@@ -164,9 +170,17 @@ impl Tokenizer {
         }
     }
 
-    /// Whether decoding leaves this id out altogether.
-    fn is_silent(&self, id: u32, skip_special: bool) -> bool {
-        (skip_special && self.is_special(id)) || self.inner.id_to_token(id).is_none()
+    /// The bytes a token stands for, where it may be less than a character. `None`: it is text.
+    fn bytes(&self, token: &str) -> Option<Vec<u8>> {
+        match self.bytes {
+            Bytes::None => None,
+            Bytes::Level => token.chars().map(byte_of).collect(),
+            Bytes::Fallback => {
+                let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
+                let byte = (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok())??;
+                Some(vec![byte])
+            }
+        }
     }
 }
 
@@ -199,4 +213,16 @@ fn add_tokens(
         }
     }
     Ok(())
+}
+
+/// The byte a character stands for in the alphabet of GPT-2, which writes every byte as a printable character.
+fn byte_of(c: char) -> Option<u8> {
+    // Printable bytes stand for themselves; the others are numbered from U+0100 in their order.
+    let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    match u32::from(c) {
+        n @ 0..=0xff => u8::try_from(n).ok().filter(|&b| printable(b)),
+        n => (0..=u8::MAX)
+            .filter(|&b| !printable(b))
+            .nth((n - 0x100) as usize),
+    }
 }

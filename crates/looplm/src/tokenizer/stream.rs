@@ -3,11 +3,10 @@
 //! Not the library's `DecodeStream`: that one holds text back without limit while it ends in U+FFFD, which a model may
 //! well write; fails for good where a decoder revises what it said; and forgets the leading space after a special token.
 
+use super::vet::Bytes;
 use super::{Tokenizer, TokenizerError};
 
-/// A character of UTF-8 has at most three bytes before its last.
-const MOST_HELD: usize = 3;
-/// Tokens looked at together. Only a long run of garbage reaches it; then garbage is let out.
+/// Tokens looked at together. Only a run of tokens without any text reaches it.
 const LONGEST_WINDOW: usize = 128;
 /// Tokens of the prompt that the first new one is decoded with.
 const CONTEXT: usize = 8;
@@ -22,6 +21,8 @@ pub struct StreamDecoder {
     context: usize,
     /// What of the window's text has been written.
     written: String,
+    /// Bytes at the end that are the beginning of a character: at most three.
+    open: Vec<u8>,
 }
 
 impl StreamDecoder {
@@ -32,6 +33,7 @@ impl StreamDecoder {
             window: Vec::new(),
             context: 0,
             written: String::new(),
+            open: Vec::new(),
         }
     }
 
@@ -44,18 +46,11 @@ impl StreamDecoder {
         ids: &[u32],
         skip_special: bool,
     ) -> Result<StreamDecoder, TokenizerError> {
-        let window: Vec<u32> = ids[ids.len().saturating_sub(CONTEXT)..]
-            .iter()
-            .copied()
-            .filter(|&id| !tokenizer.is_silent(id, skip_special))
-            .collect();
-        let written = tokenizer.decode(&window, skip_special)?;
-        Ok(StreamDecoder {
-            skip_special,
-            context: window.len(),
-            window,
-            written,
-        })
+        let mut stream = StreamDecoder::new(skip_special);
+        for &id in &ids[ids.len().saturating_sub(CONTEXT)..] {
+            stream.push(tokenizer, id)?;
+        }
+        Ok(stream)
     }
 
     /// Adds a token and returns the text that is complete with it: possibly empty, never part of a character.
@@ -63,35 +58,36 @@ impl StreamDecoder {
     /// # Errors
     /// [`TokenizerError::Decode`].
     pub fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> Result<String, TokenizerError> {
-        if tokenizer.is_silent(id, self.skip_special) {
+        let Some(token) = tokenizer.inner.id_to_token(id) else {
+            return Ok(String::new());
+        };
+        if self.skip_special && tokenizer.is_special(id) {
             return Ok(String::new());
         }
         self.window.push(id);
+        match tokenizer.bytes(&token) {
+            Some(bytes) => self.open = incomplete(&self.open, &bytes),
+            None => self.open.clear(),
+        }
+        // A byte-fallback decoder shows a run of bytes as garbage, complete characters and all, until it is over.
+        if !self.open.is_empty() && tokenizer.bytes == Bytes::Fallback {
+            return Ok(String::new());
+        }
         let text = tokenizer.decode(&self.window, self.skip_special)?;
-        let pending = self.window.len() - self.context;
         let Some(new) = text.strip_prefix(self.written.as_str()) else {
-            // A byte-fallback decoder replaces a whole run of bytes until its last character is complete.
-            if text.ends_with(char::REPLACEMENT_CHARACTER) && pending <= MOST_HELD {
-                return Ok(String::new());
-            }
+            // The decoder has changed its mind about text that is already out.
             let piece = tokenizer.decode(&self.window[self.context..], self.skip_special)?;
             self.forget(tokenizer)?;
             return Ok(piece);
         };
-        let incomplete = new
-            .chars()
-            .rev()
-            .take(MOST_HELD)
-            .take_while(|&c| c == char::REPLACEMENT_CHARACTER)
-            .count();
-        let full = self.window.len() >= LONGEST_WINDOW;
-        let ready = if full {
-            new.len()
+        // The beginning of a character is decoded as one U+FFFD, however many bytes it has.
+        let ready = if self.open.is_empty() {
+            new
         } else {
-            new.len() - incomplete * char::REPLACEMENT_CHARACTER.len_utf8()
+            new.strip_suffix(char::REPLACEMENT_CHARACTER).unwrap_or(new)
         };
-        let piece = new[..ready].to_owned();
-        if full || (incomplete == 0 && !piece.is_empty()) {
+        let piece = ready.to_owned();
+        if self.open.is_empty() && (!piece.is_empty() || self.window.len() >= LONGEST_WINDOW) {
             self.written = text;
             self.forget(tokenizer)?;
         } else {
@@ -117,7 +113,7 @@ impl StreamDecoder {
         let newest = &self.window[self.context..];
         let text = tokenizer.decode(newest, self.skip_special)?;
         // A context without text would make the next token the first, and cost it its space.
-        if !text.is_empty() {
+        if !text.is_empty() || self.window.len() >= LONGEST_WINDOW {
             self.window.drain(..self.context);
             self.written = text;
         }
@@ -126,22 +122,16 @@ impl StreamDecoder {
     }
 }
 
-/// The bytes a token of a byte-level vocabulary stands for, each written as one printable character (the alphabet of
-/// GPT-2). `None` for a token of another kind.
-pub(super) fn bytes_of(token: &str) -> Option<Vec<u8>> {
-    if token.starts_with("<0x") {
-        return None;
+/// What of `open` followed by `bytes` is the beginning of a character at the very end.
+fn incomplete(open: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let all = [open, bytes].concat();
+    let mut rest = all.as_slice();
+    while let Err(e) = std::str::from_utf8(rest) {
+        rest = &rest[e.valid_up_to()..];
+        match e.error_len() {
+            None => return rest.to_vec(),
+            Some(n) => rest = &rest[n..],
+        }
     }
-    token.chars().map(byte_of).collect()
-}
-
-fn byte_of(c: char) -> Option<u8> {
-    // Printable bytes stand for themselves; the others are numbered from U+0100 in their order.
-    let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
-    match u32::from(c) {
-        n @ 0..=0xff => u8::try_from(n).ok().filter(|&b| printable(b)),
-        n => (0..=u8::MAX)
-            .filter(|&b| !printable(b))
-            .nth((n - 0x100) as usize),
-    }
+    Vec::new()
 }
