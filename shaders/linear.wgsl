@@ -39,12 +39,12 @@ fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     tile(first_row, first_slot, lane);
     for (var i = 0u; i < 4u; i++) {
         let row = first_row + 4u * (lane / 8u) + i;
-        let slot = first_slot + 8u * (lane % 8u);
+        let slot = first_slot + 4u * (lane % 8u);
         if row < rows.count {
             for (var j = 0u; j < 2u; j++) {
                 let sums = tile_acc[2u * i + j];
-                emit(row, slot + 4u * j, sums.x, sums.y);
-                emit(row, slot + 4u * j + 2u, sums.z, sums.w);
+                emit(row, slot + 32u * j, sums.x, sums.y);
+                emit(row, slot + 32u * j + 2u, sums.z, sums.w);
             }
         }
     }

@@ -131,8 +131,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 }
             }
         }
-        drawn = workgroup_best(lane, top, top_id).id;
+        let kept = workgroup_best(lane, top, top_id).id;
+        drawn = select(best.id, kept, kept < VOCAB);
     }
+    // Logits that are no numbers may leave nothing to choose from: the result is a token all the same.
+    drawn = min(drawn, VOCAB - 1u);
     if lane == 0u {
         tokens[r] = drawn;
         seen[seen_word(r, drawn)] |= 1u << (drawn % 32u);

@@ -2,7 +2,7 @@
 //
 //   logits  [rows, STRIDE] f32, VOCAB of them meaningful
 //   stats   [MAX_STEPS * SLOTS, 2 + 2 TOP_MAX] of 32-bit words; row r writes entry (step - 1) * SLOTS + state:
-//           entropy (nats), log of the sum of exponentials, then TOP_K pairs of (id as bits, probability),
+//           entropy (nats), log of the sum of exponentials, then top_k pairs of (id, probability), floats as their bits,
 //           the most probable first, the smaller id first among equals
 //
 // One workgroup a row. Limits: baseline WebGPU (3 storage buffers, 2 KiB of workgroup memory, 256 invocations).
@@ -26,7 +26,7 @@ struct Wanted {
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<uniform> wanted: Wanted;
-@group(0) @binding(2) var<storage, read_write> stats: array<f32>;
+@group(0) @binding(2) var<storage, read_write> stats: array<u32>;  // a float that holds an id could be flushed to zero
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -68,13 +68,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             weighted = workgroup_total(lane, weighted);
             log_sum = log(mass);
             if lane == 0u {
-                stats[entry] = log_sum - weighted / mass;
-                stats[entry + 1u] = top + log_sum;
+                stats[entry] = bitcast<u32>(log_sum - weighted / mass);
+                stats[entry + 1u] = bitcast<u32>(top + log_sum);
             }
         }
         if lane == 0u && k < wanted.top_k {
-            stats[entry + 2u + 2u * k] = bitcast<f32>(best.id);
-            stats[entry + 3u + 2u * k] = select(0.0, exp(best.value - top - log_sum), best.id < VOCAB);
+            stats[entry + 2u + 2u * k] = best.id;
+            let probability = select(0.0, exp(best.value - top - log_sum), best.id < VOCAB);
+            stats[entry + 3u + 2u * k] = bitcast<u32>(probability);
         }
     }
 }

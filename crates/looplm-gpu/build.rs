@@ -5,23 +5,36 @@ use std::{env, fs, path::PathBuf};
 use wesl::{CompileOptions, ManglerKind, ModulePath, Wesl, syntax::PathOrigin};
 
 fn main() {
-    let source = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR")).join("shaders");
+    let source =
+        PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"))
+            .join("shaders");
     let target = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
     println!("cargo::rerun-if-changed={}", source.display());
-    println!("cargo::rerun-if-changed={}", source.join("shared").display());
+    println!(
+        "cargo::rerun-if-changed={}",
+        source.join("shared").display()
+    );
     let mut compiler = Wesl::new(&source);
     compiler.set_mangler(ManglerKind::None);
-    compiler.set_options(CompileOptions { lower: false, ..CompileOptions::default() });
+    compiler.set_options(CompileOptions {
+        lower: false,
+        ..CompileOptions::default()
+    });
     for entry in fs::read_dir(&source).expect("the folder shaders/ is part of the package") {
         let path = entry.expect("shaders/ can be listed").path();
         println!("cargo::rerun-if-changed={}", path.display());
         if path.extension().is_none_or(|e| e != "wgsl") {
             continue;
         }
-        let name = path.file_stem().and_then(|s| s.to_str()).expect("shader names are ASCII").to_string();
+        let name = path
+            .file_stem()
+            .and_then(|s| s.to_str())
+            .expect("shader names are ASCII")
+            .to_string();
         let module = ModulePath::new(PathOrigin::Absolute, vec![name.clone()]);
         match compiler.compile(&module) {
-            Ok(text) => fs::write(target.join(format!("{name}.wgsl")), text.to_string()).expect("OUT_DIR can be written"),
+            Ok(text) => fs::write(target.join(format!("{name}.wgsl")), text.to_string())
+                .expect("OUT_DIR can be written"),
             Err(error) => panic!("{}: {error}", path.display()),
         }
     }

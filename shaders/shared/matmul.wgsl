@@ -109,24 +109,20 @@ fn few(first_row: u32, first_slot: u32, lane: u32) {
 
 const TILE_BLOCKS: u32 = 2u;  // blocks of K staged at a time: 16 elements
 
-var<workgroup> tile_x: array<vec4<f32>, 128>;  // [16 of K][32 rows]
-var<workgroup> tile_w: array<vec4<f32>, 256>;  // [16 of K][64 slots]
+// Four elements of K each. Lanes write whole vectors: writing one component may touch its neighbours.
+var<workgroup> tile_x: array<vec4<f32>, 128>;  // [4 quads of K][32 rows]
+var<workgroup> tile_w: array<vec4<f32>, 256>;  // [4 quads of K][64 slots, those that lanes read together side by side]
 
-// Sums of rows 4 ty + i, slots 8 tx + 4 j + (x, y, z, w) of the tile, in tile_acc[2 i + j].
+// Sums of row 4 ty + i, slots 4 tx + 32 j + (x, y, z, w) of the tile, in tile_acc[2 i + j].
 var<private> tile_acc: array<vec4<f32>, 8>;
 
-fn stage_x(at: u32, value: Block, row: u32) {
-    for (var k = 0u; k < 4u; k++) {
-        tile_x[(8u * at + k) * 8u + row / 4u][row % 4u] = value.a[k];
-        tile_x[(8u * at + 4u + k) * 8u + row / 4u][row % 4u] = value.b[k];
-    }
-}
-
-fn stage_w(at: u32, value: Block, slot: u32) {
-    for (var k = 0u; k < 4u; k++) {
-        tile_w[(8u * at + k) * 16u + slot / 4u][slot % 4u] = value.a[k];
-        tile_w[(8u * at + 4u + k) * 16u + slot / 4u][slot % 4u] = value.b[k];
-    }
+fn four_dots(xv: vec4<f32>, at: u32) -> vec4<f32> {
+    return vec4<f32>(
+        dot(xv, tile_w[at]),
+        dot(xv, tile_w[at + 8u]),
+        dot(xv, tile_w[at + 16u]),
+        dot(xv, tile_w[at + 24u]),
+    );
 }
 
 fn tile(first_row: u32, first_slot: u32, lane: u32) {
@@ -138,36 +134,33 @@ fn tile(first_row: u32, first_slot: u32, lane: u32) {
     }
     for (var start = 0u; start < K_BLOCKS; start += TILE_BLOCKS) {
         // 32 rows x 2 blocks: one each; 64 slots x 2 blocks: two each.
-        let row = first_row + lane / TILE_BLOCKS;
+        let place = lane / TILE_BLOCKS;
         let at = lane % TILE_BLOCKS;
+        let row = first_row + place;
         var value = zero;
         if row < rows.count && start + at < K_BLOCKS {
             let from_x = 2u * (x_row(row) * K_BLOCKS + start + at);
             value = Block(x[from_x], x[from_x + 1u]);
         }
-        stage_x(at, value, lane / TILE_BLOCKS);
+        tile_x[64u * at + place] = value.a;
+        tile_x[64u * at + 32u + place] = value.b;
         for (var half = 0u; half < 2u; half++) {
-            let slot = 32u * half + lane / TILE_BLOCKS;
-            let w_row = weight_row(first_slot + slot);
+            let w_row = weight_row(first_slot + 32u * half + place);
             value = zero;
             if w_row < part.weight_rows && start + at < K_BLOCKS {
                 value = weight_block(w_row * K_BLOCKS + start + at);
             }
-            stage_w(at, value, slot);
+            let to = 128u * at + 32u * half + 8u * (place % 4u) + place / 4u;
+            tile_w[to] = value.a;
+            tile_w[to + 64u] = value.b;
         }
         workgroupBarrier();
-        for (var k = 0u; k < 8u * TILE_BLOCKS; k++) {
-            let xv = tile_x[k * 8u + ty];
-            let w0 = tile_w[k * 16u + 2u * tx];
-            let w1 = tile_w[k * 16u + 2u * tx + 1u];
-            tile_acc[0] += xv.x * w0;
-            tile_acc[1] += xv.x * w1;
-            tile_acc[2] += xv.y * w0;
-            tile_acc[3] += xv.y * w1;
-            tile_acc[4] += xv.z * w0;
-            tile_acc[5] += xv.z * w1;
-            tile_acc[6] += xv.w * w0;
-            tile_acc[7] += xv.w * w1;
+        for (var quad = 0u; quad < 2u * TILE_BLOCKS; quad++) {
+            for (var i = 0u; i < 4u; i++) {
+                let xv = tile_x[32u * quad + 4u * ty + i];
+                tile_acc[2u * i] += four_dots(xv, 64u * quad + tx);
+                tile_acc[2u * i + 1u] += four_dots(xv, 64u * quad + 32u + tx);
+            }
         }
         workgroupBarrier();
     }

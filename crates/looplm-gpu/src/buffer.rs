@@ -32,14 +32,24 @@ impl Buffer {
                 offered: gpu.max_binding(),
             });
         }
-        Self::create(gpu, label, size, BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC).await
+        Self::create(
+            gpu,
+            label,
+            size,
+            BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
+        )
+        .await
     }
 
     /// A storage buffer holding `data`.
     ///
     /// # Errors
     /// As [`Buffer::storage`].
-    pub async fn storage_with<T: bytemuck::NoUninit>(gpu: &Gpu, label: &str, data: &[T]) -> Result<Self, GpuError> {
+    pub async fn storage_with<T: bytemuck::NoUninit>(
+        gpu: &Gpu,
+        label: &str,
+        data: &[T],
+    ) -> Result<Self, GpuError> {
         let bytes: &[u8] = bytemuck::cast_slice(data);
         let buffer = Self::storage(gpu, label, bytes.len() as u64).await?;
         buffer.write(gpu, 0, bytes);
@@ -50,23 +60,46 @@ impl Buffer {
     ///
     /// # Errors
     /// [`GpuError::OutOfMemory`].
-    pub async fn uniform<T: bytemuck::NoUninit>(gpu: &Gpu, label: &str, data: &T) -> Result<Self, GpuError> {
+    pub async fn uniform<T: bytemuck::NoUninit>(
+        gpu: &Gpu,
+        label: &str,
+        data: &T,
+    ) -> Result<Self, GpuError> {
         let bytes = bytemuck::bytes_of(data);
         let size = (bytes.len() as u64).next_multiple_of(16);
-        let buffer = Self::create(gpu, label, size, BufferUsages::UNIFORM | BufferUsages::COPY_DST).await?;
+        let buffer = Self::create(
+            gpu,
+            label,
+            size,
+            BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+        )
+        .await?;
         buffer.write(gpu, 0, bytes);
         Ok(buffer)
     }
 
-    pub(crate) async fn create(gpu: &Gpu, label: &str, size: u64, usage: BufferUsages) -> Result<Self, GpuError> {
+    pub(crate) async fn create(
+        gpu: &Gpu,
+        label: &str,
+        size: u64,
+        usage: BufferUsages,
+    ) -> Result<Self, GpuError> {
         gpu.check()?;
-        let out_of_memory = || GpuError::OutOfMemory { what: label.to_string(), needed: size };
+        let out_of_memory = || GpuError::OutOfMemory {
+            what: label.to_string(),
+            needed: size,
+        };
         if size > gpu.max_buffer() {
             return Err(out_of_memory());
         }
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let raw = gpu.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false });
+        let raw = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
         let invalid = validation.pop();
         let too_much = memory.pop();
         let (invalid, too_much) = (invalid.await, too_much.await);

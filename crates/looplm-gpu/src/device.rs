@@ -61,7 +61,9 @@ pub struct Gpu {
 
 impl std::fmt::Debug for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gpu").field("adapter", &self.report.name).finish_non_exhaustive()
+        f.debug_struct("Gpu")
+            .field("adapter", &self.report.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,14 +77,17 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::NoAdapter`], [`GpuError::NoDevice`].
     pub async fn open(options: &DeviceOptions) -> Result<Self, GpuError> {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+        let instance =
+            wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
         let adapter = instance
             .request_adapter(&wgpu::RequestAdapterOptions {
                 power_preference: wgpu::PowerPreference::HighPerformance,
                 ..Default::default()
             })
             .await
-            .map_err(|e| GpuError::NoAdapter { reason: e.to_string() })?;
+            .map_err(|e| GpuError::NoAdapter {
+                reason: e.to_string(),
+            })?;
         let info = adapter.get_info();
         let offered = adapter.limits();
         let limits = wgpu::Limits {
@@ -97,21 +102,31 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|e| GpuError::NoDevice { adapter: info.name.clone(), reason: e.to_string() })?;
+            .map_err(|e| GpuError::NoDevice {
+                adapter: info.name.clone(),
+                reason: e.to_string(),
+            })?;
 
         let faults = Arc::new(Mutex::new(Faults::default()));
         let collect = faults.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             log::error!("WebGPU: {error}");
             let fault = match error {
-                wgpu::Error::OutOfMemory { .. } => GpuError::OutOfMemory { what: "a command".into(), needed: 0 },
+                wgpu::Error::OutOfMemory { .. } => GpuError::OutOfMemory {
+                    what: "a command".into(),
+                    needed: 0,
+                },
                 other => GpuError::Internal(other.to_string()),
             };
             lock(&collect).first.get_or_insert(fault);
         }));
         let collect = faults.clone();
         device.set_device_lost_callback(move |reason, message| {
-            lock(&collect).lost = Some(if message.is_empty() { format!("{reason:?}") } else { message });
+            lock(&collect).lost = Some(if message.is_empty() {
+                format!("{reason:?}")
+            } else {
+                message
+            });
         });
 
         let features = adapter.features();
@@ -122,18 +137,28 @@ impl Gpu {
         if features.contains(wgpu::Features::SUBGROUP) {
             offers.push("subgroups");
         }
-        let max_binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let max_binding = limits
+            .max_storage_buffer_binding_size
+            .min(limits.max_buffer_size);
         Ok(Self {
             device,
             queue,
             report: Arc::new(AdapterReport {
-                name: if info.name.is_empty() { "unnamed adapter".into() } else { info.name },
-                driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+                name: if info.name.is_empty() {
+                    "unnamed adapter".into()
+                } else {
+                    info.name
+                },
+                driver: format!("{} {}", info.driver, info.driver_info)
+                    .trim()
+                    .to_string(),
                 backend: info.backend.to_string(),
                 tier: Tier::Baseline,
                 offers,
             }),
-            max_binding: options.max_binding_size.map_or(max_binding, |m| m.min(max_binding)),
+            max_binding: options
+                .max_binding_size
+                .map_or(max_binding, |m| m.min(max_binding)),
             max_buffer: limits.max_buffer_size,
             faults,
         })
@@ -171,7 +196,9 @@ impl Gpu {
     pub fn check(&self) -> Result<(), GpuError> {
         let mut faults = lock(&self.faults);
         if let Some(reason) = &faults.lost {
-            return Err(GpuError::DeviceLost { reason: reason.clone() });
+            return Err(GpuError::DeviceLost {
+                reason: reason.clone(),
+            });
         }
         faults.first.take().map_or(Ok(()), Err)
     }
@@ -183,7 +210,10 @@ impl Gpu {
 
     /// A recorder of commands.
     pub fn encoder(&self) -> wgpu::CommandEncoder {
-        self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("looplm") })
+        self.device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor {
+                label: Some("looplm"),
+            })
     }
 
     /// Hands everything written with [`crate::Buffer::write`] to the device, and natively waits until it is there, so
@@ -195,7 +225,11 @@ impl Gpu {
 
     /// Natively waits for all submitted work; in a browser there is nothing to wait with, and this returns at once.
     pub fn wait(&self) -> Result<(), GpuError> {
-        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| GpuError::DeviceLost { reason: e.to_string() })?;
+        self.device
+            .poll(wgpu::PollType::wait_indefinitely())
+            .map_err(|e| GpuError::DeviceLost {
+                reason: e.to_string(),
+            })?;
         Ok(())
     }
 

@@ -79,5 +79,8 @@ impl GpuError {
 }
 
 pub(crate) fn shape(kernel: &'static str, message: impl Into<String>) -> GpuError {
-    GpuError::Shape { kernel, message: message.into() }
+    GpuError::Shape {
+        kernel,
+        message: message.into(),
+    }
 }

@@ -35,19 +35,20 @@ pub type Constants = Vec<(&'static str, f64)>;
 
 /// The layout of group 1: the row table with a dynamic offset.
 pub(crate) fn rows_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
-    gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some("rows"),
-        entries: &[wgpu::BindGroupLayoutEntry {
-            binding: 0,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: wgpu::BufferBindingType::Storage { read_only: true },
-                has_dynamic_offset: true,
-                min_binding_size: None,
-            },
-            count: None,
-        }],
-    })
+    gpu.device
+        .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("rows"),
+            entries: &[wgpu::BindGroupLayoutEntry {
+                binding: 0,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: wgpu::BufferBindingType::Storage { read_only: true },
+                    has_dynamic_offset: true,
+                    min_binding_size: None,
+                },
+                count: None,
+            }],
+        })
 }
 
 /// A shader with its layouts.
@@ -81,47 +82,72 @@ impl Kernel {
                 count: None,
             })
             .collect();
-        let group = gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some(source.name),
-            entries: &entries,
-        });
+        let group = gpu
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(source.name),
+                entries: &entries,
+            });
         let rows = rows_layout(gpu);
         let groups = [Some(&group), Some(&rows)];
-        let layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(source.name),
-            bind_group_layouts: if source.rows { &groups } else { &groups[..1] },
-            immediate_size: 0,
-        });
-        let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(source.name),
-            source: wgpu::ShaderSource::Wgsl(source.wgsl.into()),
-        });
-        Self { source, module, group, layout }
+        let layout = gpu
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(source.name),
+                bind_group_layouts: if source.rows { &groups } else { &groups[..1] },
+                immediate_size: 0,
+            });
+        let module = gpu
+            .device
+            .create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(source.name),
+                source: wgpu::ShaderSource::Wgsl(source.wgsl.into()),
+            });
+        Self {
+            source,
+            module,
+            group,
+            layout,
+        }
     }
 
     /// A pipeline of one entry point with its override constants.
-    pub fn pipeline(&self, gpu: &Gpu, entry: &str, constants: &[(&str, f64)]) -> wgpu::ComputePipeline {
-        gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(self.source.name),
-            layout: Some(&self.layout),
-            module: &self.module,
-            entry_point: Some(entry),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants,
-                // Every kernel writes its workgroup memory before it reads it.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        })
+    pub fn pipeline(
+        &self,
+        gpu: &Gpu,
+        entry: &str,
+        constants: &[(&str, f64)],
+    ) -> wgpu::ComputePipeline {
+        gpu.device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(self.source.name),
+                layout: Some(&self.layout),
+                module: &self.module,
+                entry_point: Some(entry),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants,
+                    // Every kernel writes its workgroup memory before it reads it.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            })
     }
 
     /// Binds buffers to group 0, in the order of the shader's bindings.
     pub fn bind(&self, gpu: &Gpu, buffers: &[&Buffer]) -> wgpu::BindGroup {
-        debug_assert_eq!(buffers.len(), self.source.bindings.len(), "{}", self.source.name);
+        debug_assert_eq!(
+            buffers.len(),
+            self.source.bindings.len(),
+            "{}",
+            self.source.name
+        );
         let entries: Vec<_> = buffers
             .iter()
             .enumerate()
-            .map(|(i, buffer)| wgpu::BindGroupEntry { binding: i as u32, resource: buffer.raw().as_entire_binding() })
+            .map(|(i, buffer)| wgpu::BindGroupEntry {
+                binding: i as u32,
+                resource: buffer.raw().as_entire_binding(),
+            })
             .collect();
         gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(self.source.name),
@@ -142,12 +168,17 @@ pub struct Lazy {
 impl Lazy {
     /// A pipeline of `entry` with these constants, not compiled yet.
     pub fn new(entry: &'static str, constants: Constants) -> Self {
-        Self { entry, constants, pipeline: OnceLock::new() }
+        Self {
+            entry,
+            constants,
+            pipeline: OnceLock::new(),
+        }
     }
 
     /// The pipeline, compiled now if it is not yet.
     pub fn get(&self, gpu: &Gpu, kernel: &Kernel) -> &wgpu::ComputePipeline {
-        self.pipeline.get_or_init(|| kernel.pipeline(gpu, self.entry, &self.constants))
+        self.pipeline
+            .get_or_init(|| kernel.pipeline(gpu, self.entry, &self.constants))
     }
 }
 
@@ -156,12 +187,41 @@ pub trait Op {
     /// Records its dispatches; the row table is already bound. Returns how many there were.
     ///
     /// # Errors
-    /// [`GpuError::Shape`] if the rows exceed what WebGPU dispatches at once.
-    fn encode(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError>;
+    /// [`GpuError::Shape`] if there are more rows than the bound buffers hold or WebGPU dispatches at once.
+    fn encode(
+        &self,
+        gpu: &Gpu,
+        pass: &mut wgpu::ComputePass<'_>,
+        table: Table,
+    ) -> Result<usize, GpuError>;
 }
 
 /// Largest number of workgroups in one dimension of a dispatch (WebGPU's default limit).
 pub const MAX_WORKGROUPS: u32 = 65_535;
+
+/// Rows that fit into each of these buffers, given with the 32-bit words that one row takes.
+pub(crate) fn capacity(buffers: &[(&Buffer, usize)]) -> usize {
+    buffers
+        .iter()
+        .map(|(buffer, words)| buffer.size() as usize / 4 / words)
+        .min()
+        .unwrap_or(usize::MAX)
+}
+
+/// Refuses more rows than the bound buffers hold, which the device would otherwise drop without a word.
+pub(crate) fn check_rows(
+    kernel: &'static str,
+    rows: usize,
+    capacity: usize,
+) -> Result<(), GpuError> {
+    if rows > capacity {
+        return Err(crate::error::shape(
+            kernel,
+            format!("{rows} rows, but its buffers hold {capacity}"),
+        ));
+    }
+    Ok(())
+}
 
 pub(crate) fn dispatch(
     kernel: &'static str,
@@ -171,7 +231,10 @@ pub(crate) fn dispatch(
     grid: [usize; 2],
 ) -> Result<(), GpuError> {
     if grid.iter().any(|&n| n > MAX_WORKGROUPS as usize) {
-        return Err(crate::error::shape(kernel, format!("{grid:?} workgroups, but a dispatch takes at most {MAX_WORKGROUPS}")));
+        return Err(crate::error::shape(
+            kernel,
+            format!("{grid:?} workgroups, but a dispatch takes at most {MAX_WORKGROUPS}"),
+        ));
     }
     pass.set_pipeline(pipeline);
     pass.set_bind_group(0, bind_group, &[]);

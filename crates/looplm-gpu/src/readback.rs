@@ -18,7 +18,13 @@ impl Readback {
     /// [`GpuError::OutOfMemory`].
     pub async fn new(gpu: &Gpu, bytes: u64) -> Result<Self, GpuError> {
         let size = bytes.max(16).next_multiple_of(16);
-        let staging = Buffer::create(gpu, "readback", size, BufferUsages::MAP_READ | BufferUsages::COPY_DST).await?;
+        let staging = Buffer::create(
+            gpu,
+            "readback",
+            size,
+            BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+        )
+        .await?;
         Ok(Self { staging })
     }
 
@@ -28,7 +34,14 @@ impl Readback {
     }
 
     /// Records the copy of `bytes` bytes of `source` from `offset` on to `at`. All are multiples of 4.
-    pub fn copy(&self, encoder: &mut wgpu::CommandEncoder, source: &Buffer, offset: u64, at: u64, bytes: u64) {
+    pub fn copy(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        source: &Buffer,
+        offset: u64,
+        at: u64,
+        bytes: u64,
+    ) {
         encoder.copy_buffer_to_buffer(source.raw(), offset, self.staging.raw(), at, bytes);
     }
 
@@ -49,10 +62,20 @@ impl Readback {
         gpu.check()?;
         match mapped {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(GpuError::DeviceLost { reason: error.to_string() }),
-            Err(_) => return Err(GpuError::DeviceLost { reason: "the readback was dropped".into() }),
+            Ok(Err(error)) => {
+                return Err(GpuError::DeviceLost {
+                    reason: error.to_string(),
+                });
+            }
+            Err(_) => {
+                return Err(GpuError::DeviceLost {
+                    reason: "the readback was dropped".into(),
+                });
+            }
         }
-        let view = slice.get_mapped_range().map_err(|e| GpuError::Internal(e.to_string()))?;
+        let view = slice
+            .get_mapped_range()
+            .map_err(|e| GpuError::Internal(e.to_string()))?;
         let data = view.to_vec();
         drop(view);
         self.staging.raw().unmap();

@@ -54,7 +54,8 @@ impl RowTables {
     /// # Errors
     /// [`GpuError::OutOfMemory`], [`GpuError::AdapterTooSmall`].
     pub async fn new(gpu: &Gpu, tables: usize, max_rows: usize) -> Result<Self, GpuError> {
-        let bytes = HEADER + max_rows * size_of::<GpuRow>();
+        // The shader's row array has one element at least.
+        let bytes = HEADER + max_rows.max(1) * size_of::<GpuRow>();
         let alignment = gpu.device.limits().min_storage_buffer_offset_alignment as usize;
         let pitch = bytes.next_multiple_of(alignment);
         let buffer = Buffer::storage(gpu, "row tables", (pitch * tables) as u64).await?;
@@ -70,7 +71,15 @@ impl RowTables {
                 }),
             }],
         });
-        Ok(Self { buffer, bind_group, max_rows, tables, pitch, staged: Vec::with_capacity(pitch * tables), used: 0 })
+        Ok(Self {
+            buffer,
+            bind_group,
+            max_rows,
+            tables,
+            pitch,
+            staged: Vec::with_capacity(pitch * tables),
+            used: 0,
+        })
     }
 
     /// Rows a table can hold.
@@ -92,22 +101,31 @@ impl RowTables {
         if rows.len() > self.max_rows || self.used == self.tables {
             return Err(crate::error::shape(
                 "rows",
-                format!("table {} of {} rows, but there is room for {} of {}", self.used + 1, rows.len(), self.tables, self.max_rows),
+                format!(
+                    "table {} of {} rows, but there is room for {} of {}",
+                    self.used + 1,
+                    rows.len(),
+                    self.tables,
+                    self.max_rows
+                ),
             ));
         }
         let offset = self.used * self.pitch;
         self.staged.resize(offset, 0);
-        self.staged.extend_from_slice(bytemuck::bytes_of(&[rows.len() as u32, 0, 0, 0]));
+        self.staged
+            .extend_from_slice(bytemuck::bytes_of(&[rows.len() as u32, 0, 0, 0]));
         self.staged.extend_from_slice(bytemuck::cast_slice(rows));
         self.used += 1;
-        Ok(Table { offset: offset as u32, rows: rows.len() })
+        Ok(Table {
+            offset: offset as u32,
+            rows: rows.len(),
+        })
     }
 
     /// Writes all tables to the device.
     pub fn upload(&self, gpu: &Gpu) {
         self.buffer.write(gpu, 0, &self.staged);
     }
-
 
     /// Makes `table` the one that the dispatches recorded next read.
     pub fn select(&self, pass: &mut wgpu::ComputePass<'_>, table: Table) {

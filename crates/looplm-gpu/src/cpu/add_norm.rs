@@ -5,7 +5,11 @@ use crate::stride;
 pub fn add_norm(width: usize, epsilon: f32, a: &[f32], gains: &[f32], h: &mut [f32]) -> Vec<f32> {
     let padded = stride(width);
     let mut x = vec![0.0; h.len()];
-    for ((a, h), x) in a.chunks_exact(padded).zip(h.chunks_exact_mut(padded)).zip(x.chunks_exact_mut(padded)) {
+    for ((a, h), x) in a
+        .chunks_exact(padded)
+        .zip(h.chunks_exact_mut(padded))
+        .zip(x.chunks_exact_mut(padded))
+    {
         for (h, branch) in h.iter_mut().zip(rms_norm(&a[..width], gains, epsilon)) {
             *h += branch;
         }

@@ -2,7 +2,14 @@ use super::rms_norm;
 use crate::{rows::GpuRow, stride};
 
 /// Twin of `embed`: returns (h, x) and updates `state`. `embedding` is [vocabulary, width] without padding.
-pub fn embed(width: usize, epsilon: f32, rows: &[GpuRow], embedding: &[f32], gain: &[f32], state: &mut [f32]) -> (Vec<f32>, Vec<f32>) {
+pub fn embed(
+    width: usize,
+    epsilon: f32,
+    rows: &[GpuRow],
+    embedding: &[f32],
+    gain: &[f32],
+    state: &mut [f32],
+) -> (Vec<f32>, Vec<f32>) {
     let padded = stride(width);
     let mut h = vec![0.0; rows.len() * padded];
     let mut x = h.clone();

@@ -1,9 +1,5 @@
 use super::{dot, rms_norm};
-use crate::{
-    kernels::Record,
-    rows::GpuRow,
-    stride,
-};
+use crate::{kernels::Record, rows::GpuRow, stride};
 
 /// Twin of `finish`: updates `state`, `exit_state` and `records`. `gains` is [3, stride(width)] and the gate's bias.
 #[allow(clippy::too_many_arguments)]
@@ -22,10 +18,18 @@ pub fn finish(
     for (r, row) in rows.iter().enumerate() {
         let slot = row.state as usize;
         let branch = rms_norm(&a[r * padded..][..width], gains, epsilon);
-        let sum: Vec<f32> = h[r * padded..].iter().zip(branch).map(|(h, b)| h + b).collect();
+        let sum: Vec<f32> = h[r * padded..]
+            .iter()
+            .zip(branch)
+            .map(|(h, b)| h + b)
+            .collect();
         let y = rms_norm(&sum, &gains[padded..], epsilon);
         let old = &mut state[slot * padded..][..padded];
-        let moved: f64 = y.iter().zip(old.iter()).map(|(y, o)| f64::from(y - o).powi(2)).sum();
+        let moved: f64 = y
+            .iter()
+            .zip(old.iter())
+            .map(|(y, o)| f64::from(y - o).powi(2))
+            .sum();
         let before: f64 = old[..width].iter().map(|o| f64::from(*o).powi(2)).sum();
         old.fill(0.0);
         old[..width].copy_from_slice(&y);
@@ -36,7 +40,11 @@ pub fn finish(
             (record.exit_step, record.cumulated, record.survival) = (0, 0.0, 1.0);
         }
         let step = row.step as usize - 1;
-        let p = if row.step == row.last_step { record.survival } else { lambda * record.survival };
+        let p = if row.step == row.last_step {
+            record.survival
+        } else {
+            lambda * record.survival
+        };
         record.cumulated += p;
         record.survival *= 1.0 - lambda;
         record.steps = row.step;
@@ -45,7 +53,8 @@ pub fn finish(
         record.change[step] = (moved / before.max(1e-30)).sqrt() as f32;
         if record.exit_step == 0 && (record.cumulated >= row.threshold || row.step >= row.exit_at) {
             record.exit_step = row.step;
-            exit_state[slot * padded..][..padded].copy_from_slice(&state[slot * padded..][..padded]);
+            exit_state[slot * padded..][..padded]
+                .copy_from_slice(&state[slot * padded..][..padded]);
         }
     }
 }

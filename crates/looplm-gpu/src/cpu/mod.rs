@@ -30,9 +30,15 @@ pub use token_stats::{TokenStat, token_stats};
 pub fn rms_norm(x: &[f32], gain: &[f32], epsilon: f32) -> Vec<f32> {
     let mean = x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / x.len() as f64;
     let scale = 1.0 / (mean + f64::from(epsilon)).sqrt();
-    x.iter().zip(gain).map(|(v, g)| (f64::from(*v) * scale * f64::from(*g)) as f32).collect()
+    x.iter()
+        .zip(gain)
+        .map(|(v, g)| (f64::from(*v) * scale * f64::from(*g)) as f32)
+        .collect()
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+    a.iter()
+        .zip(b)
+        .map(|(x, y)| f64::from(*x) * f64::from(*y))
+        .sum()
 }

@@ -26,7 +26,11 @@ pub fn qkv(
     keys: &mut [f32],
     values: &mut [f32],
 ) -> Vec<f32> {
-    let AttentionShape { heads, kv_heads, head_dim } = shape;
+    let AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+    } = shape;
     let (pitch, half) = (head_stride(head_dim), head_dim / 2);
     let outputs = (heads + 2 * kv_heads) * head_dim;
     let product = linear(inputs, outputs, weights, x);

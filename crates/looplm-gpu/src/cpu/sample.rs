@@ -14,7 +14,11 @@ fn gumbel(request: &SampleRequest, id: u32) -> f64 {
 }
 
 /// What `sample` compares: for each token its score, or `None` where a filter dropped it. `logits` are those of one row.
-pub fn scores(request: &SampleRequest, logits: &[f32], seen: impl Fn(u32) -> bool) -> Vec<Option<f64>> {
+pub fn scores(
+    request: &SampleRequest,
+    logits: &[f32],
+    seen: impl Fn(u32) -> bool,
+) -> Vec<Option<f64>> {
     let penalised: Vec<f64> = logits
         .iter()
         .enumerate()
@@ -31,7 +35,10 @@ pub fn scores(request: &SampleRequest, logits: &[f32], seen: impl Fn(u32) -> boo
         return penalised.into_iter().map(Some).collect();
     }
     let top = penalised.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let z: Vec<f64> = penalised.iter().map(|v| (v - top) / f64::from(request.temperature)).collect();
+    let z: Vec<f64> = penalised
+        .iter()
+        .map(|v| (v - top) / f64::from(request.temperature))
+        .collect();
     let mut sorted = z.clone();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let mut least = f64::NEG_INFINITY;
@@ -51,7 +58,10 @@ pub fn scores(request: &SampleRequest, logits: &[f32], seen: impl Fn(u32) -> boo
         }
     }
     let keep = |z: f64| z >= least && z.exp() >= f64::from(request.min_p);
-    z.iter().enumerate().map(|(id, &z)| keep(z).then(|| z + gumbel(request, id as u32))).collect()
+    z.iter()
+        .enumerate()
+        .map(|(id, &z)| keep(z).then(|| z + gumbel(request, id as u32)))
+        .collect()
 }
 
 /// Twin of `sample` for one row: the token with the largest score, the smallest id among equals.

@@ -12,11 +12,28 @@ pub struct TokenStat {
 /// Twin of `token_stats` for one row of logits.
 pub fn token_stats(logits: &[f32], top_k: usize) -> TokenStat {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let log_sum = f64::from(top) + logits.iter().map(|l| f64::from(l - top).exp()).sum::<f64>().ln();
+    let log_sum = f64::from(top)
+        + logits
+            .iter()
+            .map(|l| f64::from(l - top).exp())
+            .sum::<f64>()
+            .ln();
     let log_p: Vec<f64> = logits.iter().map(|l| f64::from(*l) - log_sum).collect();
     let entropy = -log_p.iter().map(|l| l.exp() * l).sum::<f64>();
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-    order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
-    let top = order.into_iter().take(top_k).map(|id| (id, log_p[id as usize].exp())).collect();
-    TokenStat { entropy, log_sum, top }
+    order.sort_by(|a, b| {
+        logits[*b as usize]
+            .total_cmp(&logits[*a as usize])
+            .then(a.cmp(b))
+    });
+    let top = order
+        .into_iter()
+        .take(top_k)
+        .map(|id| (id, log_p[id as usize].exp()))
+        .collect();
+    TokenStat {
+        entropy,
+        log_sum,
+        top,
+    }
 }

@@ -4,7 +4,7 @@ use crate::{
     buffer::Buffer,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Kernel, Op, Source, dispatch},
+    kernel::{Binding, Kernel, Op, Source, capacity, check_rows, dispatch},
     rows::Table,
     stride,
 };
@@ -30,20 +30,40 @@ impl AddNorm {
     /// A kernel for rows of `width` elements.
     pub fn new(gpu: &Gpu, width: usize, epsilon: f32) -> Self {
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [("WIDTH", width as f64), ("STRIDE", stride(width) as f64), ("EPSILON", f64::from(epsilon))];
+        let constants = [
+            ("WIDTH", width as f64),
+            ("STRIDE", stride(width) as f64),
+            ("EPSILON", f64::from(epsilon)),
+        ];
         let pipeline = kernel.pipeline(gpu, "main", &constants);
-        Self { width, kernel, pipeline }
+        Self {
+            width,
+            kernel,
+            pipeline,
+        }
     }
 
     /// Binds `a`, `h`, `x` [rows, stride(width)] and `gains` [2, stride(width)].
     ///
     /// # Errors
     /// [`GpuError::Shape`] if `gains` is too small.
-    pub fn bind(&self, gpu: &Gpu, a: &Buffer, gains: &Buffer, h: &Buffer, x: &Buffer) -> Result<AddNormOp, GpuError> {
+    pub fn bind(
+        &self,
+        gpu: &Gpu,
+        a: &Buffer,
+        gains: &Buffer,
+        h: &Buffer,
+        x: &Buffer,
+    ) -> Result<AddNormOp, GpuError> {
         if gains.size() < (2 * stride(self.width) * 4) as u64 {
             return Err(shape(SOURCE.name, "gains must hold two rows"));
         }
-        Ok(AddNormOp { pipeline: self.pipeline.clone(), bind_group: self.kernel.bind(gpu, &[a, gains, h, x]) })
+        let row = stride(self.width);
+        Ok(AddNormOp {
+            pipeline: self.pipeline.clone(),
+            bind_group: self.kernel.bind(gpu, &[a, gains, h, x]),
+            max_rows: capacity(&[(a, row), (h, row), (x, row)]),
+        })
     }
 }
 
@@ -52,11 +72,24 @@ impl AddNorm {
 pub struct AddNormOp {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
+    max_rows: usize,
 }
 
 impl Op for AddNormOp {
-    fn encode(&self, _gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError> {
-        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, [table.rows, 1])?;
+    fn encode(
+        &self,
+        _gpu: &Gpu,
+        pass: &mut wgpu::ComputePass<'_>,
+        table: Table,
+    ) -> Result<usize, GpuError> {
+        check_rows(SOURCE.name, table.rows, self.max_rows)?;
+        dispatch(
+            SOURCE.name,
+            pass,
+            &self.pipeline,
+            &self.bind_group,
+            [table.rows, 1],
+        )?;
         Ok(1)
     }
 }

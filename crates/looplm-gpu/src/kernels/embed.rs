@@ -6,7 +6,7 @@ use crate::{
     buffer::Buffer,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Kernel, Op, Source, dispatch},
+    kernel::{Binding, Kernel, Op, Source, capacity, check_rows, dispatch},
     matrix::{Arrangement, Matrix},
     rows::Table,
     stride,
@@ -16,7 +16,14 @@ use crate::{
 pub const SOURCE: Source = Source {
     name: "embed",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/embed.wgsl")),
-    bindings: &[Binding::Read, Binding::Uniform, Binding::Read, Binding::Write, Binding::Write, Binding::Write],
+    bindings: &[
+        Binding::Read,
+        Binding::Uniform,
+        Binding::Read,
+        Binding::Write,
+        Binding::Write,
+        Binding::Write,
+    ],
     rows: true,
     entries: &["main"],
 };
@@ -70,18 +77,32 @@ impl Embed {
         let pipeline = kernel.pipeline(gpu, "main", &constants);
         let mut ranges = Vec::new();
         for part in &embedding.parts {
-            let range = TokenRange { first_token: part.first_output as u32, tokens: part.outputs as u32, pad: [0; 2] };
+            let range = TokenRange {
+                first_token: part.first_output as u32,
+                tokens: part.outputs as u32,
+                pad: [0; 2],
+            };
             ranges.push(Buffer::uniform(gpu, "token range", &range).await?);
         }
-        Ok(Self { kernel, pipeline, ranges })
+        Ok(Self {
+            kernel,
+            pipeline,
+            ranges,
+        })
     }
 
     /// Binds its buffers; one dispatch for each part of the embedding.
     pub fn bind(&self, gpu: &Gpu, embedding: &Matrix, to: EmbedBuffers<'_>) -> EmbedOp {
         let bind = |(part, range): (&crate::matrix::MatrixPart, &Buffer)| {
-            self.kernel.bind(gpu, &[&part.buffer, range, to.gain, to.state, to.h, to.x])
+            self.kernel
+                .bind(gpu, &[&part.buffer, range, to.gain, to.state, to.h, to.x])
         };
-        EmbedOp { pipeline: self.pipeline.clone(), parts: embedding.parts.iter().zip(&self.ranges).map(bind).collect() }
+        let row = stride(embedding.shape.inputs);
+        EmbedOp {
+            pipeline: self.pipeline.clone(),
+            parts: embedding.parts.iter().zip(&self.ranges).map(bind).collect(),
+            max_rows: capacity(&[(to.h, row), (to.x, row)]),
+        }
     }
 }
 
@@ -90,12 +111,25 @@ impl Embed {
 pub struct EmbedOp {
     pipeline: wgpu::ComputePipeline,
     parts: Vec<wgpu::BindGroup>,
+    max_rows: usize,
 }
 
 impl Op for EmbedOp {
-    fn encode(&self, _gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError> {
+    fn encode(
+        &self,
+        _gpu: &Gpu,
+        pass: &mut wgpu::ComputePass<'_>,
+        table: Table,
+    ) -> Result<usize, GpuError> {
+        check_rows(SOURCE.name, table.rows, self.max_rows)?;
         for bind_group in &self.parts {
-            dispatch(SOURCE.name, pass, &self.pipeline, bind_group, [table.rows, 1])?;
+            dispatch(
+                SOURCE.name,
+                pass,
+                &self.pipeline,
+                bind_group,
+                [table.rows, 1],
+            )?;
         }
         Ok(self.parts.len())
     }

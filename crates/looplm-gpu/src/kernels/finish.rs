@@ -7,7 +7,7 @@ use crate::{
     buffer::Buffer,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Kernel, Op, Source, dispatch},
+    kernel::{Binding, Kernel, Op, Source, capacity, check_rows, dispatch},
     rows::Table,
     stride,
 };
@@ -16,7 +16,14 @@ use crate::{
 pub const SOURCE: Source = Source {
     name: "finish",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/finish.wgsl")),
-    bindings: &[Binding::Read, Binding::Read, Binding::Read, Binding::Write, Binding::Write, Binding::Write],
+    bindings: &[
+        Binding::Read,
+        Binding::Read,
+        Binding::Read,
+        Binding::Write,
+        Binding::Write,
+        Binding::Write,
+    ],
     rows: true,
     entries: &["main"],
 };
@@ -70,9 +77,17 @@ impl Finish {
     /// A kernel for rows of `width` elements.
     pub fn new(gpu: &Gpu, width: usize, epsilon: f32) -> Self {
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [("WIDTH", width as f64), ("STRIDE", stride(width) as f64), ("EPSILON", f64::from(epsilon))];
+        let constants = [
+            ("WIDTH", width as f64),
+            ("STRIDE", stride(width) as f64),
+            ("EPSILON", f64::from(epsilon)),
+        ];
         let pipeline = kernel.pipeline(gpu, "main", &constants);
-        Self { width, kernel, pipeline }
+        Self {
+            width,
+            kernel,
+            pipeline,
+        }
     }
 
     /// Binds its buffers.
@@ -81,10 +96,21 @@ impl Finish {
     /// [`GpuError::Shape`] if `gains` is too small.
     pub fn bind(&self, gpu: &Gpu, to: FinishBuffers<'_>) -> Result<FinishOp, GpuError> {
         if to.gains.size() < ((3 * stride(self.width) + 1) * 4) as u64 {
-            return Err(shape(SOURCE.name, "gains must hold three rows and the gate's bias"));
+            return Err(shape(
+                SOURCE.name,
+                "gains must hold three rows and the gate's bias",
+            ));
         }
-        let bind_group = self.kernel.bind(gpu, &[to.a, to.h, to.gains, to.state, to.exit_state, to.records]);
-        Ok(FinishOp { pipeline: self.pipeline.clone(), bind_group })
+        let bind_group = self.kernel.bind(
+            gpu,
+            &[to.a, to.h, to.gains, to.state, to.exit_state, to.records],
+        );
+        let row = stride(self.width);
+        Ok(FinishOp {
+            pipeline: self.pipeline.clone(),
+            bind_group,
+            max_rows: capacity(&[(to.a, row), (to.h, row)]),
+        })
     }
 }
 
@@ -93,11 +119,24 @@ impl Finish {
 pub struct FinishOp {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
+    max_rows: usize,
 }
 
 impl Op for FinishOp {
-    fn encode(&self, _gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError> {
-        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, [table.rows, 1])?;
+    fn encode(
+        &self,
+        _gpu: &Gpu,
+        pass: &mut wgpu::ComputePass<'_>,
+        table: Table,
+    ) -> Result<usize, GpuError> {
+        check_rows(SOURCE.name, table.rows, self.max_rows)?;
+        dispatch(
+            SOURCE.name,
+            pass,
+            &self.pipeline,
+            &self.bind_group,
+            [table.rows, 1],
+        )?;
         Ok(1)
     }
 }

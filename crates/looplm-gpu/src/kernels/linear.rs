@@ -9,13 +9,19 @@ use crate::{
     error::{GpuError, shape},
     kernel::{Binding, Kernel, Source},
     matrix::{Arrangement, Matrix},
+    stride,
 };
 
 /// The shader.
 pub const SOURCE: Source = Source {
     name: "linear",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/linear.wgsl")),
-    bindings: &[Binding::Read, Binding::Read, Binding::Uniform, Binding::Write],
+    bindings: &[
+        Binding::Read,
+        Binding::Read,
+        Binding::Uniform,
+        Binding::Write,
+    ],
     rows: true,
     entries: &["main_few", "main_tile"],
 };
@@ -23,6 +29,7 @@ pub const SOURCE: Source = Source {
 /// The kernel for matrices of one number of inputs and one format.
 #[derive(Debug, Clone)]
 pub struct Linear {
+    gather_states: bool,
     projection: Arc<Projection>,
 }
 
@@ -31,18 +38,32 @@ impl Linear {
     /// place in the pass: the head over states.
     pub fn new(gpu: &Gpu, matrix: &Matrix, gather_states: bool) -> Self {
         let extra = [("GATHER_STATES", if gather_states { 1.0 } else { 0.0 })];
-        Self { projection: Arc::new(Projection::new(SOURCE.name, Kernel::new(gpu, SOURCE), matrix, &extra)) }
+        let projection = Projection::new(SOURCE.name, Kernel::new(gpu, SOURCE), matrix, &extra);
+        Self {
+            gather_states,
+            projection: Arc::new(projection),
+        }
     }
 
     /// Binds `x` [rows or slots, stride(K)] and `y` [rows, stride(N)].
     ///
     /// # Errors
-    /// [`GpuError::Shape`] if the matrix is not plain or a buffer holds less than a row.
-    pub fn bind(&self, gpu: &Gpu, matrix: &Matrix, x: &Buffer, y: &Buffer) -> Result<ProjectionOp, GpuError> {
+    /// [`GpuError::Shape`] if the matrix is not plain or not like the kernel's, or `x` holds less than a row.
+    pub fn bind(
+        &self,
+        gpu: &Gpu,
+        matrix: &Matrix,
+        x: &Buffer,
+        y: &Buffer,
+    ) -> Result<ProjectionOp, GpuError> {
         if matrix.shape.arrangement != Arrangement::Plain {
             return Err(shape(SOURCE.name, "takes a plain matrix"));
         }
         self.projection.fits(matrix, x)?;
-        Ok(ProjectionOp { parts: self.projection.bind(gpu, matrix, x, &[y]), projection: self.projection.clone() })
+        let mut per_row = vec![(y, stride(matrix.shape.outputs))];
+        if !self.gather_states {
+            per_row.push((x, stride(matrix.shape.inputs)));
+        }
+        Ok(self.projection.bind(gpu, matrix, x, &[y], &per_row))
     }
 }

@@ -1,11 +1,13 @@
 //! What linear, qkv and swiglu share: the variants of `shaders/shared/matmul.wgsl`, and its parts.
 
+use std::sync::Arc;
+
 use crate::{
     buffer::Buffer,
     device::Gpu,
     error::GpuError,
-    kernel::{Constants, Kernel, Lazy, Op, dispatch},
-    matrix::Matrix,
+    kernel::{Constants, Kernel, Lazy, Op, capacity, check_rows, dispatch},
+    matrix::{Format, Matrix, MatrixShape},
     rows::Table,
     stride,
 };
@@ -26,11 +28,19 @@ const TILE_SLOTS: usize = 64;
 
 impl RowVariant {
     /// All variants.
-    pub const ALL: [Self; 5] = [Self::Few(1), Self::Few(2), Self::Few(4), Self::Few(8), Self::Tile];
+    pub const ALL: [Self; 5] = [
+        Self::Few(1),
+        Self::Few(2),
+        Self::Few(4),
+        Self::Few(8),
+        Self::Tile,
+    ];
 
     /// The variant for a pass of `rows` rows.
     pub fn for_rows(rows: usize) -> Self {
-        FEW.into_iter().find(|&few| rows <= few).map_or(Self::Tile, Self::Few)
+        FEW.into_iter()
+            .find(|&few| rows <= few)
+            .map_or(Self::Tile, Self::Few)
     }
 
     /// Entry point of the shaders.
@@ -42,7 +52,10 @@ impl RowVariant {
     }
 
     fn index(self) -> usize {
-        Self::ALL.iter().position(|&v| v == self).unwrap_or(FEW.len())
+        Self::ALL
+            .iter()
+            .position(|&v| v == self)
+            .unwrap_or(FEW.len())
     }
 
     fn grid(self, rows: usize, slots: usize) -> [usize; 2] {
@@ -56,19 +69,29 @@ impl RowVariant {
 /// A kernel of the family with its variants, for one number of inputs and one format.
 #[derive(Debug)]
 pub(crate) struct Projection {
-    pub(crate) name: &'static str,
-    pub(crate) kernel: Kernel,
-    pub(crate) variants: Vec<Lazy>,
+    name: &'static str,
+    kernel: Kernel,
+    variants: Vec<Lazy>,
+    inputs: usize,
+    format: Format,
 }
 
 impl Projection {
     /// `extra` are the constants of the kernel itself.
-    pub(crate) fn new(name: &'static str, kernel: Kernel, matrix: &Matrix, extra: &[(&'static str, f64)]) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        kernel: Kernel,
+        matrix: &Matrix,
+        extra: &[(&'static str, f64)],
+    ) -> Self {
         let variants = RowVariant::ALL
             .iter()
             .map(|variant| {
                 let mut constants: Constants = extra.to_vec();
-                constants.push(("K_BLOCKS", (stride(matrix.shape.inputs) / crate::ALIGN) as f64));
+                constants.push((
+                    "K_BLOCKS",
+                    (stride(matrix.shape.inputs) / crate::ALIGN) as f64,
+                ));
                 constants.push(("WEIGHT_FORMAT", matrix.shape.format.constant()));
                 if let RowVariant::Few(few) = variant {
                     constants.push(("FEW_ROWS", *few as f64));
@@ -76,32 +99,69 @@ impl Projection {
                 Lazy::new(variant.entry(), constants)
             })
             .collect();
-        Self { name, kernel, variants }
+        Self {
+            name,
+            kernel,
+            variants,
+            inputs: matrix.shape.inputs,
+            format: matrix.shape.format,
+        }
     }
 
+    /// Checks that `x` holds a row for `matrix`, and that `matrix` is like the one the kernel was made for.
     pub(crate) fn fits(&self, matrix: &Matrix, x: &Buffer) -> Result<(), GpuError> {
-        let row = (stride(matrix.shape.inputs) * 4) as u64;
+        let MatrixShape { inputs, format, .. } = matrix.shape;
+        if (inputs, format) != (self.inputs, self.format) {
+            let (wanted, kind) = (self.inputs, self.format);
+            return Err(crate::error::shape(
+                self.name,
+                format!(
+                    "made for matrices of {wanted} inputs in {kind:?}, not of {inputs} in {format:?}"
+                ),
+            ));
+        }
+        let row = (stride(inputs) * 4) as u64;
         if x.size() < row {
-            return Err(crate::error::shape(self.name, format!("x holds {} bytes, but a row has {row}", x.size())));
+            return Err(crate::error::shape(
+                self.name,
+                format!("x holds {} bytes, but a row has {row}", x.size()),
+            ));
         }
         Ok(())
     }
 
-    pub(crate) fn bind(&self, gpu: &Gpu, matrix: &Matrix, x: &Buffer, others: &[&Buffer]) -> Vec<BoundPart> {
-        matrix
+    /// Binds `x`, `others` and the parts of `matrix`. `per_row` are the buffers that hold something for each row of a
+    /// pass, with the elements they hold for it.
+    pub(crate) fn bind(
+        self: &Arc<Self>,
+        gpu: &Gpu,
+        matrix: &Matrix,
+        x: &Buffer,
+        others: &[&Buffer],
+        per_row: &[(&Buffer, usize)],
+    ) -> ProjectionOp {
+        let parts = matrix
             .parts
             .iter()
             .map(|part| {
                 let mut buffers = vec![&part.buffer, x, &part.uniform];
                 buffers.extend_from_slice(others);
-                BoundPart { bind_group: self.kernel.bind(gpu, &buffers), slots: part.slots }
+                BoundPart {
+                    bind_group: self.kernel.bind(gpu, &buffers),
+                    slots: part.slots,
+                }
             })
-            .collect()
+            .collect();
+        ProjectionOp {
+            projection: self.clone(),
+            parts,
+            max_rows: capacity(per_row),
+        }
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct BoundPart {
+struct BoundPart {
     bind_group: wgpu::BindGroup,
     slots: usize,
 }
@@ -109,31 +169,51 @@ pub(crate) struct BoundPart {
 /// A product of this family bound to its buffers.
 #[derive(Debug)]
 pub struct ProjectionOp {
-    pub(crate) projection: std::sync::Arc<Projection>,
-    pub(crate) parts: Vec<BoundPart>,
+    projection: Arc<Projection>,
+    parts: Vec<BoundPart>,
+    max_rows: usize,
 }
 
 impl ProjectionOp {
     /// Records it with the given variant, whatever the number of rows: for tests and benches.
     ///
     /// # Errors
-    /// [`GpuError::Shape`] if the grid is larger than a dispatch.
-    pub fn encode_as(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table, variant: RowVariant) -> Result<usize, GpuError> {
+    /// [`GpuError::Shape`] if there are more rows than the bound buffers hold or WebGPU dispatches at once.
+    pub fn encode_as(
+        &self,
+        gpu: &Gpu,
+        pass: &mut wgpu::ComputePass<'_>,
+        table: Table,
+        variant: RowVariant,
+    ) -> Result<usize, GpuError> {
+        check_rows(self.projection.name, table.rows, self.max_rows)?;
         let pipeline = self.projection.variants[variant.index()].get(gpu, &self.projection.kernel);
         for part in &self.parts {
-            dispatch(self.projection.name, pass, pipeline, &part.bind_group, variant.grid(table.rows, part.slots))?;
+            dispatch(
+                self.projection.name,
+                pass,
+                pipeline,
+                &part.bind_group,
+                variant.grid(table.rows, part.slots),
+            )?;
         }
         Ok(self.parts.len())
     }
 
     /// Compiles the variant for `rows` rows now rather than at its first use.
     pub fn warm_up(&self, gpu: &Gpu, rows: usize) {
-        self.projection.variants[RowVariant::for_rows(rows).index()].get(gpu, &self.projection.kernel);
+        self.projection.variants[RowVariant::for_rows(rows).index()]
+            .get(gpu, &self.projection.kernel);
     }
 }
 
 impl Op for ProjectionOp {
-    fn encode(&self, gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError> {
+    fn encode(
+        &self,
+        gpu: &Gpu,
+        pass: &mut wgpu::ComputePass<'_>,
+        table: Table,
+    ) -> Result<usize, GpuError> {
         self.encode_as(gpu, pass, table, RowVariant::for_rows(table.rows))
     }
 }

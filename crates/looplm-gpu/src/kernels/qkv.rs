@@ -10,6 +10,7 @@ use crate::{
     head_stride,
     kernel::{Binding, Kernel, Source},
     matrix::{Arrangement, Matrix},
+    stride,
 };
 
 /// Sizes of an attention block.
@@ -30,10 +31,38 @@ impl AttentionShape {
     /// [`GpuError::Shape`].
     pub fn check(&self) -> Result<(), GpuError> {
         if self.heads == 0 || self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads) {
-            return Err(shape("attention", format!("{} query heads cannot share {} key/value heads", self.heads, self.kv_heads)));
+            return Err(shape(
+                "attention",
+                format!(
+                    "{} query heads cannot share {} key/value heads",
+                    self.heads, self.kv_heads
+                ),
+            ));
         }
         if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) || self.head_dim > 256 {
-            return Err(shape("attention", format!("head_dim {} is not an even number of at most 256", self.head_dim)));
+            return Err(shape(
+                "attention",
+                format!(
+                    "head_dim {} is not an even number of at most 256",
+                    self.head_dim
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_matrix(&self, matrix: &Matrix) -> Result<(), GpuError> {
+        let rows = (self.heads + 2 * self.kv_heads) * self.head_dim;
+        if matrix.shape.arrangement != Arrangement::Heads(self.head_dim)
+            || matrix.shape.outputs != rows
+        {
+            return Err(shape(
+                SOURCE.name,
+                format!(
+                    "takes a matrix of {rows} rows in heads of {}",
+                    self.head_dim
+                ),
+            ));
         }
         Ok(())
     }
@@ -97,24 +126,49 @@ impl Qkv {
     /// [`GpuError::Shape`] if the shapes do not fit each other.
     pub fn new(gpu: &Gpu, shape_: AttentionShape, matrix: &Matrix) -> Result<Self, GpuError> {
         shape_.check()?;
-        let rows = (shape_.heads + 2 * shape_.kv_heads) * shape_.head_dim;
-        if matrix.shape.arrangement != Arrangement::Heads(shape_.head_dim) || matrix.shape.outputs != rows {
-            return Err(shape(SOURCE.name, format!("takes a matrix of {rows} rows in heads of {}", shape_.head_dim)));
-        }
-        let projection = Projection::new(SOURCE.name, Kernel::new(gpu, SOURCE), matrix, &shape_.constants());
-        Ok(Self { shape: shape_, projection: Arc::new(projection) })
+        shape_.check_matrix(matrix)?;
+        let projection = Projection::new(
+            SOURCE.name,
+            Kernel::new(gpu, SOURCE),
+            matrix,
+            &shape_.constants(),
+        );
+        Ok(Self {
+            shape: shape_,
+            projection: Arc::new(projection),
+        })
     }
 
     /// Binds `x` [rows, stride(K)] and the rest.
     ///
     /// # Errors
-    /// [`GpuError::Shape`] if a buffer holds less than a row.
-    pub fn bind(&self, gpu: &Gpu, matrix: &Matrix, x: &Buffer, to: QkvBuffers<'_>) -> Result<ProjectionOp, GpuError> {
+    /// [`GpuError::Shape`] if the matrix is not like the kernel's, `x` holds less than a row, or the KV planes less than
+    /// an entry.
+    pub fn bind(
+        &self,
+        gpu: &Gpu,
+        matrix: &Matrix,
+        x: &Buffer,
+        to: QkvBuffers<'_>,
+    ) -> Result<ProjectionOp, GpuError> {
+        self.shape.check_matrix(matrix)?;
         self.projection.fits(matrix, x)?;
         if to.keys.size() < (self.shape.entry() * 4) as u64 || to.keys.size() != to.values.size() {
-            return Err(shape(SOURCE.name, "keys and values must be of one size and hold at least an entry"));
+            return Err(shape(
+                SOURCE.name,
+                "keys and values must be of one size and hold at least an entry",
+            ));
         }
-        let parts = self.projection.bind(gpu, matrix, x, &[to.rotary, to.q, to.keys, to.values]);
-        Ok(ProjectionOp { parts, projection: self.projection.clone() })
+        let per_row = [
+            (x, stride(matrix.shape.inputs)),
+            (to.q, self.shape.heads * head_stride(self.shape.head_dim)),
+        ];
+        Ok(self.projection.bind(
+            gpu,
+            matrix,
+            x,
+            &[to.rotary, to.q, to.keys, to.values],
+            &per_row,
+        ))
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     buffer::Buffer,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Kernel, Source, dispatch},
+    kernel::{Binding, Kernel, Source, capacity, check_rows, dispatch},
     stride,
 };
 
@@ -53,6 +53,7 @@ pub const fn seen_words(vocab: usize) -> usize {
 /// The kernel for one vocabulary.
 #[derive(Debug)]
 pub struct Sample {
+    vocab: usize,
     kernel: Kernel,
     pipeline: wgpu::ComputePipeline,
 }
@@ -63,14 +64,35 @@ impl Sample {
         let kernel = Kernel::new(gpu, SOURCE);
         let constants = [("VOCAB", vocab as f64), ("STRIDE", stride(vocab) as f64)];
         let pipeline = kernel.pipeline(gpu, "main", &constants);
-        Self { kernel, pipeline }
+        Self {
+            vocab,
+            kernel,
+            pipeline,
+        }
     }
 
     /// Binds `logits` [rows, stride(vocab)], `requests` [rows] of [`SampleRequest`],
     /// `seen` [sequences, [`seen_words`]] and `tokens` [rows].
-    pub fn bind(&self, gpu: &Gpu, logits: &Buffer, requests: &Buffer, seen: &Buffer, tokens: &Buffer) -> SampleOp {
+    pub fn bind(
+        &self,
+        gpu: &Gpu,
+        logits: &Buffer,
+        requests: &Buffer,
+        seen: &Buffer,
+        tokens: &Buffer,
+    ) -> SampleOp {
         let bind_group = self.kernel.bind(gpu, &[logits, requests, seen, tokens]);
-        SampleOp { pipeline: self.pipeline.clone(), bind_group }
+        let request = size_of::<SampleRequest>() / 4;
+        let max_rows = capacity(&[
+            (logits, stride(self.vocab)),
+            (requests, request),
+            (tokens, 1),
+        ]);
+        SampleOp {
+            pipeline: self.pipeline.clone(),
+            bind_group,
+            max_rows,
+        }
     }
 }
 
@@ -79,15 +101,23 @@ impl Sample {
 pub struct SampleOp {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
+    max_rows: usize,
 }
 
 impl SampleOp {
     /// Records the draw for the first `rows` rows of logits.
     ///
     /// # Errors
-    /// [`GpuError::Shape`] if there are too many.
+    /// [`GpuError::Shape`] if there are more than the buffers hold.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, rows: usize) -> Result<usize, GpuError> {
-        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, [rows, 1])?;
+        check_rows(SOURCE.name, rows, self.max_rows)?;
+        dispatch(
+            SOURCE.name,
+            pass,
+            &self.pipeline,
+            &self.bind_group,
+            [rows, 1],
+        )?;
         Ok(1)
     }
 }

@@ -24,7 +24,7 @@ const INVOCATIONS: usize = 64 * 1024;
 pub struct StreamRead {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
-    _sums: Buffer,
+    sums: Buffer,
 }
 
 impl StreamRead {
@@ -34,11 +34,23 @@ impl StreamRead {
     /// [`GpuError::OutOfMemory`].
     pub async fn new(gpu: &Gpu, data: &Buffer) -> Result<Self, GpuError> {
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [("COUNT", (data.size() / 16) as f64), ("INVOCATIONS", INVOCATIONS as f64)];
+        let constants = [
+            ("COUNT", (data.size() / 16) as f64),
+            ("INVOCATIONS", INVOCATIONS as f64),
+        ];
         let pipeline = kernel.pipeline(gpu, "main", &constants);
         let sums = Buffer::storage(gpu, "stream_read", (INVOCATIONS * 4) as u64).await?;
         let bind_group = kernel.bind(gpu, &[data, &sums]);
-        Ok(Self { pipeline, bind_group, _sums: sums })
+        Ok(Self {
+            pipeline,
+            bind_group,
+            sums,
+        })
+    }
+
+    /// One word an invocation: the exclusive or of what it read.
+    pub fn sums(&self) -> &Buffer {
+        &self.sums
     }
 
     /// Records one reading.
@@ -46,7 +58,13 @@ impl StreamRead {
     /// # Errors
     /// None on a valid device.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<usize, GpuError> {
-        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, [INVOCATIONS / 64, 1])?;
+        dispatch(
+            SOURCE.name,
+            pass,
+            &self.pipeline,
+            &self.bind_group,
+            [INVOCATIONS / 64, 1],
+        )?;
         Ok(1)
     }
 }

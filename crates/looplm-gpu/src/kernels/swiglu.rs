@@ -9,13 +9,19 @@ use crate::{
     error::{GpuError, shape},
     kernel::{Binding, Kernel, Source},
     matrix::{Arrangement, Matrix},
+    stride,
 };
 
 /// The shader.
 pub const SOURCE: Source = Source {
     name: "swiglu",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/swiglu.wgsl")),
-    bindings: &[Binding::Read, Binding::Read, Binding::Uniform, Binding::Write],
+    bindings: &[
+        Binding::Read,
+        Binding::Read,
+        Binding::Uniform,
+        Binding::Write,
+    ],
     rows: true,
     entries: &["main_few", "main_tile"],
 };
@@ -29,18 +35,35 @@ pub struct Swiglu {
 impl Swiglu {
     /// A kernel for matrices like `matrix`.
     pub fn new(gpu: &Gpu, matrix: &Matrix) -> Self {
-        Self { projection: Arc::new(Projection::new(SOURCE.name, Kernel::new(gpu, SOURCE), matrix, &[])) }
+        Self {
+            projection: Arc::new(Projection::new(
+                SOURCE.name,
+                Kernel::new(gpu, SOURCE),
+                matrix,
+                &[],
+            )),
+        }
     }
 
     /// Binds `x` [rows, stride(K)] and `m` [rows, stride(N)].
     ///
     /// # Errors
-    /// [`GpuError::Shape`] if the matrix is not paired or a buffer holds less than a row.
-    pub fn bind(&self, gpu: &Gpu, matrix: &Matrix, x: &Buffer, m: &Buffer) -> Result<ProjectionOp, GpuError> {
+    /// [`GpuError::Shape`] if the matrix is not paired or not like the kernel's, or `x` holds less than a row.
+    pub fn bind(
+        &self,
+        gpu: &Gpu,
+        matrix: &Matrix,
+        x: &Buffer,
+        m: &Buffer,
+    ) -> Result<ProjectionOp, GpuError> {
         if matrix.shape.arrangement != Arrangement::Paired {
             return Err(shape(SOURCE.name, "takes a paired matrix (gate and up)"));
         }
         self.projection.fits(matrix, x)?;
-        Ok(ProjectionOp { parts: self.projection.bind(gpu, matrix, x, &[m]), projection: self.projection.clone() })
+        let per_row = [
+            (x, stride(matrix.shape.inputs)),
+            (m, stride(matrix.shape.outputs)),
+        ];
+        Ok(self.projection.bind(gpu, matrix, x, &[m], &per_row))
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     buffer::Buffer,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Kernel, Op, Source, dispatch},
+    kernel::{Binding, Kernel, Op, Source, capacity, check_rows, dispatch},
     rows::Table,
     stride,
 };
@@ -36,6 +36,7 @@ struct Wanted {
 /// The kernel for one vocabulary and number of state slots.
 #[derive(Debug)]
 pub struct TokenStats {
+    vocab: usize,
     kernel: Kernel,
     pipeline: wgpu::ComputePipeline,
     wanted: Buffer,
@@ -48,22 +49,46 @@ impl TokenStats {
     /// [`GpuError::OutOfMemory`].
     pub async fn new(gpu: &Gpu, vocab: usize, slots: usize) -> Result<Self, GpuError> {
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [("VOCAB", vocab as f64), ("STRIDE", stride(vocab) as f64), ("SLOTS", slots as f64)];
+        let constants = [
+            ("VOCAB", vocab as f64),
+            ("STRIDE", stride(vocab) as f64),
+            ("SLOTS", slots as f64),
+        ];
         let pipeline = kernel.pipeline(gpu, "main", &constants);
-        let wanted = Buffer::uniform(gpu, "token_stats", &Wanted { top_k: 0, pad: [0; 3] }).await?;
-        Ok(Self { kernel, pipeline, wanted })
+        let wanted = Buffer::uniform(
+            gpu,
+            "token_stats",
+            &Wanted {
+                top_k: 0,
+                pad: [0; 3],
+            },
+        )
+        .await?;
+        Ok(Self {
+            vocab,
+            kernel,
+            pipeline,
+            wanted,
+        })
     }
 
     /// How many tokens to list from the next submission on, at most [`TOP_MAX`].
     pub fn set_top_k(&self, gpu: &Gpu, top_k: usize) {
-        let wanted = Wanted { top_k: top_k.min(TOP_MAX) as u32, pad: [0; 3] };
+        let wanted = Wanted {
+            top_k: top_k.min(TOP_MAX) as u32,
+            pad: [0; 3],
+        };
         self.wanted.write(gpu, 0, bytemuck::bytes_of(&wanted));
     }
 
     /// Binds `logits` [rows, stride(vocab)] and `stats` [MAX_STEPS * slots, [`STATS_WORDS`]].
     pub fn bind(&self, gpu: &Gpu, logits: &Buffer, stats: &Buffer) -> TokenStatsOp {
         let bind_group = self.kernel.bind(gpu, &[logits, &self.wanted, stats]);
-        TokenStatsOp { pipeline: self.pipeline.clone(), bind_group }
+        TokenStatsOp {
+            pipeline: self.pipeline.clone(),
+            bind_group,
+            max_rows: capacity(&[(logits, stride(self.vocab))]),
+        }
     }
 }
 
@@ -72,11 +97,24 @@ impl TokenStats {
 pub struct TokenStatsOp {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
+    max_rows: usize,
 }
 
 impl Op for TokenStatsOp {
-    fn encode(&self, _gpu: &Gpu, pass: &mut wgpu::ComputePass<'_>, table: Table) -> Result<usize, GpuError> {
-        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, [table.rows, 1])?;
+    fn encode(
+        &self,
+        _gpu: &Gpu,
+        pass: &mut wgpu::ComputePass<'_>,
+        table: Table,
+    ) -> Result<usize, GpuError> {
+        check_rows(SOURCE.name, table.rows, self.max_rows)?;
+        dispatch(
+            SOURCE.name,
+            pass,
+            &self.pipeline,
+            &self.bind_group,
+            [table.rows, 1],
+        )?;
         Ok(1)
     }
 }

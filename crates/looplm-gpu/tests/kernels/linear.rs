@@ -1,0 +1,224 @@
+//! `linear` against its twin.
+
+use looplm_gpu::{
+    Arrangement, Format, Gpu, GpuError, GpuRow, MatrixShape, cpu,
+    kernel::Op,
+    kernels::{Linear, RowVariant},
+    stride,
+};
+use rand::seq::SliceRandom;
+
+use crate::support::{
+    self, FORMATS, ODD_SIZES, SMALL_BINDING, assert_close, fetch, poison, poisoned, upload,
+};
+
+fn plain(outputs: usize, inputs: usize, format: Format) -> MatrixShape {
+    MatrixShape {
+        outputs,
+        inputs,
+        format,
+        arrangement: Arrangement::Plain,
+    }
+}
+
+/// Runs the product for several numbers of rows and ways to compute it, with a row behind the last to stay untouched.
+fn check(gpu: &Gpu, shape: MatrixShape, row_counts: &[usize], variants: &[RowVariant]) {
+    let mut rng = support::rng((shape.outputs * 1000 + shape.inputs) as u64);
+    let (matrix, weights) = support::matrix(gpu, &mut rng, shape);
+    let kernel = Linear::new(gpu, &matrix, false);
+    for &count in row_counts {
+        let x = support::padded_rows(&mut rng, count, shape.inputs);
+        let mut want = cpu::linear(shape.inputs, shape.outputs, &weights, &x);
+        want.extend(poison(stride(shape.outputs)));
+        let x = upload(gpu, &x);
+        for &variant in variants {
+            let y = poisoned(gpu, want.len());
+            let op = kernel.bind(gpu, &matrix, &x, &y).expect("the shapes fit");
+            support::run(gpu, &support::rows(count), |pass, table| {
+                let dispatches = op
+                    .encode_as(gpu, pass, table, variant)
+                    .expect("the grid is small");
+                assert_eq!(dispatches, matrix.parts.len());
+            });
+            let what = format!("{shape:?}, {count} rows, {variant:?}");
+            assert_close(&what, &fetch(gpu, &y, want.len()), &want, 2e-5);
+        }
+    }
+}
+
+#[test]
+fn every_variant_takes_every_number_of_rows() {
+    let few = &RowVariant::ALL[..4];
+    check(
+        support::gpu(),
+        plain(21, 150, Format::F32),
+        &[1, 2, 3, 4, 5, 6, 7, 8, 9, 17],
+        few,
+    );
+    check(
+        support::gpu(),
+        plain(150, 21, Format::F32),
+        &[1, 31, 32, 33, 64, 70],
+        &[RowVariant::Tile],
+    );
+}
+
+#[test]
+fn odd_sizes() {
+    for (i, &outputs) in ODD_SIZES.iter().enumerate() {
+        let inputs = ODD_SIZES[ODD_SIZES.len() - 1 - i];
+        check(
+            support::gpu(),
+            plain(outputs, inputs, FORMATS[i % 3]),
+            &[3],
+            &[RowVariant::Few(4), RowVariant::Tile],
+        );
+    }
+}
+
+#[test]
+fn all_formats() {
+    for format in FORMATS {
+        check(
+            support::gpu(),
+            plain(70, 1031, format),
+            &[2, 8],
+            &[RowVariant::Few(2), RowVariant::Few(8), RowVariant::Tile],
+        );
+    }
+}
+
+#[test]
+fn matrices_in_parts() {
+    let gpu = support::small_gpu();
+    for format in FORMATS {
+        let shape = plain(101, 67, format);
+        assert!(
+            shape
+                .split("matrix", SMALL_BINDING)
+                .expect("it can be split")
+                .len()
+                > 1
+        );
+        check(
+            gpu,
+            shape,
+            &[1, 6],
+            &[RowVariant::Few(1), RowVariant::Few(8), RowVariant::Tile],
+        );
+    }
+}
+
+#[test]
+fn rows_gather_their_states() {
+    let gpu = support::gpu();
+    let mut rng = support::rng(7);
+    let shape = plain(35, 20, Format::F16);
+    let (matrix, weights) = support::matrix(gpu, &mut rng, shape);
+    let kernel = Linear::new(gpu, &matrix, true);
+    for count in [1, 5, 34] {
+        let slots = count + 3;
+        let states = support::padded_rows(&mut rng, slots, shape.inputs);
+        let mut order: Vec<u32> = (0..slots as u32).collect();
+        order.shuffle(&mut rng);
+        let rows: Vec<GpuRow> = support::rows(count)
+            .iter()
+            .zip(&order)
+            .map(|(row, &state)| GpuRow { state, ..*row })
+            .collect();
+        let gathered: Vec<f32> = rows
+            .iter()
+            .flat_map(|row| &states[row.state as usize * 24..][..24])
+            .copied()
+            .collect();
+        let want = cpu::linear(shape.inputs, shape.outputs, &weights, &gathered);
+        let (states, y) = (upload(gpu, &states), poisoned(gpu, want.len()));
+        let op = kernel
+            .bind(gpu, &matrix, &states, &y)
+            .expect("the shapes fit");
+        support::run(gpu, &rows, |pass, table| {
+            op.encode(gpu, pass, table).expect("the grid is small");
+        });
+        assert_close(
+            &format!("{count} of {slots} states"),
+            &fetch(gpu, &y, want.len()),
+            &want,
+            1e-5,
+        );
+    }
+}
+
+#[test]
+fn a_vocabulary_of_fifty_thousand() {
+    check(
+        support::gpu(),
+        plain(50_003, 8, Format::BF16),
+        &[2],
+        &[RowVariant::Few(2), RowVariant::Tile],
+    );
+}
+
+#[test]
+fn the_number_of_rows_chooses_the_variant() {
+    let chosen: Vec<_> = [1, 2, 3, 4, 5, 8, 9, 500]
+        .into_iter()
+        .map(RowVariant::for_rows)
+        .collect();
+    let few = RowVariant::Few;
+    assert_eq!(
+        chosen,
+        [
+            few(1),
+            few(2),
+            few(4),
+            few(4),
+            few(8),
+            few(8),
+            RowVariant::Tile,
+            RowVariant::Tile
+        ]
+    );
+}
+
+#[test]
+fn wrong_shapes_are_errors() {
+    let gpu = support::gpu();
+    let mut rng = support::rng(1);
+    let (matrix, _) = support::matrix(gpu, &mut rng, plain(8, 24, Format::F32));
+    let (paired, _) = support::matrix(
+        gpu,
+        &mut rng,
+        MatrixShape {
+            arrangement: Arrangement::Paired,
+            ..matrix.shape
+        },
+    );
+    let (narrow, _) = support::matrix(gpu, &mut rng, plain(8, 16, Format::F32));
+    let (half, _) = support::matrix(gpu, &mut rng, plain(8, 24, Format::F16));
+    let kernel = Linear::new(gpu, &matrix, false);
+    let (x, y) = (poisoned(gpu, 2 * 24), poisoned(gpu, 2 * 8));
+    for other in [&paired, &narrow, &half] {
+        assert!(
+            matches!(
+                kernel.bind(gpu, other, &x, &y),
+                Err(GpuError::Shape {
+                    kernel: "linear",
+                    ..
+                })
+            ),
+            "{:?}",
+            other.shape
+        );
+    }
+    assert!(matches!(
+        kernel.bind(gpu, &matrix, &poisoned(gpu, 20), &y),
+        Err(GpuError::Shape { .. })
+    ));
+    let op = kernel.bind(gpu, &matrix, &x, &y).expect("the shapes fit");
+    support::run(gpu, &support::rows(3), |pass, table| {
+        assert!(
+            matches!(op.encode(gpu, pass, table), Err(GpuError::Shape { .. })),
+            "three rows into buffers of two"
+        );
+    });
+}

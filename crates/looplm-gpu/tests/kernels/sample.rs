@@ -1,0 +1,365 @@
+//! `sample` against its twin.
+
+use looplm_gpu::{
+    Gpu, GpuError, cpu,
+    kernels::{Sample, SampleRequest, seen_words},
+    stride,
+};
+use rand::{Rng, rngs::StdRng};
+
+use crate::support::{self, fetch, numbers, poison, poisoned, upload};
+
+const GREEDY: SampleRequest = SampleRequest {
+    temperature: 0.0,
+    top_k: 0,
+    top_p: 1.0,
+    min_p: 0.0,
+    repetition_penalty: 1.0,
+    seed_low: 0,
+    seed_high: 0,
+    position: 0,
+    sequence: 0,
+    pad: [0; 3],
+};
+
+/// Draws for each row. `seen` is [sequences, words] and gets the drawn tokens; the logits have no padding.
+fn draw(
+    gpu: &Gpu,
+    vocab: usize,
+    logits: &[f32],
+    requests: &[SampleRequest],
+    seen: &mut Vec<u32>,
+) -> Vec<u32> {
+    let mut padded = Vec::new();
+    for row in logits.chunks_exact(vocab) {
+        padded.extend_from_slice(row);
+        padded.extend(poison(stride(vocab) - vocab));
+    }
+    let (logits, requests_buffer) = (upload(gpu, &padded), upload(gpu, requests));
+    let seen_buffer = upload(gpu, seen);
+    let tokens = poisoned(gpu, requests.len() + 4);
+    let op = Sample::new(gpu, vocab).bind(gpu, &logits, &requests_buffer, &seen_buffer, &tokens);
+    support::run(gpu, &support::rows(1), |pass, _| {
+        op.encode(pass, requests.len()).expect("the rows fit");
+    });
+    *seen = fetch(gpu, &seen_buffer, seen.len());
+    let mut drawn: Vec<u32> = fetch(gpu, &tokens, requests.len() + 4);
+    let untouched = drawn.split_off(requests.len());
+    assert_eq!(
+        untouched,
+        [poison(1)[0].to_bits(); 4],
+        "tokens behind the last row"
+    );
+    drawn
+}
+
+fn is_seen(words: &[u32], id: u32) -> bool {
+    words[id as usize / 32] >> (id % 32) & 1 == 1
+}
+
+/// Draws once for each request with random logits and seen tokens, and compares with the twin. Where rounding makes them
+/// differ, the twin must think the same of both tokens to within 1e-4. Returns how often that was.
+fn check(rng: &mut StdRng, vocab: usize, mut requests: Vec<SampleRequest>) -> usize {
+    let gpu = support::gpu();
+    let words = seen_words(vocab);
+    let logits = numbers(rng, requests.len() * vocab, 8.0);
+    let mut seen: Vec<u32> = (0..requests.len() * words)
+        .map(|_| rng.random::<u32>() & rng.random::<u32>())
+        .collect();
+    let before = seen.clone();
+    let count = requests.len();
+    for (r, request) in requests.iter_mut().enumerate() {
+        request.sequence = ((r + 1) % count) as u32;
+    }
+    let drawn = draw(gpu, vocab, &logits, &requests, &mut seen);
+    let mut want_seen = before.clone();
+    let mut different = 0;
+    for (r, (request, &token)) in requests.iter().zip(&drawn).enumerate() {
+        let at = request.sequence as usize * words;
+        let had = |id: u32| is_seen(&before[at..at + words], id);
+        let row = &logits[r * vocab..][..vocab];
+        assert!((token as usize) < vocab, "token {token} of {vocab}");
+        let want = cpu::sample(request, row, had);
+        if token != want {
+            let scores = cpu::scores(request, row, had);
+            let (got, best) = (scores[token as usize], scores[want as usize]);
+            let apart = got
+                .zip(best)
+                .map_or(f64::INFINITY, |(got, best)| (got - best).abs());
+            assert!(
+                apart < 1e-4,
+                "row {r}: drew {token} ({got:?}), the twin {want} ({best:?}) for {request:?}"
+            );
+            different += 1;
+        }
+        want_seen[at + token as usize / 32] |= 1 << (token % 32);
+    }
+    assert_eq!(seen, want_seen, "seen tokens, vocabulary {vocab}");
+    different
+}
+
+/// Requests that use each filter in turn, alone and together.
+fn requests(rng: &mut StdRng, count: usize, vocab: usize) -> Vec<SampleRequest> {
+    (0..count)
+        .map(|i| {
+            let on = |filter: usize| i >> filter & 1 == 1;
+            SampleRequest {
+                temperature: if i % 17 == 0 {
+                    0.0
+                } else {
+                    rng.random_range(0.2..3.0)
+                },
+                top_k: if on(0) {
+                    rng.random_range(1..=vocab as u32 + 1)
+                } else {
+                    0
+                },
+                top_p: if on(1) {
+                    rng.random_range(0.01..1.0)
+                } else {
+                    1.0
+                },
+                min_p: if on(2) {
+                    rng.random_range(0.0..0.5)
+                } else {
+                    0.0
+                },
+                repetition_penalty: if on(3) {
+                    rng.random_range(0.7..2.0)
+                } else {
+                    1.0
+                },
+                seed_low: rng.random(),
+                seed_high: rng.random(),
+                position: rng.random_range(0..5000),
+                ..GREEDY
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn all_filters_and_vocabularies() {
+    let mut rng = support::rng(11);
+    let (mut different, mut rows) = (0, 0);
+    for (vocab, count) in [
+        (1, 16),
+        (5, 300),
+        (31, 64),
+        (32, 64),
+        (257, 400),
+        (1031, 200),
+    ] {
+        let requests = requests(&mut rng, count, vocab);
+        different += check(&mut rng, vocab, requests);
+        rows += count;
+    }
+    println!("{different} of {rows} draws differ from the twin's by rounding");
+    assert!(
+        different * 100 < rows,
+        "{different} of {rows} draws differ from the twin's"
+    );
+}
+
+#[test]
+fn a_vocabulary_of_fifty_thousand() {
+    let mut rng = support::rng(12);
+    let requests = requests(&mut rng, 5, 50_000);
+    check(&mut rng, 50_000, requests[1..].to_vec());
+}
+
+#[test]
+fn greedy_takes_the_smallest_id_among_equals() {
+    let gpu = support::gpu();
+    for (vocab, best) in [
+        (5, vec![1, 3]),
+        (1031, vec![255, 256, 511, 1030]),
+        (1031, vec![700, 900]),
+        (300, (0..300).collect()),
+    ] {
+        let mut logits = vec![-1.5; vocab];
+        best.iter().for_each(|&id: &usize| logits[id] = 2.5);
+        let mut seen = vec![0; seen_words(vocab)];
+        assert_eq!(
+            draw(gpu, vocab, &logits, &[GREEDY], &mut seen),
+            [best[0] as u32]
+        );
+    }
+}
+
+#[test]
+fn filters_keep_one_token_at_least() {
+    let gpu = support::gpu();
+    let logits = [0.5, 3.0, 2.9, -1.0, 2.0];
+    let warm = SampleRequest {
+        temperature: 5.0,
+        ..GREEDY
+    };
+    let tight = [
+        SampleRequest { top_k: 1, ..warm },
+        SampleRequest { top_p: 0.0, ..warm },
+        SampleRequest { min_p: 1.0, ..warm },
+        SampleRequest {
+            temperature: 1e-30,
+            ..warm
+        },
+    ];
+    for request in tight {
+        for seed_low in 0..20 {
+            let drawn = draw(
+                gpu,
+                5,
+                &logits,
+                &[SampleRequest {
+                    seed_low,
+                    ..request
+                }],
+                &mut vec![0],
+            );
+            assert_eq!(drawn, [1], "{request:?}, seed {seed_low}");
+        }
+    }
+}
+
+#[test]
+fn logits_that_are_no_numbers_still_give_a_token() {
+    let gpu = support::gpu();
+    let warm = SampleRequest {
+        temperature: 1.0,
+        top_k: 3,
+        top_p: 0.9,
+        ..GREEDY
+    };
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for request in [GREEDY, warm] {
+            let drawn = draw(gpu, 40, &[value; 40], &[request], &mut vec![0; 2]);
+            assert!(drawn[0] < 40, "logits of {value}: token {}", drawn[0]);
+        }
+    }
+}
+
+#[test]
+fn the_penalty_makes_seen_tokens_less_likely() {
+    let gpu = support::gpu();
+    let request = SampleRequest {
+        repetition_penalty: 2.0,
+        ..GREEDY
+    };
+    let mut seen = vec![0];
+    // 3 / 2 < 2, then 2 / 2 = 1 < 1.5 = 3 / 2, which stays the largest.
+    assert_eq!(draw(gpu, 3, &[3.0, 2.0, -1.0], &[request], &mut seen), [0]);
+    assert_eq!(draw(gpu, 3, &[3.0, 2.0, -1.0], &[request], &mut seen), [1]);
+    assert_eq!(seen, [0b011]);
+    assert_eq!(draw(gpu, 3, &[3.0, 2.0, -1.0], &[request], &mut seen), [0]);
+    // A negative logit is multiplied.
+    let mut seen = vec![0b100];
+    assert_eq!(
+        draw(gpu, 3, &[-1.5, -9.0, -1.0], &[request], &mut seen),
+        [0]
+    );
+}
+
+#[test]
+fn draws_follow_the_distribution() {
+    let gpu = support::gpu();
+    let vocab = 11;
+    let logits: Vec<f32> = (0..vocab).map(|id| (id as f32 * 1.7).sin() * 1.5).collect();
+    for temperature in [1.0f32, 0.6] {
+        let count = 4000;
+        let requests: Vec<_> = (0..count)
+            .map(|seed| SampleRequest {
+                temperature,
+                seed_low: seed,
+                position: 17,
+                sequence: seed,
+                ..GREEDY
+            })
+            .collect();
+        let mut seen = vec![0; count as usize];
+        let drawn = draw(
+            gpu,
+            vocab,
+            &logits.repeat(count as usize),
+            &requests,
+            &mut seen,
+        );
+        let mass: Vec<f64> = logits
+            .iter()
+            .map(|l| f64::from(l / temperature).exp())
+            .collect();
+        let total: f64 = mass.iter().sum();
+        let mut chi_square = 0.0;
+        for (id, mass) in mass.iter().enumerate() {
+            let wanted = f64::from(count) * mass / total;
+            let got = drawn.iter().filter(|&&token| token as usize == id).count() as f64;
+            chi_square += (got - wanted).powi(2) / wanted;
+        }
+        // 10 degrees of freedom: one run in 100,000 would be above 41.
+        assert!(
+            chi_square < 41.0,
+            "temperature {temperature}: chi-square {chi_square}"
+        );
+    }
+}
+
+#[test]
+fn equal_seeds_draw_equal_tokens_wherever_the_row_is() {
+    let gpu = support::gpu();
+    let vocab = 257;
+    let mut rng = support::rng(13);
+    let logits = numbers(&mut rng, vocab, 2.0);
+    let request = |position, sequence| SampleRequest {
+        temperature: 1.0,
+        top_p: 0.95,
+        seed_low: 5,
+        seed_high: 7,
+        position,
+        sequence,
+        ..GREEDY
+    };
+    let words = seen_words(vocab);
+    let alone: Vec<u32> = (0..40)
+        .map(|at| draw(gpu, vocab, &logits, &[request(at, 0)], &mut vec![0; words])[0])
+        .collect();
+    let requests: Vec<_> = (0..40).map(|at| request(at, at)).collect();
+    let together = draw(
+        gpu,
+        vocab,
+        &logits.repeat(40),
+        &requests,
+        &mut vec![0; 40 * words],
+    );
+    assert_eq!(alone, together);
+    let mut kinds = alone.clone();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert!(
+        kinds.len() > 20,
+        "positions draw anew: {} kinds of token",
+        kinds.len()
+    );
+}
+
+#[test]
+fn wrong_shapes_are_errors() {
+    let gpu = support::gpu();
+    let op = Sample::new(gpu, 9).bind(
+        gpu,
+        &poisoned(gpu, 32),
+        &upload(gpu, &[GREEDY; 4]),
+        &poisoned(gpu, 4),
+        &poisoned(gpu, 4),
+    );
+    support::run(gpu, &support::rows(1), |pass, _| {
+        assert!(
+            matches!(
+                op.encode(pass, 3),
+                Err(GpuError::Shape {
+                    kernel: "sample",
+                    ..
+                })
+            ),
+            "three rows of two"
+        );
+    });
+}

@@ -1,0 +1,195 @@
+//! What the kernel tests share: the device, seeded numbers, poisoned buffers, and comparison with the CPU twins.
+
+use std::sync::OnceLock;
+
+use half::{bf16, f16};
+use looplm_gpu::{
+    Arrangement, Buffer, DeviceOptions, Format, Gpu, GpuRow, Matrix, MatrixShape, Readback,
+    RowTables, rows::Table, stride,
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+pub(crate) const FORMATS: [Format; 3] = [Format::F32, Format::F16, Format::BF16];
+
+/// Sizes around the kernels' blocks, tiles and workgroups.
+pub(crate) const ODD_SIZES: [usize; 10] = [1, 2, 3, 7, 8, 9, 63, 64, 65, 127];
+
+/// The NaN that outputs are filled with, unlike one that arithmetic makes.
+const POISON: u32 = 0x7fc0_dead;
+
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    pollster::block_on(future)
+}
+
+fn open(options: &DeviceOptions) -> Gpu {
+    wait(Gpu::open(options)).expect("the kernel tests need a WebGPU adapter")
+}
+
+/// The device of the tests.
+pub(crate) fn gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| open(&DeviceOptions::default()))
+}
+
+/// Largest binding of [`small_gpu`].
+pub(crate) const SMALL_BINDING: u64 = 8 << 10;
+
+/// A device that binds so little that most matrices of the tests come in several parts.
+pub(crate) fn small_gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| {
+        open(&DeviceOptions {
+            max_binding_size: Some(SMALL_BINDING),
+        })
+    })
+}
+
+pub(crate) fn rng(seed: u64) -> StdRng {
+    StdRng::seed_from_u64(seed)
+}
+
+/// `count` numbers from -scale to scale.
+pub(crate) fn numbers(rng: &mut StdRng, count: usize, scale: f32) -> Vec<f32> {
+    (0..count)
+        .map(|_| rng.random_range(-scale..scale))
+        .collect()
+}
+
+/// `rows` rows of `width` numbers from -1 to 1, padded with zeros.
+pub(crate) fn padded_rows(rng: &mut StdRng, rows: usize, width: usize) -> Vec<f32> {
+    let mut data = vec![0.0; rows * stride(width)];
+    for row in data.chunks_exact_mut(stride(width)) {
+        row[..width].copy_from_slice(&numbers(rng, width, 1.0));
+    }
+    data
+}
+
+/// The nearest number that `format` can hold.
+pub(crate) fn round(format: Format, value: f32) -> f32 {
+    match format {
+        Format::F32 => value,
+        Format::F16 => f16::from_f32(value).to_f32(),
+        Format::BF16 => bf16::from_f32(value).to_f32(),
+    }
+}
+
+/// A random matrix on the device and the same numbers without padding; of a paired one first gate, then up.
+pub(crate) fn matrix(gpu: &Gpu, rng: &mut StdRng, shape: MatrixShape) -> (Matrix, Vec<f32>) {
+    let stacks = if shape.arrangement == Arrangement::Paired {
+        2
+    } else {
+        1
+    };
+    let mut values = numbers(rng, stacks * shape.outputs * shape.inputs, 1.0);
+    values.iter_mut().for_each(|v| *v = round(shape.format, *v));
+    let matrix = wait(Matrix::zeros(gpu, "matrix", shape)).expect("the matrix fits");
+    for (stack, values) in values
+        .chunks_exact(shape.outputs * shape.inputs)
+        .enumerate()
+    {
+        matrix.write_rows(gpu, stack, 0, Format::F32, bytemuck::cast_slice(values));
+    }
+    (matrix, values)
+}
+
+/// A storage buffer holding `data`.
+pub(crate) fn upload<T: bytemuck::NoUninit>(gpu: &Gpu, data: &[T]) -> Buffer {
+    wait(Buffer::storage_with(gpu, "input", data)).expect("the buffer fits")
+}
+
+/// `count` poisoned numbers.
+pub(crate) fn poison(count: usize) -> Vec<f32> {
+    vec![f32::from_bits(POISON); count]
+}
+
+/// A storage buffer of at least `count` poisoned numbers.
+pub(crate) fn poisoned(gpu: &Gpu, count: usize) -> Buffer {
+    upload(gpu, &poison(count.max(4).next_multiple_of(4)))
+}
+
+/// The first `count` elements of a buffer.
+pub(crate) fn fetch<T: bytemuck::Pod>(gpu: &Gpu, buffer: &Buffer, count: usize) -> Vec<T> {
+    let mut data: Vec<T> = wait(Readback::fetch(gpu, buffer)).expect("the commands ran");
+    assert!(
+        data.len() >= count,
+        "the buffer holds {} elements",
+        data.len()
+    );
+    data.truncate(count);
+    data
+}
+
+/// A row at `position` of the sequence in slot 0, in its first step of four, with the KV plane at entry 0.
+pub(crate) fn row(position: usize) -> GpuRow {
+    GpuRow {
+        token: 0,
+        position: position as u32,
+        key_base: 0,
+        state: 0,
+        step: 1,
+        last_step: 4,
+        exit_at: 4,
+        threshold: 1.0,
+    }
+}
+
+/// `count` rows, row i at position i with its state in slot i.
+pub(crate) fn rows(count: usize) -> Vec<GpuRow> {
+    (0..count)
+        .map(|i| GpuRow {
+            state: i as u32,
+            ..row(i)
+        })
+        .collect()
+}
+
+/// Records into one pass with `rows` as its table (the second of its buffer, so that its offset counts), and submits.
+pub(crate) fn run(
+    gpu: &Gpu,
+    rows: &[GpuRow],
+    record: impl FnOnce(&mut wgpu::ComputePass<'_>, Table),
+) {
+    let mut tables = wait(RowTables::new(gpu, 2, rows.len())).expect("the tables fit");
+    tables.push(&[]).expect("there is room for two tables");
+    let table = tables.push(rows).expect("there is room for two tables");
+    tables.upload(gpu);
+    let mut encoder = gpu.encoder();
+    {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        tables.select(&mut pass, table);
+        record(&mut pass, table);
+    }
+    gpu.submit(encoder);
+}
+
+/// Whether `got` may differ from `want` by `tolerance`, absolute below 1 and relative above. What the twin left poisoned
+/// must be so here too.
+fn close(got: f32, want: f32, tolerance: f32) -> bool {
+    got.to_bits() == want.to_bits() || (got - want).abs() <= tolerance * want.abs().max(1.0)
+}
+
+/// Compares a kernel's result with its twin's, with zeros (the padding) exactly so.
+#[track_caller]
+pub(crate) fn assert_close(what: &str, got: &[f32], want: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), want.len(), "{what}: length");
+    for (i, (&g, &w)) in got.iter().zip(want).enumerate() {
+        let fine = close(g, w, if w == 0.0 { 0.0 } else { tolerance });
+        assert!(
+            fine,
+            "{what}: element {i} of {} is {g:e}, the twin says {w:e}",
+            got.len()
+        );
+    }
+}
+
+/// As [`assert_close`], where a zero is a number like any other.
+#[track_caller]
+pub(crate) fn assert_near(what: &str, got: &[f32], want: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), want.len(), "{what}: length");
+    for (i, (&g, &w)) in got.iter().zip(want).enumerate() {
+        assert!(
+            close(g, w, tolerance),
+            "{what}: element {i} is {g:e}, the twin says {w:e}"
+        );
+    }
+}
