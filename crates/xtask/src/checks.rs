@@ -95,12 +95,12 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     }
     if wanted(Part::Browser) {
         let wasm = report.step("wasm: build", package, || wasm::build(project, false));
+        let page = report.step("page: build", wasm && package, || npm::build_page(project));
         report.step(
             "browser: the npm package and the page",
             wasm && package,
             || browser_tests(project),
         );
-        let page = report.step("page: build", wasm && package, || npm::build_page(project));
         report.step("browser: cargo xtask demo --check", page, || {
             demo::check(project, None, None)
         });
