@@ -5,7 +5,8 @@ use serde::Serialize;
 use thiserror::Error as ThisError;
 
 use crate::{
-    chat::ChatError, checkpoint::CheckpointError, generation_config::GenerationConfigError, tokenizer::TokenizerError,
+    chat::ChatError, checkpoint::CheckpointError, generation_config::GenerationConfigError,
+    tokenizer::TokenizerError,
 };
 
 /// An error with a stable name and structured facts, so that a program need not read its message.
@@ -127,7 +128,9 @@ pub enum Error {
     #[error("the model folder has no tokenizer.json, so it takes token ids, not text")]
     TokenizerMissing,
     /// The sequence does not fit.
-    #[error("the context is full: {needed} tokens do not fit into {limit} ({reason}); shorten the prompt or ask for fewer tokens")]
+    #[error(
+        "the context is full: {needed} tokens do not fit into {limit} ({reason}); shorten the prompt or ask for fewer tokens"
+    )]
     ContextFull {
         /// Tokens that fit.
         limit: usize,
@@ -161,7 +164,10 @@ pub enum Error {
 impl Error {
     /// An [`Error::InvalidArgument`].
     pub fn invalid(argument: impl Into<String>, message: impl Into<String>) -> Self {
-        Error::InvalidArgument { argument: argument.into(), message: message.into() }
+        Error::InvalidArgument {
+            argument: argument.into(),
+            message: message.into(),
+        }
     }
 
     fn coded(&self) -> Option<&dyn Coded> {
@@ -196,7 +202,12 @@ impl Coded for Error {
     fn details(&self) -> Details {
         let mut details = Details::default();
         match self {
-            Error::Gpu(GpuError::AdapterTooSmall { limit, needed, offered, .. }) => {
+            Error::Gpu(GpuError::AdapterTooSmall {
+                limit,
+                needed,
+                offered,
+                ..
+            }) => {
                 details.limit = Some((*limit).into());
                 (details.needed, details.offered) = (Some(*needed), Some(*offered));
             }

@@ -26,9 +26,15 @@ impl ExitRule {
         match self {
             Self::Full => Ok(()),
             Self::Step(n) if (1..=steps.get()).contains(&n) => Ok(()),
-            Self::Step(n) => Err(Error::invalid("exit", format!("step {n} is not one of the steps 1 to {steps}"))),
+            Self::Step(n) => Err(Error::invalid(
+                "exit",
+                format!("step {n} is not one of the steps 1 to {steps}"),
+            )),
             Self::Gate(q) if q > 0.0 => Ok(()),
-            Self::Gate(q) => Err(Error::invalid("exit", format!("the gate's threshold must be above 0, but is {q}"))),
+            Self::Gate(q) => Err(Error::invalid(
+                "exit",
+                format!("the gate's threshold must be above 0, but is {q}"),
+            )),
         }
     }
 
@@ -73,7 +79,11 @@ mod tests {
         assert_eq!(ExitRule::Gate(0.25).exit_step(&pdf), 1);
         assert_eq!(ExitRule::Gate(0.3).exit_step(&pdf), 2);
         assert_eq!(ExitRule::Gate(0.999).exit_step(&pdf), 4);
-        assert_eq!(ExitRule::Gate(1.0).exit_step(&[1.0, 0.0]), 2, "q = 1 is never early");
+        assert_eq!(
+            ExitRule::Gate(1.0).exit_step(&[1.0, 0.0]),
+            2,
+            "q = 1 is never early"
+        );
         assert_eq!(ExitRule::Full.exit_step(&pdf), 4);
         assert_eq!(ExitRule::Step(2).exit_step(&pdf), 2);
     }
@@ -81,10 +91,21 @@ mod tests {
     #[test]
     fn rules_that_make_no_sense_are_refused() {
         let four = Step::new(4).expect("4 is a step");
-        for rule in [ExitRule::Step(0), ExitRule::Step(5), ExitRule::Gate(0.0), ExitRule::Gate(f32::NAN), ExitRule::Gate(-1.0)] {
+        for rule in [
+            ExitRule::Step(0),
+            ExitRule::Step(5),
+            ExitRule::Gate(0.0),
+            ExitRule::Gate(f32::NAN),
+            ExitRule::Gate(-1.0),
+        ] {
             assert!(rule.check(four).is_err(), "{rule:?}");
         }
-        for rule in [ExitRule::Full, ExitRule::Step(4), ExitRule::Gate(0.5), ExitRule::Gate(2.0)] {
+        for rule in [
+            ExitRule::Full,
+            ExitRule::Step(4),
+            ExitRule::Gate(0.5),
+            ExitRule::Gate(2.0),
+        ] {
             assert!(rule.check(four).is_ok(), "{rule:?}");
         }
     }

@@ -49,27 +49,49 @@ impl LoopLm {
     ///
     /// # Errors
     /// As [`crate::generate::Generation::new`] and [`crate::generate::Generation::next`].
-    pub async fn forward(&self, ids: &[u32], options: &ForwardOptions, aborted: &dyn Fn() -> bool) -> Result<Forward, Error> {
+    pub async fn forward(
+        &self,
+        ids: &[u32],
+        options: &ForwardOptions,
+        aborted: &dyn Fn() -> bool,
+    ) -> Result<Forward, Error> {
         let steps = self.steps(options.steps)?;
         if ids.is_empty() {
             return Err(Error::invalid("ids", "is empty; give at least one token"));
         }
         if options.trace_top_k.is_some_and(|k| k > MAX_TOP_K) {
-            return Err(Error::invalid("trace.topK", format!("must be at most {MAX_TOP_K}")));
+            return Err(Error::invalid(
+                "trace.topK",
+                format!("must be at most {MAX_TOP_K}"),
+            ));
         }
         let mut engine = self.engine().await?;
         let id = engine.begin(steps, options.exit).await?;
         let sequence = Ending { model: self, id };
         engine.append(id, ids).await?;
-        let mut collect = Collect::new(options, steps, ids.len(), self.config().hidden_size, self.config().vocab_size);
+        let mut collect = Collect::new(
+            options,
+            steps,
+            ids.len(),
+            self.config().hidden_size,
+            self.config().vocab_size,
+        );
         for pass in Prefill::new(sequence.id, 0, ids.len(), steps, engine.max_rows()) {
             if aborted() {
                 return Err(Error::Aborted);
             }
-            let places: Vec<Place> = pass.rows.iter().map(|row| (row.sequence, row.position)).collect();
+            let places: Vec<Place> = pass
+                .rows
+                .iter()
+                .map(|row| (row.sequence, row.position))
+                .collect();
             let step = pass.rows.first().map_or(Step::FIRST, |row| row.step);
             let ask = Ask {
-                lens: if options.trace_top_k.is_some() { &places } else { &[] },
+                lens: if options.trace_top_k.is_some() {
+                    &places
+                } else {
+                    &[]
+                },
                 top_k: options.trace_top_k.unwrap_or(0),
                 report: if step == steps { &places } else { &[] },
                 draw: &[],
@@ -109,7 +131,13 @@ struct Collect {
 }
 
 impl Collect {
-    fn new(options: &ForwardOptions, steps: Step, positions: usize, width: usize, vocab: usize) -> Self {
+    fn new(
+        options: &ForwardOptions,
+        steps: Step,
+        positions: usize,
+        width: usize,
+        vocab: usize,
+    ) -> Self {
         let steps = steps.get();
         let zeros = |wanted: bool, size: usize| wanted.then(|| vec![0.0; steps * positions * size]);
         let result = Forward {
@@ -121,7 +149,12 @@ impl Collect {
             exit_steps: vec![0; positions],
             positions: vec![Vec::new(); positions],
         };
-        Self { result, positions, width, vocab }
+        Self {
+            result,
+            positions,
+            width,
+            vocab,
+        }
     }
 
     fn hidden(&mut self, step: Step, first: usize, values: &[f32]) {

@@ -56,9 +56,14 @@ impl GenerateOptions {
             top_k: self.top_k.or(folder.top_k).unwrap_or(0),
             top_p: self.top_p.or(folder.top_p).unwrap_or(1.0),
             min_p: self.min_p.unwrap_or(0.0),
-            repetition_penalty: self.repetition_penalty.or(folder.repetition_penalty).unwrap_or(1.0),
+            repetition_penalty: self
+                .repetition_penalty
+                .or(folder.repetition_penalty)
+                .unwrap_or(1.0),
             seed: self.seed.unwrap_or_else(|| {
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+                SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0, |since| since.as_nanos() as u64)
             }),
         };
         sampling.check()?;
@@ -160,17 +165,30 @@ impl Generation {
         options.exit.check(steps)?;
         let (vocab, context) = (model.config().vocab_size, model.info().context);
         if prompt.is_empty() {
-            return Err(Error::invalid("prompt", "is empty; give at least one token"));
+            return Err(Error::invalid(
+                "prompt",
+                "is empty; give at least one token",
+            ));
         }
         if let Some(bad) = prompt.iter().find(|id| **id as usize >= vocab) {
-            return Err(Error::invalid("ids", format!("token id {bad} is outside the vocabulary of {vocab}")));
+            return Err(Error::invalid(
+                "ids",
+                format!("token id {bad} is outside the vocabulary of {vocab}"),
+            ));
         }
         if prompt.len() > context {
             let reason = "the longest context of this model".to_owned();
-            return Err(Error::ContextFull { limit: context, needed: prompt.len(), reason });
+            return Err(Error::ContextFull {
+                limit: context,
+                needed: prompt.len(),
+                reason,
+            });
         }
         if options.trace_top_k.is_some_and(|k| k > MAX_TOP_K) {
-            return Err(Error::invalid("trace.topK", format!("must be at most {MAX_TOP_K}")));
+            return Err(Error::invalid(
+                "trace.topK",
+                format!("must be at most {MAX_TOP_K}"),
+            ));
         }
         let decoder = match model.tokenizer() {
             Ok(tokenizer) => Some(StreamDecoder::after(tokenizer, &prompt, true)?),
@@ -192,7 +210,10 @@ impl Generation {
             exit: options.exit,
             sampling,
             top_k: options.trace_top_k,
-            limit: options.max_new_tokens.or(folder_limit).unwrap_or(DEFAULT_NEW_TOKENS),
+            limit: options
+                .max_new_tokens
+                .or(folder_limit)
+                .unwrap_or(DEFAULT_NEW_TOKENS),
             explicit_limit: options.max_new_tokens.is_some(),
             decoder,
             stop: StopMatcher::new(model.info().stop_ids.clone(), options.stop),
@@ -263,10 +284,19 @@ impl Generation {
         let position = self.finish.prompt_tokens + self.finish.new_tokens;
         self.finish.new_tokens += 1;
         let text = self.text(id)?;
-        Ok(Some(Token { id, text, position, exit_step: report.exit_step, steps: report.steps }))
+        Ok(Some(Token {
+            id,
+            text,
+            position,
+            exit_step: report.exit_step,
+            steps: report.steps,
+        }))
     }
 
-    async fn prefill(&mut self, aborted: &dyn Fn() -> bool) -> Result<Option<(Report, u32)>, Error> {
+    async fn prefill(
+        &mut self,
+        aborted: &dyn Fn() -> bool,
+    ) -> Result<Option<(Report, u32)>, Error> {
         let model = self.model.clone();
         let mut engine = model.engine().await?;
         let id = engine.begin(self.steps, self.exit).await?;
@@ -274,7 +304,8 @@ impl Generation {
         let prompt = std::mem::take(&mut self.prompt);
         engine.append(id, &prompt).await?;
         let place = (id, prompt.len() - 1);
-        let mut passes = Prefill::new(id, 0, prompt.len(), self.steps, engine.max_rows()).peekable();
+        let mut passes =
+            Prefill::new(id, 0, prompt.len(), self.steps, engine.max_rows()).peekable();
         while let Some(pass) = passes.next() {
             if aborted() {
                 return Err(Error::Aborted);
@@ -282,7 +313,9 @@ impl Generation {
             let ends = passes.peek().is_none();
             let last_row = pass.rows.last().copied();
             let last_chunk = last_row.is_some_and(|row| row.position == place.1);
-            let outcome = self.submit(&mut engine, &[pass], place, last_chunk, ends).await?;
+            let outcome = self
+                .submit(&mut engine, &[pass], place, last_chunk, ends)
+                .await?;
             if outcome.is_some() {
                 return Ok(outcome);
             }
@@ -305,10 +338,13 @@ impl Generation {
             self.end(FinishReason::Length);
             return Ok(None);
         }
-        let Some(token) = self.pending.take() else { return Ok(None) };
+        let Some(token) = self.pending.take() else {
+            return Ok(None);
+        };
         engine.append(id, &[token]).await?;
         let passes: Vec<Pass> = Decode::new(id, position, self.steps).collect();
-        self.submit(&mut engine, &passes, (id, position), true, true).await
+        self.submit(&mut engine, &passes, (id, position), true, true)
+            .await
     }
 
     /// Runs passes; at the end of them, draws the token after `place`.
@@ -323,7 +359,11 @@ impl Generation {
         let here = [place];
         let draws = [(place, self.sampling)];
         let ask = Ask {
-            lens: if lens && self.top_k.is_some() { &here } else { &[] },
+            lens: if lens && self.top_k.is_some() {
+                &here
+            } else {
+                &[]
+            },
             top_k: self.top_k.unwrap_or(0),
             report: if draw { &here } else { &[] },
             draw: if draw { &draws } else { &[] },
@@ -364,6 +404,10 @@ impl Generation {
             _ => String::new(),
         };
         let passed = self.stop.push(&held);
-        Ok(if passed.stopped { passed.text } else { passed.text + &self.stop.finish() })
+        Ok(if passed.stopped {
+            passed.text
+        } else {
+            passed.text + &self.stop.finish()
+        })
     }
 }

@@ -93,7 +93,11 @@ impl LoopLm {
     ///
     /// # Errors
     /// What the folder, its files or the device have wrong with them; see [`Error`].
-    pub async fn load(source: &dyn Source, options: &LoadOptions, progress: &mut dyn FnMut(Loading<'_>)) -> Result<Self, Error> {
+    pub async fn load(
+        source: &dyn Source,
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(Loading<'_>),
+    ) -> Result<Self, Error> {
         progress(Loading::Config);
         let config = checkpoint::read_config(source).await?;
         let generation = GenerationConfig::read(source).await?;
@@ -122,7 +126,16 @@ impl LoopLm {
                 progress(Loading::Ready);
                 let engine = Mutex::new(Some(engine));
                 let dropped = StdMutex::new(Vec::new());
-                Ok(Self { shared: Arc::new(Shared { info, tokenizer, chat, generation, engine, dropped }) })
+                Ok(Self {
+                    shared: Arc::new(Shared {
+                        info,
+                        tokenizer,
+                        chat,
+                        generation,
+                        engine,
+                        dropped,
+                    }),
+                })
             }
             Err(error) => {
                 gpu.destroy();
@@ -140,10 +153,13 @@ impl LoopLm {
     ) -> Result<(Engine, Vec<String>), Error> {
         let mut uploader = Uploader::new(gpu, config);
         let checkpoint = Checkpoint::open(source, config).await?;
-        let loaded = checkpoint.load(&mut uploader, &mut |p| progress(Loading::Weights(p))).await.map_err(|e| match e {
-            LoadError::Checkpoint(e) => Error::Checkpoint(e),
-            LoadError::Sink(e) => Error::Gpu(e),
-        })?;
+        let loaded = checkpoint
+            .load(&mut uploader, &mut |p| progress(Loading::Weights(p)))
+            .await
+            .map_err(|e| match e {
+                LoadError::Checkpoint(e) => Error::Checkpoint(e),
+                LoadError::Sink(e) => Error::Gpu(e),
+            })?;
         let weights = uploader.finish()?;
         gpu.flush()?;
         progress(Loading::Compile);
@@ -172,7 +188,10 @@ impl LoopLm {
     /// # Errors
     /// [`Error::TokenizerMissing`].
     pub fn tokenizer(&self) -> Result<&Tokenizer, Error> {
-        self.shared.tokenizer.as_ref().ok_or(Error::TokenizerMissing)
+        self.shared
+            .tokenizer
+            .as_ref()
+            .ok_or(Error::TokenizerMissing)
     }
 
     /// Writes a conversation as the model was trained to read it.
@@ -193,7 +212,9 @@ impl LoopLm {
         Step::new(wanted).ok_or_else(|| {
             let message = match steps {
                 Some(_) => format!("must be 1 to {MAX_STEPS}, but is {wanted}"),
-                None => format!("the model was trained with {wanted}; give a number of 1 to {MAX_STEPS}"),
+                None => format!(
+                    "the model was trained with {wanted}; give a number of 1 to {MAX_STEPS}"
+                ),
             };
             Error::invalid("steps", message)
         })
@@ -206,7 +227,13 @@ impl LoopLm {
     pub async fn engine(&self) -> Result<EngineGuard<'_>, Error> {
         let mut guard = self.shared.engine.lock().await;
         let engine = guard.as_mut().ok_or(Error::Disposed)?;
-        let dropped = std::mem::take(&mut *self.shared.dropped.lock().unwrap_or_else(PoisonError::into_inner));
+        let dropped = std::mem::take(
+            &mut *self
+                .shared
+                .dropped
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         for id in dropped {
             engine.end(id);
         }
@@ -215,7 +242,11 @@ impl LoopLm {
 
     /// Ends a sequence as soon as the engine is free.
     pub(crate) fn end(&self, id: SequenceId) {
-        self.shared.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        self.shared
+            .dropped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(id);
     }
 
     /// Frees everything on the device, once what is running has come to its next pause. Later calls fail with
@@ -239,12 +270,16 @@ impl std::ops::Deref for EngineGuard<'_> {
     type Target = Engine;
 
     fn deref(&self) -> &Engine {
-        self.guard.as_ref().expect("an EngineGuard is made only of a model that has its engine")
+        self.guard
+            .as_ref()
+            .expect("an EngineGuard is made only of a model that has its engine")
     }
 }
 
 impl std::ops::DerefMut for EngineGuard<'_> {
     fn deref_mut(&mut self) -> &mut Engine {
-        self.guard.as_mut().expect("an EngineGuard is made only of a model that has its engine")
+        self.guard
+            .as_mut()
+            .expect("an EngineGuard is made only of a model that has its engine")
     }
 }

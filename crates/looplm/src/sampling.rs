@@ -25,7 +25,14 @@ pub struct Sampling {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0, seed: 0 }
+        Self {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            seed: 0,
+        }
     }
 }
 
@@ -37,13 +44,36 @@ impl Sampling {
     pub fn check(&self) -> Result<(), Error> {
         let finite = |x: f32| x.is_finite();
         let rules = [
-            ("temperature", finite(self.temperature) && self.temperature >= 0.0, "at least 0", self.temperature),
-            ("top_p", self.top_p > 0.0 && self.top_p <= 1.0, "above 0 and at most 1", self.top_p),
-            ("min_p", (0.0..=1.0).contains(&self.min_p), "between 0 and 1", self.min_p),
-            ("repetition_penalty", finite(self.repetition_penalty) && self.repetition_penalty > 0.0, "above 0", self.repetition_penalty),
+            (
+                "temperature",
+                finite(self.temperature) && self.temperature >= 0.0,
+                "at least 0",
+                self.temperature,
+            ),
+            (
+                "top_p",
+                self.top_p > 0.0 && self.top_p <= 1.0,
+                "above 0 and at most 1",
+                self.top_p,
+            ),
+            (
+                "min_p",
+                (0.0..=1.0).contains(&self.min_p),
+                "between 0 and 1",
+                self.min_p,
+            ),
+            (
+                "repetition_penalty",
+                finite(self.repetition_penalty) && self.repetition_penalty > 0.0,
+                "above 0",
+                self.repetition_penalty,
+            ),
         ];
         match rules.into_iter().find(|(_, fine, ..)| !fine) {
-            Some((name, _, range, found)) => Err(Error::invalid(name, format!("must be {range}, but is {found}"))),
+            Some((name, _, range, found)) => Err(Error::invalid(
+                name,
+                format!("must be {range}, but is {found}"),
+            )),
             None => Ok(()),
         }
     }
@@ -51,7 +81,11 @@ impl Sampling {
     pub(crate) fn request(&self, position: usize, sequence: u32) -> SampleRequest {
         SampleRequest {
             // Below this the softmax is a step function in f32 and 1 / temperature overflows.
-            temperature: if self.temperature < 1e-6 { 0.0 } else { self.temperature },
+            temperature: if self.temperature < 1e-6 {
+                0.0
+            } else {
+                self.temperature
+            },
             top_k: self.top_k,
             top_p: self.top_p,
             min_p: self.min_p,

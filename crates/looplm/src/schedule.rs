@@ -17,7 +17,14 @@ pub struct Prefill {
 impl Prefill {
     /// Positions `start .. end` in chunks of at most `chunk` rows (at least 1).
     pub fn new(sequence: SequenceId, start: usize, end: usize, steps: Step, chunk: usize) -> Self {
-        Self { sequence, steps, end, chunk: chunk.max(1), position: start, step: 1 }
+        Self {
+            sequence,
+            steps,
+            end,
+            chunk: chunk.max(1),
+            position: start,
+            step: 1,
+        }
     }
 }
 
@@ -30,7 +37,13 @@ impl Iterator for Prefill {
         }
         let stop = self.end.min(self.position + self.chunk);
         let step = Step::new(self.step)?;
-        let rows = (self.position..stop).map(|position| Row { sequence: self.sequence, position, step }).collect();
+        let rows = (self.position..stop)
+            .map(|position| Row {
+                sequence: self.sequence,
+                position,
+                step,
+            })
+            .collect();
         if step == self.steps {
             self.position = stop;
             self.step = 1;
@@ -66,20 +79,35 @@ mod tests {
     use super::*;
 
     fn shape(passes: impl Iterator<Item = Pass>) -> Vec<(usize, Vec<usize>)> {
-        passes.map(|p| (p.rows[0].step.get(), p.rows.iter().map(|r| r.position).collect())).collect()
+        passes
+            .map(|p| {
+                (
+                    p.rows[0].step.get(),
+                    p.rows.iter().map(|r| r.position).collect(),
+                )
+            })
+            .collect()
     }
 
     #[test]
     fn prefill_takes_all_steps_of_a_chunk_before_the_next() {
         let steps = Step::new(2).expect("2 is a step");
         let passes = shape(Prefill::new(SequenceId(0), 1, 6, steps, 3));
-        let expected = [(1, vec![1, 2, 3]), (2, vec![1, 2, 3]), (1, vec![4, 5]), (2, vec![4, 5])];
+        let expected = [
+            (1, vec![1, 2, 3]),
+            (2, vec![1, 2, 3]),
+            (1, vec![4, 5]),
+            (2, vec![4, 5]),
+        ];
         assert_eq!(passes, expected);
     }
 
     #[test]
     fn decode_takes_one_row_through_all_steps() {
         let steps = Step::new(3).expect("3 is a step");
-        assert_eq!(shape(Decode::new(SequenceId(0), 7, steps)), [(1, vec![7]), (2, vec![7]), (3, vec![7])]);
+        assert_eq!(
+            shape(Decode::new(SequenceId(0), 7, steps)),
+            [(1, vec![7]), (2, vec![7]), (3, vec![7])]
+        );
     }
 }

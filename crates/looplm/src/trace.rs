@@ -29,7 +29,10 @@ pub struct Lens {
 
 pub(crate) fn lens(words: &[f32], top_k: usize, vocab: usize) -> Lens {
     let pairs = words[2..STATS_WORDS].chunks_exact(2).take(top_k.min(vocab));
-    Lens { entropy: words[0], top: pairs.map(|pair| (pair[0].to_bits(), pair[1])).collect() }
+    Lens {
+        entropy: words[0],
+        top: pairs.map(|pair| (pair[0].to_bits(), pair[1])).collect(),
+    }
 }
 
 pub(crate) fn steps(record: &Record, lenses: Vec<Lens>) -> Vec<StepTrace> {

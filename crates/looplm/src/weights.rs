@@ -54,7 +54,11 @@ enum Slot {
 #[derive(Debug, Clone, Copy)]
 enum Target {
     /// Rows of a matrix, from `row` on, of its first or second stack.
-    Rows { slot: Slot, stack: usize, row: usize },
+    Rows {
+        slot: Slot,
+        stack: usize,
+        row: usize,
+    },
     /// Kept on the host: norms and the gate.
     Vector,
 }
@@ -89,7 +93,14 @@ fn format(dtype: Dtype) -> Format {
 
 impl<'a> Uploader<'a> {
     pub(crate) fn new(gpu: &'a Gpu, config: &'a Config) -> Self {
-        Self { gpu, config, matrices: HashMap::new(), vectors: HashMap::new(), current: None, unflushed: 0 }
+        Self {
+            gpu,
+            config,
+            matrices: HashMap::new(),
+            vectors: HashMap::new(),
+            current: None,
+            unflushed: 0,
+        }
     }
 
     fn target(&self, name: &str) -> Target {
@@ -99,10 +110,15 @@ impl<'a> Uploader<'a> {
             "lm_head.weight" => return rows(Slot::Head, 0, 0),
             _ => {}
         }
-        let Some((layer, rest)) = name.strip_prefix("model.layers.").and_then(|n| n.split_once('.')) else {
+        let Some((layer, rest)) = name
+            .strip_prefix("model.layers.")
+            .and_then(|n| n.split_once('.'))
+        else {
             return Target::Vector;
         };
-        let Ok(layer) = layer.parse() else { return Target::Vector };
+        let Ok(layer) = layer.parse() else {
+            return Target::Vector;
+        };
         let (q, kv) = (self.config.query_size(), self.config.key_value_size());
         match rest {
             "self_attn.q_proj.weight" => rows(Slot::Qkv(layer), 0, 0),
@@ -121,21 +137,35 @@ impl<'a> Uploader<'a> {
         let (width, inner) = (c.hidden_size, c.intermediate_size);
         let (outputs, inputs, arrangement) = match slot {
             Slot::Embedding | Slot::Head => (c.vocab_size, width, Arrangement::Plain),
-            Slot::Qkv(_) => (c.query_size() + 2 * c.key_value_size(), width, Arrangement::Heads(c.head_dim)),
+            Slot::Qkv(_) => (
+                c.query_size() + 2 * c.key_value_size(),
+                width,
+                Arrangement::Heads(c.head_dim),
+            ),
             Slot::Output(_) => (width, c.query_size(), Arrangement::Plain),
             Slot::GateUp(_) => (inner, width, Arrangement::Paired),
             Slot::Down(_) => (width, inner, Arrangement::Plain),
         };
-        MatrixShape { outputs, inputs, format, arrangement }
+        MatrixShape {
+            outputs,
+            inputs,
+            format,
+            arrangement,
+        }
     }
 
     /// All weights, once every tensor was delivered.
     pub(crate) fn finish(mut self) -> Result<Weights, GpuError> {
         // The checkpoint delivers every tensor of the configuration or fails, so none can be absent here.
-        let absent = |what: &str| GpuError::Internal(format!("the checkpoint ended without {what}"));
+        let absent =
+            |what: &str| GpuError::Internal(format!("the checkpoint ended without {what}"));
         let mut layers = Vec::with_capacity(self.config.num_hidden_layers);
         for i in 0..self.config.num_hidden_layers {
-            let mut matrix = |slot: Slot| self.matrices.remove(&slot).ok_or_else(|| absent(&format!("{slot:?}")));
+            let mut matrix = |slot: Slot| {
+                self.matrices
+                    .remove(&slot)
+                    .ok_or_else(|| absent(&format!("{slot:?}")))
+            };
             let (qkv, output) = (matrix(Slot::Qkv(i))?, matrix(Slot::Output(i))?);
             let (gate_up, down) = (matrix(Slot::GateUp(i))?, matrix(Slot::Down(i))?);
             let mut norm = |name: &str| {
@@ -148,15 +178,34 @@ impl<'a> Uploader<'a> {
                 gate_up,
                 down,
                 attention_norms: [norm("input_layernorm")?, norm("input_layernorm_2")?],
-                mlp_norms: [norm("post_attention_layernorm")?, norm("post_attention_layernorm_2")?],
+                mlp_norms: [
+                    norm("post_attention_layernorm")?,
+                    norm("post_attention_layernorm_2")?,
+                ],
             });
         }
         let mut vector = |name: &str| self.vectors.remove(name).ok_or_else(|| absent(name));
-        let (final_norm, gate) = (vector("model.norm.weight")?, vector("model.early_exit_gate.weight")?);
-        let gate_bias = vector("model.early_exit_gate.bias")?.first().copied().unwrap_or_default();
+        let (final_norm, gate) = (
+            vector("model.norm.weight")?,
+            vector("model.early_exit_gate.weight")?,
+        );
+        let gate_bias = vector("model.early_exit_gate.bias")?
+            .first()
+            .copied()
+            .unwrap_or_default();
         let head = self.matrices.remove(&Slot::Head);
-        let embedding = self.matrices.remove(&Slot::Embedding).ok_or_else(|| absent("the embedding"))?;
-        Ok(Weights { embedding, head, layers, final_norm, gate, gate_bias })
+        let embedding = self
+            .matrices
+            .remove(&Slot::Embedding)
+            .ok_or_else(|| absent("the embedding"))?;
+        Ok(Weights {
+            embedding,
+            head,
+            layers,
+            final_norm,
+            gate,
+            gate_bias,
+        })
     }
 }
 
@@ -177,35 +226,60 @@ impl TensorSink for Uploader<'_> {
                     self.matrices.insert(slot, matrix);
                 }
                 // Tensors that share a matrix share a format: the wider of different ones.
-                Some(matrix) if matrix.shape.format != stored => matrix.widen(self.gpu, &tensor.name).await?,
+                Some(matrix) if matrix.shape.format != stored => {
+                    matrix.widen(self.gpu, &tensor.name).await?
+                }
                 Some(_) => {}
             }
         }
         let partial = Vec::with_capacity(row_bytes);
-        self.current = Some(Current { name: tensor.name.clone(), target, format: stored, row_bytes, row: 0, partial });
+        self.current = Some(Current {
+            name: tensor.name.clone(),
+            target,
+            format: stored,
+            row_bytes,
+            row: 0,
+            partial,
+        });
         Ok(())
     }
 
     async fn bytes(&mut self, bytes: &[u8]) -> Result<(), GpuError> {
-        let Some(current) = &mut self.current else { return Ok(()) };
+        let Some(current) = &mut self.current else {
+            return Ok(());
+        };
         let Target::Rows { slot, stack, row } = current.target else {
             current.partial.extend_from_slice(bytes);
             return Ok(());
         };
-        let Some(matrix) = self.matrices.get(&slot) else { return Ok(()) };
+        let Some(matrix) = self.matrices.get(&slot) else {
+            return Ok(());
+        };
         let mut rest = bytes;
         if !current.partial.is_empty() {
             let missing = (current.row_bytes - current.partial.len()).min(rest.len());
             current.partial.extend_from_slice(&rest[..missing]);
             rest = &rest[missing..];
             if current.partial.len() == current.row_bytes {
-                matrix.write_rows(self.gpu, stack, row + current.row, current.format, &current.partial);
+                matrix.write_rows(
+                    self.gpu,
+                    stack,
+                    row + current.row,
+                    current.format,
+                    &current.partial,
+                );
                 current.row += 1;
                 current.partial.clear();
             }
         }
         let whole = rest.len() - rest.len() % current.row_bytes;
-        matrix.write_rows(self.gpu, stack, row + current.row, current.format, &rest[..whole]);
+        matrix.write_rows(
+            self.gpu,
+            stack,
+            row + current.row,
+            current.format,
+            &rest[..whole],
+        );
         current.row += whole / current.row_bytes;
         current.partial.extend_from_slice(&rest[whole..]);
         self.unflushed += bytes.len() as u64;
@@ -220,7 +294,8 @@ impl TensorSink for Uploader<'_> {
         if let Some(current) = self.current.take()
             && matches!(current.target, Target::Vector)
         {
-            self.vectors.insert(current.name, current.format.to_f32(&current.partial));
+            self.vectors
+                .insert(current.name, current.format.to_f32(&current.partial));
         }
         self.gpu.check()
     }

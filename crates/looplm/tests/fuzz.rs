@@ -24,7 +24,7 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use support::{
     byte_fallback, byte_level, config, config_json, file_with, folder, metaspace, serialize,
-    tensors,
+    tensors, unigram, word_piece,
 };
 
 /// Refuses single allocations that no file of these tests can account for, by ending the test.
@@ -361,7 +361,13 @@ fn check_tokenizer(bytes: &[u8]) {
 }
 
 fn tokenizers() -> impl Strategy<Value = Value> {
-    prop::sample::select(vec![byte_level(), byte_fallback(), metaspace()])
+    prop::sample::select(vec![
+        byte_level(),
+        byte_fallback(),
+        metaspace(),
+        word_piece(),
+        unigram(),
+    ])
 }
 
 #[test]
@@ -379,9 +385,13 @@ fn weights_cut_or_changed_at_every_byte() {
 
 #[test]
 fn a_tokenizer_cut_at_every_byte() {
-    let whole = metaspace().to_string();
-    for at in 0..whole.len() {
-        check_tokenizer(&whole.as_bytes()[..at]);
+    for json in [metaspace(), word_piece(), unigram()] {
+        let whole = json.to_string();
+        for at in 0..whole.len() {
+            check_tokenizer(&whole.as_bytes()[..at]);
+        }
+        let whole = Tokenizer::from_json(whole.as_bytes(), &TokenizerConfig::default(), 1000);
+        assert!(whole.is_ok_and(|t| t.encode("hello", true).is_ok_and(|ids| !ids.is_empty())));
     }
 }
 

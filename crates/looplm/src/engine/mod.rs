@@ -25,8 +25,8 @@ use plan::Plan;
 use sequence::{Sequence, Slots};
 use workspace::Workspace;
 
-pub use submit::{Ask, Outcome, Place, Report};
 pub(crate) use kv::bytes_per_position;
+pub use submit::{Ask, Outcome, Place, Report};
 
 /// Most sequences at once.
 pub const MAX_SEQUENCES: usize = 64;
@@ -66,8 +66,16 @@ pub struct Memory {
 }
 
 impl Engine {
-    pub(crate) async fn new(gpu: Gpu, config: Config, weights: Weights, options: &EngineOptions) -> Result<Self, Error> {
-        let context = options.context_length.unwrap_or(usize::MAX).min(config.max_position_embeddings);
+    pub(crate) async fn new(
+        gpu: Gpu,
+        config: Config,
+        weights: Weights,
+        options: &EngineOptions,
+    ) -> Result<Self, Error> {
+        let context = options
+            .context_length
+            .unwrap_or(usize::MAX)
+            .min(config.max_position_embeddings);
         if context == 0 {
             return Err(Error::invalid("context_length", "must be at least 1"));
         }
@@ -78,7 +86,17 @@ impl Engine {
         gpu.check()?;
         let slots = Slots::new(max_rows);
         let sequences = (0..MAX_SEQUENCES).map(|_| None).collect();
-        Ok(Self { gpu, config, context, weights, workspace, kv, plan, sequences, slots })
+        Ok(Self {
+            gpu,
+            config,
+            context,
+            weights,
+            workspace,
+            kv,
+            plan,
+            sequences,
+            slots,
+        })
     }
 
     /// The device.
@@ -98,11 +116,16 @@ impl Engine {
 
     /// Bytes in use on the device.
     pub fn memory(&self) -> Memory {
-        let mut weights = self.weights.embedding.bytes() + self.weights.head.as_ref().map_or(0, |h| h.bytes());
+        let mut weights =
+            self.weights.embedding.bytes() + self.weights.head.as_ref().map_or(0, |h| h.bytes());
         for l in &self.weights.layers {
             weights += l.qkv.bytes() + l.output.bytes() + l.gate_up.bytes() + l.down.bytes();
         }
-        Memory { weights, kv: self.kv.bytes(), workspace: self.workspace.bytes() }
+        Memory {
+            weights,
+            kv: self.kv.bytes(),
+            workspace: self.workspace.bytes(),
+        }
     }
 
     /// Dispatches of the last pass recorded: what [`Engine::submit`] costs a device.
@@ -118,11 +141,17 @@ impl Engine {
     pub async fn begin(&mut self, steps: Step, exit: ExitRule) -> Result<SequenceId, Error> {
         exit.check(steps)?;
         let Some(free) = self.sequences.iter().position(Option::is_none) else {
-            return Err(Error::Busy { limit: MAX_SEQUENCES });
+            return Err(Error::Busy {
+                limit: MAX_SEQUENCES,
+            });
         };
-        let (planes, grown) = self.kv.take_planes(&self.gpu, &self.config, steps.get()).await?;
+        let (planes, grown) = self
+            .kv
+            .take_planes(&self.gpu, &self.config, steps.get())
+            .await?;
         if grown {
-            self.plan.rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)?;
+            self.plan
+                .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)?;
         }
         self.sequences[free] = Some(Sequence::new(steps, exit, planes));
         self.workspace.forget_seen(&self.gpu, free);
@@ -134,21 +163,39 @@ impl Engine {
     /// # Errors
     /// [`Error::InvalidArgument`] for ids outside the vocabulary, [`Error::ContextFull`] (the sequence stays as it was).
     pub async fn append(&mut self, id: SequenceId, ids: &[u32]) -> Result<(), Error> {
-        if let Some(bad) = ids.iter().find(|id| **id as usize >= self.config.vocab_size) {
-            let message = format!("token id {bad} is outside the vocabulary of {}", self.config.vocab_size);
+        if let Some(bad) = ids
+            .iter()
+            .find(|id| **id as usize >= self.config.vocab_size)
+        {
+            let message = format!(
+                "token id {bad} is outside the vocabulary of {}",
+                self.config.vocab_size
+            );
             return Err(Error::invalid("ids", message));
         }
         let needed = self.sequence(id)?.ids.len() + ids.len();
         if needed > self.context {
             let reason = "the longest context of this model".to_owned();
-            return Err(Error::ContextFull { limit: self.context, needed, reason });
+            return Err(Error::ContextFull {
+                limit: self.context,
+                needed,
+                reason,
+            });
         }
         if self.kv.reserve(&self.gpu, &self.config, needed).await? {
-            self.plan.rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)?;
+            self.plan
+                .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)?;
         }
-        let sequence = self.sequences[id.0 as usize].as_mut().ok_or_else(unknown_sequence)?;
+        let sequence = self.sequences[id.0 as usize]
+            .as_mut()
+            .ok_or_else(unknown_sequence)?;
         sequence.ids.extend_from_slice(ids);
-        self.workspace.mark_seen(&self.gpu, id.0 as usize, &sequence.ids, self.config.vocab_size);
+        self.workspace.mark_seen(
+            &self.gpu,
+            id.0 as usize,
+            &sequence.ids,
+            self.config.vocab_size,
+        );
         Ok(())
     }
 
@@ -169,7 +216,10 @@ impl Engine {
     }
 
     fn sequence(&self, id: SequenceId) -> Result<&Sequence, Error> {
-        self.sequences.get(id.0 as usize).and_then(Option::as_ref).ok_or_else(unknown_sequence)
+        self.sequences
+            .get(id.0 as usize)
+            .and_then(Option::as_ref)
+            .ok_or_else(unknown_sequence)
     }
 
     /// Compiles what a first token needs now rather than then.

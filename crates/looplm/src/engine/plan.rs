@@ -4,14 +4,18 @@ use looplm_gpu::{
     Buffer, Format, Gpu, GpuError, Matrix,
     kernel::Op,
     kernels::{
-        AddNorm, AddNormOp, Attention, AttentionOp, Embed, EmbedBuffers, EmbedOp, Finish, FinishBuffers, FinishOp, Linear,
-        ProjectionOp, Qkv, QkvBuffers, Sample, SampleOp, Swiglu, TokenStats, TokenStatsOp,
+        AddNorm, AddNormOp, Attention, AttentionOp, Embed, EmbedBuffers, EmbedOp, Finish,
+        FinishBuffers, FinishOp, Linear, ProjectionOp, Qkv, QkvBuffers, Sample, SampleOp, Swiglu,
+        TokenStats, TokenStatsOp,
     },
     rows::Table,
     stride,
 };
 
-use super::{kv::{KvCache, attention_shape}, workspace::Workspace};
+use super::{
+    kv::{KvCache, attention_shape},
+    workspace::Workspace,
+};
 use crate::{config::Config, error::Error, weights::Weights};
 
 /// A layer's kernels, in order.
@@ -59,7 +63,11 @@ impl<K: Clone> Variants<K> {
 
     fn get<E>(&mut self, matrix: &Matrix, make: impl FnOnce() -> Result<K, E>) -> Result<K, E> {
         let (inputs, format) = (matrix.shape.inputs, matrix.shape.format);
-        if let Some((.., kernel)) = self.made.iter().find(|(i, f, _)| (*i, *f) == (inputs, format)) {
+        if let Some((.., kernel)) = self
+            .made
+            .iter()
+            .find(|(i, f, _)| (*i, *f) == (inputs, format))
+        {
             return Ok(kernel.clone());
         }
         let kernel = make()?;
@@ -79,20 +87,37 @@ fn padded(width: usize, rows: &[&[f32]]) -> Vec<f32> {
 }
 
 impl Plan {
-    pub(super) async fn new(gpu: &Gpu, c: &Config, weights: &Weights, ws: &Workspace, kv: &KvCache) -> Result<Self, Error> {
+    pub(super) async fn new(
+        gpu: &Gpu,
+        c: &Config,
+        weights: &Weights,
+        ws: &Workspace,
+        kv: &KvCache,
+    ) -> Result<Self, Error> {
         let width = c.hidden_size;
         let epsilon = c.rms_norm_eps as f32;
         let shape = attention_shape(c);
         shape.check()?;
-        let (mut qkv_kernels, mut linear, mut swiglu) = (Variants::new(), Variants::new(), Variants::new());
+        let (mut qkv_kernels, mut linear, mut swiglu) =
+            (Variants::new(), Variants::new(), Variants::new());
         let attention = Attention::new(gpu, shape)?;
         let add_norm = AddNorm::new(gpu, width, epsilon);
         let finish = Finish::new(gpu, width, epsilon);
         let mut gains = Vec::new();
 
-        let first = Buffer::storage_with(gpu, "gains", &padded(width, &[&weights.layers[0].attention_norms[0]])).await?;
+        let first = Buffer::storage_with(
+            gpu,
+            "gains",
+            &padded(width, &[&weights.layers[0].attention_norms[0]]),
+        )
+        .await?;
         let embed = Embed::new(gpu, &weights.embedding, epsilon).await?;
-        let to = EmbedBuffers { gain: &first, state: &ws.state, h: &ws.h, x: &ws.x };
+        let to = EmbedBuffers {
+            gain: &first,
+            state: &ws.state,
+            h: &ws.h,
+            x: &ws.x,
+        };
         let embed_op = embed.bind(gpu, &weights.embedding, to);
         gains.push(first);
 
@@ -100,9 +125,15 @@ impl Plan {
         let mut qkvs = Vec::with_capacity(weights.layers.len());
         for (i, (layer, layer_kv)) in weights.layers.iter().zip(&kv.layers).enumerate() {
             let qkv: Qkv = qkv_kernels.get(&layer.qkv, || Qkv::new(gpu, shape, &layer.qkv))?;
-            let project: Linear = linear.get(&layer.output, || Ok::<_, GpuError>(Linear::new(gpu, &layer.output, false)))?;
-            let down: Linear = linear.get(&layer.down, || Ok::<_, GpuError>(Linear::new(gpu, &layer.down, false)))?;
-            let gated: Swiglu = swiglu.get(&layer.gate_up, || Ok::<_, GpuError>(Swiglu::new(gpu, &layer.gate_up)))?;
+            let project: Linear = linear.get(&layer.output, || {
+                Ok::<_, GpuError>(Linear::new(gpu, &layer.output, false))
+            })?;
+            let down: Linear = linear.get(&layer.down, || {
+                Ok::<_, GpuError>(Linear::new(gpu, &layer.down, false))
+            })?;
+            let gated: Swiglu = swiglu.get(&layer.gate_up, || {
+                Ok::<_, GpuError>(Swiglu::new(gpu, &layer.gate_up))
+            })?;
             let after = padded(width, &[&layer.attention_norms[1], &layer.mlp_norms[0]]);
             let after = Buffer::storage_with(gpu, "gains", &after).await?;
             let after_mlp = match weights.layers.get(i + 1) {
@@ -115,10 +146,21 @@ impl Plan {
                     Some(op)
                 }
             };
-            let to = QkvBuffers { rotary: &kv.rotary, q: &ws.q, keys: &layer_kv.keys, values: &layer_kv.values };
+            let to = QkvBuffers {
+                rotary: &kv.rotary,
+                q: &ws.q,
+                keys: &layer_kv.keys,
+                values: &layer_kv.values,
+            };
             layers.push(LayerOps {
                 qkv: qkv.bind(gpu, &layer.qkv, &ws.x, to)?,
-                attention: attention.bind(gpu, &ws.q, &layer_kv.keys, &layer_kv.values, &ws.attention)?,
+                attention: attention.bind(
+                    gpu,
+                    &ws.q,
+                    &layer_kv.keys,
+                    &layer_kv.values,
+                    &ws.attention,
+                )?,
                 output: project.bind(gpu, &layer.output, &ws.attention, &ws.branch)?,
                 after_attention: add_norm.bind(gpu, &ws.branch, &after, &ws.h, &ws.x)?,
                 swiglu: gated.bind(gpu, &layer.gate_up, &ws.x, &ws.inner)?,
@@ -129,18 +171,27 @@ impl Plan {
             gains.push(after);
         }
 
-        let last = weights.layers.last().ok_or_else(|| Error::invalid("config", "a model has at least one layer"))?;
-        let mut ends = padded(width, &[&last.mlp_norms[1], &weights.final_norm, &weights.gate]);
+        let last = weights
+            .layers
+            .last()
+            .ok_or_else(|| Error::invalid("config", "a model has at least one layer"))?;
+        let mut ends = padded(
+            width,
+            &[&last.mlp_norms[1], &weights.final_norm, &weights.gate],
+        );
         ends.push(weights.gate_bias);
         let ends = Buffer::storage_with(gpu, "gains", &ends).await?;
-        let finish = finish.bind(gpu, FinishBuffers {
-            a: &ws.branch,
-            h: &ws.h,
-            gains: &ends,
-            state: &ws.state,
-            exit_state: &ws.exit_state,
-            records: &ws.records,
-        })?;
+        let finish = finish.bind(
+            gpu,
+            FinishBuffers {
+                a: &ws.branch,
+                h: &ws.h,
+                gains: &ends,
+                state: &ws.state,
+                exit_state: &ws.exit_state,
+                records: &ws.records,
+            },
+        )?;
         gains.push(ends);
 
         let head_matrix = weights.head.as_ref().unwrap_or(&weights.embedding);
@@ -154,7 +205,13 @@ impl Plan {
             head: head.bind(gpu, head_matrix, &ws.state, &ws.logits)?,
             stats: token_stats.bind(gpu, &ws.logits, &ws.stats),
             token_stats,
-            sample: Sample::new(gpu, c.vocab_size).bind(gpu, &ws.logits, &ws.requests, &ws.seen, &ws.tokens),
+            sample: Sample::new(gpu, c.vocab_size).bind(
+                gpu,
+                &ws.logits,
+                &ws.requests,
+                &ws.seen,
+                &ws.tokens,
+            ),
             qkv: qkvs,
             attention,
             _gains: gains,
@@ -163,17 +220,41 @@ impl Plan {
     }
 
     /// Binds the kernels that touch the KV cache anew, after it grew.
-    pub(super) fn rebind_kv(&mut self, gpu: &Gpu, weights: &Weights, ws: &Workspace, kv: &KvCache) -> Result<(), Error> {
-        for (((ops, layer), layer_kv), qkv) in self.layers.iter_mut().zip(&weights.layers).zip(&kv.layers).zip(&self.qkv) {
-            let to = QkvBuffers { rotary: &kv.rotary, q: &ws.q, keys: &layer_kv.keys, values: &layer_kv.values };
+    pub(super) fn rebind_kv(
+        &mut self,
+        gpu: &Gpu,
+        weights: &Weights,
+        ws: &Workspace,
+        kv: &KvCache,
+    ) -> Result<(), Error> {
+        for (((ops, layer), layer_kv), qkv) in self
+            .layers
+            .iter_mut()
+            .zip(&weights.layers)
+            .zip(&kv.layers)
+            .zip(&self.qkv)
+        {
+            let to = QkvBuffers {
+                rotary: &kv.rotary,
+                q: &ws.q,
+                keys: &layer_kv.keys,
+                values: &layer_kv.values,
+            };
             ops.qkv = qkv.bind(gpu, &layer.qkv, &ws.x, to)?;
-            ops.attention = self.attention.bind(gpu, &ws.q, &layer_kv.keys, &layer_kv.values, &ws.attention)?;
+            ops.attention =
+                self.attention
+                    .bind(gpu, &ws.q, &layer_kv.keys, &layer_kv.values, &ws.attention)?;
         }
         Ok(())
     }
 
     /// Records one pass over the rows of `table`, which is selected already.
-    pub(super) fn encode(&self, gpu: &Gpu, pass: &mut looplm_gpu::wgpu::ComputePass<'_>, table: Table) -> Result<(), GpuError> {
+    pub(super) fn encode(
+        &self,
+        gpu: &Gpu,
+        pass: &mut looplm_gpu::wgpu::ComputePass<'_>,
+        table: Table,
+    ) -> Result<(), GpuError> {
         self.embed.encode(gpu, pass, table)?;
         for layer in &self.layers {
             layer.qkv.encode(gpu, pass, table)?;
@@ -193,7 +274,10 @@ impl Plan {
     /// Dispatches of one pass.
     pub(super) fn dispatches(&self, weights: &Weights) -> usize {
         let layer = |l: &crate::weights::LayerWeights| {
-            3 + l.qkv.parts.len() + l.output.parts.len() + l.gate_up.parts.len() + l.down.parts.len()
+            3 + l.qkv.parts.len()
+                + l.output.parts.len()
+                + l.gate_up.parts.len()
+                + l.down.parts.len()
         };
         weights.embedding.parts.len() + weights.layers.iter().map(layer).sum::<usize>()
     }

@@ -21,7 +21,13 @@ pub(super) struct Sequence {
 
 impl Sequence {
     pub(super) fn new(steps: Step, exit: ExitRule, planes: Vec<u32>) -> Self {
-        Self { ids: Vec::new(), steps, exit, filled: vec![0; planes.len()], planes }
+        Self {
+            ids: Vec::new(),
+            steps,
+            exit,
+            filled: vec![0; planes.len()],
+            planes,
+        }
     }
 }
 
@@ -42,7 +48,10 @@ pub(super) struct Held {
 
 impl Slots {
     pub(super) fn new(count: usize) -> Self {
-        Self { free: (0..count as u32).rev().collect(), held: HashMap::new() }
+        Self {
+            free: (0..count as u32).rev().collect(),
+            held: HashMap::new(),
+        }
     }
 
     pub(super) fn get(&self, sequence: SequenceId, position: usize) -> Option<Held> {

@@ -10,7 +10,10 @@ use looplm_gpu::{
     stride, wgpu,
 };
 
-use super::{Engine, sequence::{Held, Slots}};
+use super::{
+    Engine,
+    sequence::{Held, Slots},
+};
 use crate::{
     error::Error,
     row::{Pass, Row, SequenceId},
@@ -63,7 +66,10 @@ const RECORD: u64 = size_of::<Record>() as u64;
 const STATS: u64 = STATS_WORDS as u64 * WORD;
 
 fn misfit(row: &Row, why: &str) -> Error {
-    Error::invalid("pass", format!("step {} of position {}: {why}", row.step, row.position))
+    Error::invalid(
+        "pass",
+        format!("step {} of position {}: {why}", row.step, row.position),
+    )
 }
 
 impl Engine {
@@ -74,7 +80,10 @@ impl Engine {
     /// what the device reports.
     pub async fn submit(&mut self, passes: &[Pass], ask: &Ask<'_>) -> Result<Outcome, Error> {
         self.slots.sweep();
-        let mut after = After { slots: self.slots.clone(), filled: HashMap::new() };
+        let mut after = After {
+            slots: self.slots.clone(),
+            filled: HashMap::new(),
+        };
         self.workspace.tables.clear();
         let mut work = Vec::with_capacity(passes.len());
         for pass in passes {
@@ -123,7 +132,11 @@ impl Engine {
             self.gpu.check()?;
             return Ok(Outcome::default());
         }
-        let bytes = self.workspace.readback.read(&self.gpu, layout.bytes).await?;
+        let bytes = self
+            .workspace
+            .readback
+            .read(&self.gpu, layout.bytes)
+            .await?;
         Ok(self.outcome(&bytes, &layout, ask, &reported))
     }
 
@@ -139,7 +152,11 @@ impl Engine {
     /// Turns rows into where their things lie, checking that each finds what it builds on.
     fn resolve(&self, pass: &Pass, after: &mut After) -> Result<Vec<GpuRow>, Error> {
         if pass.rows.is_empty() || pass.rows.len() > self.workspace.max_rows {
-            let message = format!("{} rows, but a pass has 1 to {}", pass.rows.len(), self.workspace.max_rows);
+            let message = format!(
+                "{} rows, but a pass has 1 to {}",
+                pass.rows.len(),
+                self.workspace.max_rows
+            );
             return Err(Error::invalid("pass", message));
         }
         // In the order of positions, a plane grows without gaps whatever the order of the rows.
@@ -160,22 +177,33 @@ impl Engine {
         if row.step > sequence.steps {
             return Err(misfit(row, "the sequence takes fewer steps"));
         }
-        let filled = after.filled.entry(row.sequence).or_insert_with(|| sequence.filled.clone());
+        let filled = after
+            .filled
+            .entry(row.sequence)
+            .or_insert_with(|| sequence.filled.clone());
         let next = &mut filled[row.step.index()];
         if *next != row.position {
-            return Err(misfit(row, &format!("the KV plane of this step continues at position {next}")));
+            return Err(misfit(
+                row,
+                &format!("the KV plane of this step continues at position {next}"),
+            ));
         }
         *next += 1;
         let held = after.slots.get(row.sequence, row.position);
         let slot = match held {
-            None if row.step.get() == 1 => {
-                after.slots.take().ok_or_else(|| misfit(row, "too many tokens are between their steps"))?
-            }
+            None if row.step.get() == 1 => after
+                .slots
+                .take()
+                .ok_or_else(|| misfit(row, "too many tokens are between their steps"))?,
             Some(held) if held.steps + 1 == row.step.get() => held.slot,
             Some(_) => return Err(misfit(row, "its state is at another step")),
             None => return Err(misfit(row, "its previous step was not computed")),
         };
-        let held = Held { slot, steps: row.step.get(), done: row.step == sequence.steps };
+        let held = Held {
+            slot,
+            steps: row.step.get(),
+            done: row.step == sequence.steps,
+        };
         after.slots.hold(row.sequence, row.position, held);
         let (exit_at, threshold) = sequence.exit.for_device(sequence.steps);
         Ok(GpuRow {
@@ -192,8 +220,16 @@ impl Engine {
 
     fn held(&self, places: &[Place], slots: &Slots) -> Result<Vec<Held>, Error> {
         let find = |place: &Place| slots.get(place.0, place.1);
-        let missing = |place: &Place| Error::invalid("ask", format!("position {} was not computed just now", place.1));
-        places.iter().map(|place| find(place).ok_or_else(|| missing(place))).collect()
+        let missing = |place: &Place| {
+            Error::invalid(
+                "ask",
+                format!("position {} was not computed just now", place.1),
+            )
+        };
+        places
+            .iter()
+            .map(|place| find(place).ok_or_else(|| missing(place)))
+            .collect()
     }
 
     /// A table of the rows to draw from, after writing how to draw.
@@ -202,22 +238,40 @@ impl Engine {
             return Ok(None);
         }
         if ask.draw.len() > self.workspace.head_rows {
-            let message = format!("{} draws, but the head takes {} rows at once", ask.draw.len(), self.workspace.head_rows);
+            let message = format!(
+                "{} draws, but the head takes {} rows at once",
+                ask.draw.len(),
+                self.workspace.head_rows
+            );
             return Err(Error::invalid("ask", message));
         }
         let places: Vec<Place> = ask.draw.iter().map(|(place, _)| *place).collect();
         let held = self.held(&places, &after.slots)?;
         let rows: Vec<GpuRow> = held.iter().map(|held| state_row(held)).collect();
-        let requests: Vec<SampleRequest> =
-            ask.draw.iter().map(|((id, position), sampling)| sampling.request(position + 1, id.0)).collect();
-        self.workspace.requests.write(&self.gpu, 0, bytemuck::cast_slice(&requests));
+        let requests: Vec<SampleRequest> = ask
+            .draw
+            .iter()
+            .map(|((id, position), sampling)| sampling.request(position + 1, id.0))
+            .collect();
+        self.workspace
+            .requests
+            .write(&self.gpu, 0, bytemuck::cast_slice(&requests));
         Ok(Some(self.workspace.tables.push(&rows)?))
     }
 
     /// Records the copies of what was asked. A single token's words alone, or whole buffers for many.
-    fn copy_results(&self, encoder: &mut wgpu::CommandEncoder, ask: &Ask<'_>, reported: &[Held]) -> Layout {
+    fn copy_results(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        ask: &Ask<'_>,
+        reported: &[Held],
+    ) -> Layout {
         let ws = &self.workspace;
-        let mut layout = Layout { single: reported.len() == 1, lens: !ask.lens.is_empty(), ..Layout::default() };
+        let mut layout = Layout {
+            single: reported.len() == 1,
+            lens: !ask.lens.is_empty(),
+            ..Layout::default()
+        };
         let tokens = ask.draw.len() as u64 * WORD;
         if tokens > 0 {
             ws.readback.copy(encoder, &ws.tokens, 0, 0, tokens);
@@ -228,18 +282,27 @@ impl Engine {
         let slots = ws.max_rows as u64;
         if let [held] = reported {
             let slot = u64::from(held.slot);
-            ws.readback.copy(encoder, &ws.records, slot * RECORD, layout.records, RECORD);
+            ws.readback
+                .copy(encoder, &ws.records, slot * RECORD, layout.records, RECORD);
             layout.stats = layout.records + RECORD;
             if layout.lens {
                 for t in 0..steps {
-                    ws.readback.copy(encoder, &ws.stats, (t * slots + slot) * STATS, layout.stats + t * STATS, STATS);
+                    ws.readback.copy(
+                        encoder,
+                        &ws.stats,
+                        (t * slots + slot) * STATS,
+                        layout.stats + t * STATS,
+                        STATS,
+                    );
                 }
             }
         } else if !reported.is_empty() {
-            ws.readback.copy(encoder, &ws.records, 0, layout.records, slots * RECORD);
+            ws.readback
+                .copy(encoder, &ws.records, 0, layout.records, slots * RECORD);
             layout.stats = layout.records + slots * RECORD;
             if layout.lens {
-                ws.readback.copy(encoder, &ws.stats, 0, layout.stats, steps * slots * STATS);
+                ws.readback
+                    .copy(encoder, &ws.stats, 0, layout.stats, steps * slots * STATS);
             }
         }
         let stats = match (layout.lens, layout.single) {
@@ -257,20 +320,35 @@ impl Engine {
         let tokens = words[..ask.draw.len()].to_vec();
         let slots = self.workspace.max_rows as u64;
         let report = |(place, held): (&Place, &Held)| {
-            let slot = if layout.single { 0 } else { u64::from(held.slot) };
+            let slot = if layout.single {
+                0
+            } else {
+                u64::from(held.slot)
+            };
             let pitch = if layout.single { 1 } else { slots };
             let record = &words[at(layout.records + slot * RECORD)..][..RECORD as usize / 4];
             let record: Record = bytemuck::pod_read_unaligned(bytemuck::cast_slice(record));
             let mut lenses = Vec::new();
             if layout.lens && ask.lens.contains(place) {
                 for t in 0..held.steps.min(MAX_STEPS) as u64 {
-                    let entry = &words[at(layout.stats + (t * pitch + slot) * STATS)..][..STATS_WORDS];
-                    lenses.push(trace::lens(bytemuck::cast_slice(entry), ask.top_k, self.config.vocab_size));
+                    let entry =
+                        &words[at(layout.stats + (t * pitch + slot) * STATS)..][..STATS_WORDS];
+                    lenses.push(trace::lens(
+                        bytemuck::cast_slice(entry),
+                        ask.top_k,
+                        self.config.vocab_size,
+                    ));
                 }
             }
-            Report { exit_step: record.exit_step as usize, steps: trace::steps(&record, lenses) }
+            Report {
+                exit_step: record.exit_step as usize,
+                steps: trace::steps(&record, lenses),
+            }
         };
-        Outcome { reports: ask.report.iter().zip(reported).map(report).collect(), tokens }
+        Outcome {
+            reports: ask.report.iter().zip(reported).map(report).collect(),
+            tokens,
+        }
     }
 
     /// The hidden states of tokens just computed, after the final norm: [tokens, hidden_size].
@@ -282,10 +360,17 @@ impl Engine {
         let row = stride(self.config.hidden_size);
         let bytes = (self.workspace.max_rows * row) as u64 * WORD;
         let mut encoder = self.gpu.encoder();
-        self.workspace.readback.copy(&mut encoder, &self.workspace.state, 0, 0, bytes);
+        self.workspace
+            .readback
+            .copy(&mut encoder, &self.workspace.state, 0, 0, bytes);
         self.gpu.submit(encoder);
-        let states: Vec<f32> = bytemuck::pod_collect_to_vec(&self.workspace.readback.read(&self.gpu, bytes).await?);
-        Ok(held.iter().flat_map(|h| &states[h.slot as usize * row..][..self.config.hidden_size]).copied().collect())
+        let states: Vec<f32> =
+            bytemuck::pod_collect_to_vec(&self.workspace.readback.read(&self.gpu, bytes).await?);
+        Ok(held
+            .iter()
+            .flat_map(|h| &states[h.slot as usize * row..][..self.config.hidden_size])
+            .copied()
+            .collect())
     }
 
     /// The logits of tokens just computed, from the state of their last step so far: [tokens, vocab_size].
@@ -311,7 +396,8 @@ impl Engine {
             let readback: &Readback = &self.workspace.readback;
             readback.copy(&mut encoder, &self.workspace.logits, 0, 0, bytes);
             self.gpu.submit(encoder);
-            let read: Vec<f32> = bytemuck::pod_collect_to_vec(&readback.read(&self.gpu, bytes).await?);
+            let read: Vec<f32> =
+                bytemuck::pod_collect_to_vec(&readback.read(&self.gpu, bytes).await?);
             for values in read.chunks_exact(row) {
                 logits.extend_from_slice(&values[..self.config.vocab_size]);
             }
@@ -322,7 +408,11 @@ impl Engine {
 
 /// A row that only says where its state is: for the head.
 fn state_row(held: &Held) -> GpuRow {
-    GpuRow { state: held.slot, step: held.steps as u32, ..bytemuck::Zeroable::zeroed() }
+    GpuRow {
+        state: held.slot,
+        step: held.steps as u32,
+        ..bytemuck::Zeroable::zeroed()
+    }
 }
 
 /// Where in the readback things lie, in bytes.

@@ -41,19 +41,26 @@ impl Workspace {
         let width = stride(c.hidden_size);
         let vocab_bytes = stride(c.vocab_size) * 4;
         let head_rows = (LOGITS_BYTES / vocab_bytes).clamp(1, max_rows);
-        let floats = |label: &'static str, count: usize| Buffer::storage(gpu, label, (count * 4) as u64);
+        let floats =
+            |label: &'static str, count: usize| Buffer::storage(gpu, label, (count * 4) as u64);
         let records = (max_rows * size_of::<Record>()) as u64;
         let stats = max_rows * MAX_STEPS * STATS_WORDS;
         // Every pass of a submission has its table, and one for each turn of the head at its rows.
         let tables = MAX_STEPS * (1 + max_rows.div_ceil(head_rows)) + max_rows.div_ceil(head_rows);
-        let largest = (head_rows * vocab_bytes).max(max_rows * width * 4).max(stats * 4 + records as usize + max_rows * 4);
+        let largest = (head_rows * vocab_bytes)
+            .max(max_rows * width * 4)
+            .max(stats * 4 + records as usize + max_rows * 4);
         Ok(Self {
             max_rows,
             head_rows,
             tables: RowTables::new(gpu, tables, max_rows).await?,
             h: floats("residual stream", max_rows * width).await?,
             x: floats("normed rows", max_rows * width).await?,
-            q: floats("queries", max_rows * c.num_attention_heads * head_stride(c.head_dim)).await?,
+            q: floats(
+                "queries",
+                max_rows * c.num_attention_heads * head_stride(c.head_dim),
+            )
+            .await?,
             attention: floats("attention", max_rows * stride(c.query_size())).await?,
             branch: floats("branch", max_rows * width).await?,
             inner: floats("SwiGLU", max_rows * stride(c.intermediate_size)).await?,
@@ -62,7 +69,12 @@ impl Workspace {
             records: Buffer::storage(gpu, "records", records).await?,
             logits: floats("logits", head_rows * stride(c.vocab_size)).await?,
             stats: floats("token statistics", stats).await?,
-            requests: Buffer::storage(gpu, "requests", (max_rows * size_of::<SampleRequest>()) as u64).await?,
+            requests: Buffer::storage(
+                gpu,
+                "requests",
+                (max_rows * size_of::<SampleRequest>()) as u64,
+            )
+            .await?,
             seen: floats("seen tokens", MAX_SEQUENCES * seen_words(c.vocab_size)).await?,
             tokens: floats("tokens", max_rows).await?,
             readback: Readback::new(gpu, largest as u64).await?,
@@ -72,15 +84,31 @@ impl Workspace {
 
     pub(super) fn bytes(&self) -> u64 {
         let buffers = [
-            &self.h, &self.x, &self.q, &self.attention, &self.branch, &self.inner, &self.state, &self.exit_state,
-            &self.records, &self.logits, &self.stats, &self.requests, &self.seen, &self.tokens,
+            &self.h,
+            &self.x,
+            &self.q,
+            &self.attention,
+            &self.branch,
+            &self.inner,
+            &self.state,
+            &self.exit_state,
+            &self.records,
+            &self.logits,
+            &self.stats,
+            &self.requests,
+            &self.seen,
+            &self.tokens,
         ];
         buffers.iter().map(|b| b.size()).sum::<u64>() + self.readback.size()
     }
 
     /// Empties a sequence's set of seen tokens.
     pub(super) fn forget_seen(&self, gpu: &Gpu, sequence: usize) {
-        self.seen.write(gpu, (sequence * self.seen_words * 4) as u64, &vec![0; self.seen_words * 4]);
+        self.seen.write(
+            gpu,
+            (sequence * self.seen_words * 4) as u64,
+            &vec![0; self.seen_words * 4],
+        );
     }
 
     /// Writes a sequence's set of seen tokens, for the repetition penalty.
@@ -89,6 +117,10 @@ impl Workspace {
         for id in ids {
             words[*id as usize / 32] |= 1 << (id % 32);
         }
-        self.seen.write(gpu, (sequence * self.seen_words * 4) as u64, bytemuck::cast_slice(&words));
+        self.seen.write(
+            gpu,
+            (sequence * self.seen_words * 4) as u64,
+            bytemuck::cast_slice(&words),
+        );
     }
 }

@@ -187,3 +187,38 @@ pub(crate) fn metaspace() -> Value {
         "model": {"type": "WordLevel", "vocab": {"<s>": 0, "▁one": 1, "▁two": 2, "▁three": 3, "<unk>": 4}, "unk_token": "<unk>"},
     })
 }
+
+/// WordPiece with BERT's parts and a template around every text: 0 `[UNK]`, 1 `[CLS]`, 2 `[SEP]`, then `he`, `##llo`, `one`, `##s`.
+pub(crate) fn word_piece() -> Value {
+    let special = |id: &str, n: u32| json!({id: {"id": id, "ids": [n], "tokens": [id]}});
+    let mut special_tokens = special("[CLS]", 1);
+    special_tokens["[SEP]"] = special("[SEP]", 2)["[SEP]"].clone();
+    let piece = |kind: &str, id: &str| json!({kind: {"id": id, "type_id": 0}});
+    json!({
+        "version": "1.0", "truncation": null, "padding": {"strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "[UNK]"},
+        "added_tokens": [added(0, "[UNK]"), added(1, "[CLS]"), added(2, "[SEP]")],
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "BertPreTokenizer"}, {"type": "Digits", "individual_digits": true},
+                          {"type": "Split", "pattern": {"Regex": "x+"}, "behavior": "Isolated", "invert": false}]},
+        "post_processor": {"type": "TemplateProcessing", "single": [piece("SpecialToken", "[CLS]"), piece("Sequence", "A"), piece("SpecialToken", "[SEP]")],
+                           "pair": [piece("Sequence", "A"), piece("Sequence", "B")], "special_tokens": special_tokens},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+                  "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "he": 3, "##llo": 4, "one": 5, "##s": 6}},
+    })
+}
+
+/// Unigram as SentencePiece's: 0 `<unk>`, 1 `▁`, then letters and words with their log probabilities.
+pub(crate) fn unigram() -> Value {
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [added(0, "<unk>")],
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Strip", "strip_left": true, "strip_right": true},
+                       {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]},
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false},
+        "post_processor": {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}]},
+        "decoder": {"type": "Sequence", "decoders": [{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false},
+                    {"type": "Strip", "content": " ", "start": 0, "stop": 1}]},
+        "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": false, "vocab": [["<unk>", 0.0], ["▁", -2.0], ["h", -3.0], ["e", -3.0], ["l", -3.0],
+                  ["o", -3.0], ["▁hello", -1.5], ["▁one", -1.0]]},
+    })
+}

@@ -1,0 +1,6 @@
+//! The engine on whatever adapter there is, against the oracle's fixtures and against itself.
+
+mod fixtures;
+mod generation;
+mod parity;
+mod rows;
