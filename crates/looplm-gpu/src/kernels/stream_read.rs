@@ -16,8 +16,10 @@ pub const SOURCE: Source = Source {
     entries: &["main"],
 };
 
-/// Invocations of a dispatch.
-const INVOCATIONS: usize = 64 * 1024;
+/// Invocations of a workgroup.
+const LANES: usize = 64;
+/// Workgroups of a dispatch: enough to keep many reads in flight on any device.
+const WORKGROUPS: usize = 4096;
 
 /// Reads a whole buffer once.
 #[derive(Debug)]
@@ -34,12 +36,11 @@ impl StreamRead {
     /// [`GpuError::OutOfMemory`].
     pub async fn new(gpu: &Gpu, data: &Buffer) -> Result<Self, GpuError> {
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [
-            ("COUNT", (data.size() / 16) as f64),
-            ("INVOCATIONS", INVOCATIONS as f64),
-        ];
+        let count = data.size() as usize / 16;
+        let span = count.div_ceil(WORKGROUPS).next_multiple_of(LANES);
+        let constants = [("COUNT", count as f64), ("SPAN", span as f64)];
         let pipeline = kernel.pipeline(gpu, "main", &constants);
-        let sums = Buffer::storage(gpu, "stream_read", (INVOCATIONS * 4) as u64).await?;
+        let sums = Buffer::storage(gpu, "stream_read", (WORKGROUPS * LANES * 4) as u64).await?;
         let bind_group = kernel.bind(gpu, &[data, &sums]);
         Ok(Self {
             pipeline,
@@ -63,7 +64,7 @@ impl StreamRead {
             pass,
             &self.pipeline,
             &self.bind_group,
-            [INVOCATIONS / 64, 1],
+            [WORKGROUPS, 1],
         )?;
         Ok(1)
     }

@@ -10,7 +10,7 @@ fn every_word_is_read() {
     let gpu = support::gpu();
     let mut rng = support::rng(31);
     // Less than one element an invocation, an odd number, and several rounds of all of them.
-    for words in [4, 1028, 3 * 4 * 64 * 1024 + 4 * 1031] {
+    for words in [4, 1028, 3 * 4 * 64 * 4096 + 4 * 1031] {
         let data: Vec<u32> = (0..words).map(|_| rng.random()).collect();
         let buffer = upload(gpu, &data);
         let kernel = wait(StreamRead::new(gpu, &buffer)).expect("a small buffer");

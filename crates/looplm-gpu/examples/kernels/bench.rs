@@ -1,0 +1,195 @@
+//! The device with random data on it, and the clock.
+
+use std::time::Instant;
+
+use looplm_gpu::{
+    Arrangement, Buffer, DeviceOptions, Format, Gpu, GpuError, GpuRow, Matrix, MatrixShape,
+    RowTables, rows::Table,
+};
+
+/// Numbers of rows a kernel is measured with.
+pub(crate) const ROW_COUNTS: [usize; 3] = [1, 4, 32];
+pub(crate) const BATCHES: usize = 11;
+/// Batches are filled up to about this time, so that submitting and waiting count little.
+const BATCH_SECONDS: f64 = 0.05;
+
+/// Seconds of one dispatch.
+#[derive(Clone, Copy)]
+pub(crate) struct Timing {
+    pub(crate) median: f64,
+    pub(crate) lower_quartile: f64,
+    pub(crate) upper_quartile: f64,
+}
+
+/// What was measured.
+pub(crate) struct Measurement {
+    pub(crate) kernel: &'static str,
+    pub(crate) detail: String,
+    pub(crate) rows: usize,
+    /// Bytes a dispatch has to read and write at least.
+    pub(crate) bytes: u64,
+    pub(crate) timing: Timing,
+}
+
+impl Measurement {
+    pub(crate) fn gigabytes_per_second(&self) -> f64 {
+        self.bytes as f64 / self.timing.median / 1e9
+    }
+}
+
+/// The device, a row table for each of [`ROW_COUNTS`], and what was measured so far.
+pub(crate) struct Bench {
+    pub(crate) gpu: Gpu,
+    pub(crate) measurements: Vec<Measurement>,
+    tables: RowTables,
+    by_count: Vec<Table>,
+    random: u32,
+}
+
+impl Bench {
+    /// Opens the device. Rows are one token each of sequences with `keys` keys, in their first step.
+    pub(crate) fn new(vocabulary: usize, keys: usize) -> Result<Self, GpuError> {
+        let gpu = pollster::block_on(Gpu::open(&DeviceOptions::default()))?;
+        let largest = ROW_COUNTS[ROW_COUNTS.len() - 1];
+        let mut tables = pollster::block_on(RowTables::new(&gpu, ROW_COUNTS.len(), largest))?;
+        let mut by_count = Vec::new();
+        for count in ROW_COUNTS {
+            let row = |i: usize| GpuRow {
+                token: (i * 977 % vocabulary) as u32,
+                position: keys as u32 - 1,
+                key_base: (i * keys) as u32,
+                state: i as u32,
+                step: 1,
+                last_step: 4,
+                exit_at: 4,
+                threshold: 1.0,
+            };
+            by_count.push(tables.push(&(0..count).map(row).collect::<Vec<_>>())?);
+        }
+        tables.upload(&gpu);
+        Ok(Self {
+            gpu,
+            measurements: Vec::new(),
+            tables,
+            by_count,
+            random: 1,
+        })
+    }
+
+    /// Numbers between 1/16 and 1/8 of either sign, so that nothing overflows and nothing is denormal.
+    fn numbers(&mut self, format: Format, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(count * format.bytes());
+        for _ in 0..count {
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 17;
+            self.random ^= self.random << 5;
+            match format {
+                Format::F32 => {
+                    bytes.extend((self.random & 0x807f_ffff | 0x3d80_0000).to_le_bytes())
+                }
+                Format::F16 => bytes.extend((self.random as u16 & 0x83ff | 0x2c00).to_le_bytes()),
+                Format::BF16 => bytes.extend((self.random as u16 & 0x807f | 0x3d80).to_le_bytes()),
+            }
+        }
+        bytes
+    }
+
+    /// A buffer of `count` random floats.
+    pub(crate) fn floats(&mut self, count: usize) -> Result<Buffer, GpuError> {
+        let bytes = self.numbers(Format::F32, count);
+        self.buffer(&bytes)
+    }
+
+    /// A buffer holding `data`.
+    pub(crate) fn buffer<T: bytemuck::NoUninit>(&self, data: &[T]) -> Result<Buffer, GpuError> {
+        pollster::block_on(Buffer::storage_with(&self.gpu, "bench", data))
+    }
+
+    /// A matrix of random elements.
+    pub(crate) fn matrix(
+        &mut self,
+        outputs: usize,
+        inputs: usize,
+        format: Format,
+        arrangement: Arrangement,
+    ) -> Result<Matrix, GpuError> {
+        let shape = MatrixShape {
+            outputs,
+            inputs,
+            format,
+            arrangement,
+        };
+        let matrix = pollster::block_on(Matrix::zeros(&self.gpu, "bench", shape))?;
+        for stack in 0..if arrangement == Arrangement::Paired {
+            2
+        } else {
+            1
+        } {
+            let bytes = self.numbers(format, outputs * inputs);
+            matrix.write_rows(&self.gpu, stack, 0, format, &bytes);
+        }
+        self.gpu.flush()?;
+        Ok(matrix)
+    }
+
+    /// Seconds of a submission of `repeats` times what `record` records.
+    fn batch(&self, table: Table, repeats: usize, record: &Record<'_>) -> Result<f64, GpuError> {
+        let mut encoder = self.gpu.encoder();
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            self.tables.select(&mut pass, table);
+            for _ in 0..repeats {
+                record(&self.gpu, &mut pass, table)?;
+            }
+        }
+        let start = Instant::now();
+        self.gpu.submit(encoder);
+        self.gpu.wait()?;
+        let seconds = start.elapsed().as_secs_f64();
+        self.gpu.check()?;
+        Ok(seconds)
+    }
+
+    /// Measures what `record` records for each number of rows. `bytes` is what a dispatch has to move for so many.
+    pub(crate) fn measure(
+        &mut self,
+        kernel: &'static str,
+        detail: &str,
+        counts: &[usize],
+        bytes: impl Fn(usize) -> usize,
+        record: &Record<'_>,
+    ) -> Result<(), GpuError> {
+        for table in self
+            .by_count
+            .clone()
+            .into_iter()
+            .filter(|table| counts.contains(&table.rows))
+        {
+            self.batch(table, 1, record)?;
+            let once = self.batch(table, 1, record)?;
+            let repeats = (BATCH_SECONDS / once).ceil().clamp(1.0, 500.0) as usize;
+            let mut seconds = Vec::with_capacity(BATCHES);
+            for _ in 0..BATCHES {
+                seconds.push(self.batch(table, repeats, record)? / repeats as f64);
+            }
+            seconds.sort_by(f64::total_cmp);
+            let timing = Timing {
+                median: seconds[BATCHES / 2],
+                lower_quartile: seconds[BATCHES / 4],
+                upper_quartile: seconds[BATCHES - 1 - BATCHES / 4],
+            };
+            self.measurements.push(Measurement {
+                kernel,
+                detail: detail.to_string(),
+                rows: table.rows,
+                bytes: bytes(table.rows) as u64,
+                timing,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Records a dispatch.
+pub(crate) type Record<'a> =
+    dyn Fn(&Gpu, &mut wgpu::ComputePass<'_>, Table) -> Result<usize, GpuError> + 'a;

@@ -1,0 +1,330 @@
+//! Measures every kernel at the shapes of a reduced Ouro, next to a plain reading of memory in the same run.
+//!
+//! `cargo run --release -p looplm-gpu --example kernels -- [--json] [kernel ...]`
+//!
+//! A number is the wall time from submitting a batch of equal dispatches to its end, divided by their number; recording
+//! the commands is not counted. Each is the median of the batches, with the quartiles as its spread.
+
+mod bench;
+mod report;
+
+use looplm_gpu::{
+    Arrangement, Buffer, Format, GpuError, MAX_STEPS, cpu, head_stride,
+    kernel::Op,
+    kernels::{
+        AddNorm, Attention, AttentionShape, Embed, EmbedBuffers, Finish, FinishBuffers, Linear,
+        Qkv, QkvBuffers, Record, STATS_WORDS, Sample, SampleRequest, StreamRead, Swiglu,
+        TokenStats, seen_words,
+    },
+};
+use pollster::block_on;
+use serde_json::json;
+
+use crate::bench::{Bench, ROW_COUNTS};
+
+const HIDDEN: usize = 1024;
+const INTERMEDIATE: usize = 2816;
+const SHAPE: AttentionShape = AttentionShape {
+    heads: 16,
+    kv_heads: 16,
+    head_dim: 64,
+};
+const VOCABULARY: usize = 16_384;
+const KEYS: usize = 512;
+const EPSILON: f32 = 1e-6;
+const FORMATS: [Format; 2] = [Format::F32, Format::F16];
+const STREAM_BYTES: usize = 64 << 20;
+const MAX_ROWS: usize = ROW_COUNTS[ROW_COUNTS.len() - 1];
+
+type Outcome = Result<(), GpuError>;
+
+fn stream_read(bench: &mut Bench) -> Outcome {
+    let data = bench.floats(STREAM_BYTES / 4)?;
+    let kernel = block_on(StreamRead::new(&bench.gpu, &data))?;
+    let detail = format!("{} MiB", STREAM_BYTES >> 20);
+    bench.measure(
+        "stream_read",
+        &detail,
+        &[1],
+        |_| STREAM_BYTES,
+        &|_, pass, _| kernel.encode(pass),
+    )
+}
+
+fn embed(bench: &mut Bench) -> Outcome {
+    for format in FORMATS {
+        let matrix = bench.matrix(VOCABULARY, HIDDEN, format, Arrangement::Plain)?;
+        let kernel = block_on(Embed::new(&bench.gpu, &matrix, EPSILON))?;
+        let (gain, state) = (bench.floats(HIDDEN)?, bench.floats(MAX_ROWS * HIDDEN)?);
+        let (h, x) = (
+            bench.floats(MAX_ROWS * HIDDEN)?,
+            bench.floats(MAX_ROWS * HIDDEN)?,
+        );
+        let to = EmbedBuffers {
+            gain: &gain,
+            state: &state,
+            h: &h,
+            x: &x,
+        };
+        let op = kernel.bind(&bench.gpu, &matrix, to);
+        let bytes = |rows| rows * HIDDEN * (format.bytes() + 3 * 4);
+        bench.measure(
+            "embed",
+            &format!("{format:?}"),
+            &ROW_COUNTS,
+            bytes,
+            &|gpu, pass, table| op.encode(gpu, pass, table),
+        )?;
+    }
+    Ok(())
+}
+
+/// Keys and values of as many sequences as there are rows.
+fn planes(bench: &mut Bench) -> Result<(Buffer, Buffer), GpuError> {
+    let elements = MAX_ROWS * KEYS * SHAPE.entry();
+    Ok((bench.floats(elements)?, bench.floats(elements)?))
+}
+
+fn qkv(bench: &mut Bench) -> Outcome {
+    let table = cpu::rotary_table(SHAPE.head_dim, 10_000.0, KEYS);
+    let rotary = bench.buffer(table.as_flattened())?;
+    let (keys, values) = planes(bench)?;
+    for format in FORMATS {
+        let outputs = (SHAPE.heads + 2 * SHAPE.kv_heads) * SHAPE.head_dim;
+        let matrix = bench.matrix(outputs, HIDDEN, format, Arrangement::Heads(SHAPE.head_dim))?;
+        let (x, q) = (
+            bench.floats(MAX_ROWS * HIDDEN)?,
+            bench.floats(MAX_ROWS * HIDDEN)?,
+        );
+        let to = QkvBuffers {
+            rotary: &rotary,
+            q: &q,
+            keys: &keys,
+            values: &values,
+        };
+        let op = Qkv::new(&bench.gpu, SHAPE, &matrix)?.bind(&bench.gpu, &matrix, &x, to)?;
+        bench.measure(
+            "qkv",
+            &format!("{format:?}"),
+            &ROW_COUNTS,
+            |_| matrix.bytes() as usize,
+            &|gpu, pass, table| op.encode(gpu, pass, table),
+        )?;
+    }
+    Ok(())
+}
+
+fn attention(bench: &mut Bench) -> Outcome {
+    let q = bench.floats(MAX_ROWS * SHAPE.heads * head_stride(SHAPE.head_dim))?;
+    let out = bench.floats(MAX_ROWS * HIDDEN)?;
+    let (keys, values) = planes(bench)?;
+    let op = Attention::new(&bench.gpu, SHAPE)?.bind(&bench.gpu, &q, &keys, &values, &out)?;
+    let bytes = |rows| 2 * rows * KEYS * SHAPE.entry() * 4;
+    bench.measure(
+        "attention",
+        &format!("{KEYS} keys"),
+        &ROW_COUNTS,
+        bytes,
+        &|gpu, pass, table| op.encode(gpu, pass, table),
+    )
+}
+
+fn linear(bench: &mut Bench) -> Outcome {
+    let shapes = [
+        ("output", HIDDEN, HIDDEN),
+        ("down", HIDDEN, INTERMEDIATE),
+        ("head", VOCABULARY, HIDDEN),
+    ];
+    for (name, outputs, inputs) in shapes {
+        for format in FORMATS {
+            let matrix = bench.matrix(outputs, inputs, format, Arrangement::Plain)?;
+            let (x, y) = (
+                bench.floats(MAX_ROWS * inputs)?,
+                bench.floats(MAX_ROWS * outputs)?,
+            );
+            let op = Linear::new(&bench.gpu, &matrix, false).bind(&bench.gpu, &matrix, &x, &y)?;
+            let detail = format!("{name} {format:?}");
+            bench.measure(
+                "linear",
+                &detail,
+                &ROW_COUNTS,
+                |_| matrix.bytes() as usize,
+                &|gpu, pass, table| op.encode(gpu, pass, table),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn add_norm(bench: &mut Bench) -> Outcome {
+    let (a, gains) = (bench.floats(MAX_ROWS * HIDDEN)?, bench.floats(2 * HIDDEN)?);
+    let (h, x) = (
+        bench.floats(MAX_ROWS * HIDDEN)?,
+        bench.floats(MAX_ROWS * HIDDEN)?,
+    );
+    let op = AddNorm::new(&bench.gpu, HIDDEN, EPSILON).bind(&bench.gpu, &a, &gains, &h, &x)?;
+    bench.measure(
+        "add_norm",
+        "",
+        &ROW_COUNTS,
+        |rows| rows * HIDDEN * 4 * 4,
+        &|gpu, pass, table| op.encode(gpu, pass, table),
+    )
+}
+
+fn swiglu(bench: &mut Bench) -> Outcome {
+    for format in FORMATS {
+        let matrix = bench.matrix(INTERMEDIATE, HIDDEN, format, Arrangement::Paired)?;
+        let (x, m) = (
+            bench.floats(MAX_ROWS * HIDDEN)?,
+            bench.floats(MAX_ROWS * INTERMEDIATE)?,
+        );
+        let op = Swiglu::new(&bench.gpu, &matrix).bind(&bench.gpu, &matrix, &x, &m)?;
+        bench.measure(
+            "swiglu",
+            &format!("{format:?}"),
+            &ROW_COUNTS,
+            |_| matrix.bytes() as usize,
+            &|gpu, pass, table| op.encode(gpu, pass, table),
+        )?;
+    }
+    Ok(())
+}
+
+fn finish(bench: &mut Bench) -> Outcome {
+    let (a, h) = (
+        bench.floats(MAX_ROWS * HIDDEN)?,
+        bench.floats(MAX_ROWS * HIDDEN)?,
+    );
+    let (state, exit_state) = (
+        bench.floats(MAX_ROWS * HIDDEN)?,
+        bench.floats(MAX_ROWS * HIDDEN)?,
+    );
+    let gains = bench.floats(3 * HIDDEN + 1)?;
+    let records = bench.buffer(&[0u32; MAX_ROWS * size_of::<Record>() / 4])?;
+    let to = FinishBuffers {
+        a: &a,
+        h: &h,
+        gains: &gains,
+        state: &state,
+        exit_state: &exit_state,
+        records: &records,
+    };
+    let op = Finish::new(&bench.gpu, HIDDEN, EPSILON).bind(&bench.gpu, to)?;
+    bench.measure(
+        "finish",
+        "",
+        &ROW_COUNTS,
+        |rows| rows * HIDDEN * 4 * 4,
+        &|gpu, pass, table| op.encode(gpu, pass, table),
+    )
+}
+
+fn sample(bench: &mut Bench) -> Outcome {
+    let logits = bench.floats(MAX_ROWS * VOCABULARY)?;
+    let seen = bench.buffer(&vec![0u32; MAX_ROWS * seen_words(VOCABULARY)])?;
+    let tokens = bench.buffer(&[0u32; MAX_ROWS])?;
+    let greedy = SampleRequest {
+        temperature: 0.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+        seed_low: 1,
+        seed_high: 0,
+        position: 0,
+        sequence: 0,
+        pad: [0; 3],
+    };
+    let filtered = SampleRequest {
+        temperature: 1.0,
+        top_k: 40,
+        top_p: 0.7,
+        ..greedy
+    };
+    let kernel = Sample::new(&bench.gpu, VOCABULARY);
+    for (name, request) in [("greedy", greedy), ("top-k, top-p", filtered)] {
+        let requests: Vec<_> = (0..MAX_ROWS as u32)
+            .map(|sequence| SampleRequest {
+                sequence,
+                ..request
+            })
+            .collect();
+        let requests = bench.buffer(&requests)?;
+        let op = kernel.bind(&bench.gpu, &logits, &requests, &seen, &tokens);
+        let bytes = |rows| rows * VOCABULARY * 4;
+        bench.measure("sample", name, &ROW_COUNTS, bytes, &|_, pass, table| {
+            op.encode(pass, table.rows)
+        })?;
+    }
+    Ok(())
+}
+
+fn token_stats(bench: &mut Bench) -> Outcome {
+    let logits = bench.floats(MAX_ROWS * VOCABULARY)?;
+    let stats = bench.buffer(&vec![0u32; MAX_ROWS * MAX_STEPS * STATS_WORDS])?;
+    let kernel = block_on(TokenStats::new(&bench.gpu, VOCABULARY, MAX_ROWS))?;
+    kernel.set_top_k(&bench.gpu, 5);
+    let op = kernel.bind(&bench.gpu, &logits, &stats);
+    bench.measure(
+        "token_stats",
+        "top 5",
+        &ROW_COUNTS,
+        |rows| rows * VOCABULARY * 4,
+        &|gpu, pass, table| op.encode(gpu, pass, table),
+    )
+}
+
+/// The kernels in the order of a step.
+const KERNELS: [(&str, fn(&mut Bench) -> Outcome); 9] = [
+    ("embed", embed),
+    ("qkv", qkv),
+    ("attention", attention),
+    ("linear", linear),
+    ("add_norm", add_norm),
+    ("swiglu", swiglu),
+    ("finish", finish),
+    ("sample", sample),
+    ("token_stats", token_stats),
+];
+
+fn run(only: &[String]) -> Result<Bench, GpuError> {
+    let mut bench = Bench::new(VOCABULARY, KEYS)?;
+    stream_read(&mut bench)?;
+    for (name, measure) in KERNELS {
+        if only.is_empty() || only.iter().any(|wanted| wanted == name) {
+            measure(&mut bench)?;
+        }
+    }
+    Ok(bench)
+}
+
+fn main() -> Outcome {
+    let (flags, only): (Vec<String>, Vec<String>) = std::env::args()
+        .skip(1)
+        .partition(|argument| argument.starts_with("--"));
+    let unknown_flag = flags.iter().find(|flag| *flag != "--json");
+    let unknown_kernel = only
+        .iter()
+        .find(|name| KERNELS.iter().all(|(kernel, _)| kernel != name));
+    if let Some(unknown) = unknown_flag.or(unknown_kernel) {
+        let names = KERNELS.map(|(name, _)| name).join(", ");
+        eprintln!("{unknown} is not known; arguments are --json and any of {names}");
+        std::process::exit(2);
+    }
+    let bench = run(&only)?;
+    let shape = json!({
+        "hidden": HIDDEN,
+        "intermediate": INTERMEDIATE,
+        "heads": SHAPE.heads,
+        "headDim": SHAPE.head_dim,
+        "vocabulary": VOCABULARY,
+        "keys": KEYS,
+    });
+    if flags.is_empty() {
+        report::print_table(&bench, &shape);
+    } else {
+        report::print_json(&bench, &shape);
+    }
+    Ok(())
+}
