@@ -116,7 +116,11 @@ fn token_text(tokenizer: Option<&Tokenizer>, id: u32) -> String {
     tokenizer.map_or_else(|| id.to_string(), |t| t.token_text(id))
 }
 
-pub(crate) fn steps(steps: &[StepTrace], tokenizer: Option<&Tokenizer>, trace: bool) -> Vec<StepOut> {
+pub(crate) fn steps(
+    steps: &[StepTrace],
+    tokenizer: Option<&Tokenizer>,
+    trace: bool,
+) -> Vec<StepOut> {
     let candidate = |(id, probability): &(u32, f32)| CandidateOut {
         id: *id,
         text: token_text(tokenizer, *id),
@@ -127,7 +131,10 @@ pub(crate) fn steps(steps: &[StepTrace], tokenizer: Option<&Tokenizer>, trace: b
         probability: s.probability,
         entropy: s.lens.as_ref().map(|lens| lens.entropy),
         change: trace.then_some(s.change),
-        top: s.lens.as_ref().map(|lens| lens.top.iter().map(candidate).collect()),
+        top: s
+            .lens
+            .as_ref()
+            .map(|lens| lens.top.iter().map(candidate).collect()),
     };
     steps.iter().map(step).collect()
 }
@@ -161,8 +168,16 @@ pub(crate) struct PositionOut {
     pub(crate) steps: Vec<StepOut>,
 }
 
-pub(crate) fn position(id: u32, traces: &[StepTrace], tokenizer: Option<&Tokenizer>) -> PositionOut {
-    PositionOut { id, text: token_text(tokenizer, id), steps: steps(traces, tokenizer, true) }
+pub(crate) fn position(
+    id: u32,
+    traces: &[StepTrace],
+    tokenizer: Option<&Tokenizer>,
+) -> PositionOut {
+    PositionOut {
+        id,
+        text: token_text(tokenizer, id),
+        steps: steps(traces, tokenizer, true),
+    }
 }
 
 pub(crate) fn finish(finish: &Finish) -> Value {

@@ -25,7 +25,13 @@ pub struct Generation {
 impl Generation {
     pub(crate) fn new(model: LoopLm, inner: Inner, trace: bool) -> Self {
         let finish = RefCell::new(inner.finish());
-        Self { model, inner: RefCell::new(Some(inner)), finish, closed: std::cell::Cell::new(false), trace }
+        Self {
+            model,
+            inner: RefCell::new(Some(inner)),
+            finish,
+            closed: std::cell::Cell::new(false),
+            trace,
+        }
     }
 }
 
@@ -41,7 +47,10 @@ impl Generation {
         }
         let taken = self.inner.borrow_mut().take();
         let Some(mut inner) = taken else {
-            return Err(error::to_js(&Error::invalid("next", "the previous call has not returned yet")));
+            return Err(error::to_js(&Error::invalid(
+                "next",
+                "the previous call has not returned yet",
+            )));
         };
         let aborted = || self.closed.get() || signal.as_ref().is_some_and(AbortSignal::aborted);
         let result = inner.next(&aborted).await;
@@ -53,7 +62,9 @@ impl Generation {
         match result {
             Ok(Some(token)) => {
                 let token = convert::token(&token, self.model.tokenizer().ok(), self.trace);
-                token.serialize(&Serializer::json_compatible()).map_err(|e| error::options(&e))
+                token
+                    .serialize(&Serializer::json_compatible())
+                    .map_err(|e| error::options(&e))
             }
             Ok(None) => Ok(JsValue::UNDEFINED),
             Err(_) if self.closed.get() => Ok(JsValue::UNDEFINED),
@@ -66,7 +77,9 @@ impl Generation {
     /// # Errors
     /// None in practice.
     pub fn finish(&self) -> Result<JsValue, JsValue> {
-        convert::finish(&self.finish.borrow()).serialize(&Serializer::json_compatible()).map_err(|e| error::options(&e))
+        convert::finish(&self.finish.borrow())
+            .serialize(&Serializer::json_compatible())
+            .map_err(|e| error::options(&e))
     }
 
     /// Ends it and frees its place in the KV cache; at once, or when the running `next` returns.

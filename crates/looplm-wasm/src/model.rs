@@ -31,7 +31,9 @@ pub struct Model {
 }
 
 fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
-    value.serialize(&Serializer::json_compatible()).map_err(|e| error::options(&e))
+    value
+        .serialize(&Serializer::json_compatible())
+        .map_err(|e| error::options(&e))
 }
 
 fn from_js<T: DeserializeOwned + Default>(value: JsValue) -> Result<T, JsValue> {
@@ -59,8 +61,13 @@ impl Model {
     ) -> Result<Model, JsValue> {
         let config: LoadConfig = from_js(options)?;
         let options = LoadOptions {
-            engine: EngineOptions { context_length: config.context_length, max_rows: config.max_rows },
-            device: DeviceOptions { max_binding_size: config.max_binding_size.map(|bytes| bytes as u64) },
+            engine: EngineOptions {
+                context_length: config.context_length,
+                max_rows: config.max_rows,
+            },
+            device: DeviceOptions {
+                max_binding_size: config.max_binding_size.map(|bytes| bytes as u64),
+            },
         };
         let mut progress = |loading: looplm::model::Loading<'_>| {
             if let Ok(value) = to_js(&convert::loading(&loading)) {
@@ -68,7 +75,9 @@ impl Model {
                 let _ = on_progress.call1(&JsValue::UNDEFINED, &value);
             }
         };
-        let inner = LoopLm::load(&FilesOf(source), &options, &mut progress).await.map_err(failed)?;
+        let inner = LoopLm::load(&FilesOf(source), &options, &mut progress)
+            .await
+            .map_err(failed)?;
         if signal.is_some_and(|signal| signal.aborted()) {
             inner.dispose().await;
             return Err(failed(Error::Aborted));
@@ -89,7 +98,11 @@ impl Model {
     /// # Errors
     /// An `Error` with a `code`.
     pub fn tokenize(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, JsValue> {
-        self.inner.tokenizer().map_err(failed)?.encode(text, add_special_tokens).map_err(failed)
+        self.inner
+            .tokenizer()
+            .map_err(failed)?
+            .encode(text, add_special_tokens)
+            .map_err(failed)
     }
 
     /// Ids to text.
@@ -97,13 +110,19 @@ impl Model {
     /// # Errors
     /// An `Error` with a `code`.
     pub fn detokenize(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, JsValue> {
-        self.inner.tokenizer().map_err(failed)?.decode(ids, skip_special_tokens).map_err(failed)
+        self.inner
+            .tokenizer()
+            .map_err(failed)?
+            .decode(ids, skip_special_tokens)
+            .map_err(failed)
     }
 
     /// One token as a person would read it.
     #[wasm_bindgen(js_name = tokenText)]
     pub fn token_text(&self, id: u32) -> String {
-        self.inner.tokenizer().map_or_else(|_| id.to_string(), |t| t.token_text(id))
+        self.inner
+            .tokenizer()
+            .map_or_else(|_| id.to_string(), |t| t.token_text(id))
     }
 
     /// A conversation as the text the model is to continue.
@@ -137,7 +156,12 @@ impl Model {
     ///
     /// # Errors
     /// An `Error` with a `code`.
-    pub async fn forward(&self, ids: Vec<u32>, options: JsValue, signal: Option<AbortSignal>) -> Result<JsValue, JsValue> {
+    pub async fn forward(
+        &self,
+        ids: Vec<u32>,
+        options: JsValue,
+        signal: Option<AbortSignal>,
+    ) -> Result<JsValue, JsValue> {
         let config: ForwardConfig = from_js(options)?;
         let options = ForwardOptions {
             steps: config.steps,
@@ -147,13 +171,25 @@ impl Model {
             exit: config.gate.map(ExitRule::Gate).unwrap_or_default(),
         };
         let aborted = || signal.as_ref().is_some_and(AbortSignal::aborted);
-        let result = self.inner.forward(&ids, &options, &aborted).await.map_err(failed)?;
+        let result = self
+            .inner
+            .forward(&ids, &options, &aborted)
+            .await
+            .map_err(failed)?;
         let out = Object::new();
-        let set = |key: &str, value: JsValue| Reflect::set(&out, &JsValue::from_str(key), &value).map(|_| ());
+        let set = |key: &str, value: JsValue| {
+            Reflect::set(&out, &JsValue::from_str(key), &value).map(|_| ())
+        };
         set("ids", Uint32Array::from(ids.as_slice()).into())?;
         set("steps", JsValue::from_f64(result.steps as f64))?;
-        set("exitLambda", Float32Array::from(result.exit_lambda.as_slice()).into())?;
-        set("exitPdf", Float32Array::from(result.exit_pdf.as_slice()).into())?;
+        set(
+            "exitLambda",
+            Float32Array::from(result.exit_lambda.as_slice()).into(),
+        )?;
+        set(
+            "exitPdf",
+            Float32Array::from(result.exit_pdf.as_slice()).into(),
+        )?;
         set("exitSteps", to_js(&result.exit_steps)?)?;
         if let Some(logits) = &result.logits {
             set("logits", Float32Array::from(logits.as_slice()).into())?;
@@ -163,8 +199,11 @@ impl Model {
         }
         if options.trace_top_k.is_some() {
             let tokenizer = self.inner.tokenizer().ok();
-            let positions: Vec<_> =
-                ids.iter().zip(&result.positions).map(|(id, steps)| convert::position(*id, steps, tokenizer)).collect();
+            let positions: Vec<_> = ids
+                .iter()
+                .zip(&result.positions)
+                .map(|(id, steps)| convert::position(*id, steps, tokenizer))
+                .collect();
             set("positions", to_js(&positions)?)?;
         }
         Ok(out.into())

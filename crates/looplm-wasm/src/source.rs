@@ -32,14 +32,21 @@ extern "C" {
 
 /// What JavaScript said went wrong.
 fn failure(path: &str, error: &JsValue) -> SourceError {
-    let text = |value: &JsValue, key: &str| Reflect::get(value, &key.into()).ok().and_then(|v| v.as_string());
+    let text = |value: &JsValue, key: &str| {
+        Reflect::get(value, &key.into())
+            .ok()
+            .and_then(|v| v.as_string())
+    };
     let details = Reflect::get(error, &"details".into()).unwrap_or(JsValue::UNDEFINED);
     if text(error, "code").as_deref() == Some("aborted") {
         return SourceError::Aborted;
     }
     SourceError::Network {
         url: text(&details, "url").unwrap_or_else(|| path.to_owned()),
-        status: Reflect::get(&details, &"status".into()).ok().and_then(|v| v.as_f64()).map(|s| s as u16),
+        status: Reflect::get(&details, &"status".into())
+            .ok()
+            .and_then(|v| v.as_f64())
+            .map(|s| s as u16),
         message: text(error, "message").unwrap_or_else(|| format!("{error:?}")),
     }
 }
@@ -54,11 +61,16 @@ impl Source for FilesOf {
 
     async fn open(&self, path: &str) -> Result<Option<Box<dyn Reader>>, SourceError> {
         let promise = self.0.open(path).map_err(|e| failure(path, &e))?;
-        let file = JsFuture::from(promise).await.map_err(|e| failure(path, &e))?;
+        let file = JsFuture::from(promise)
+            .await
+            .map_err(|e| failure(path, &e))?;
         if file.is_null() || file.is_undefined() {
             return Ok(None);
         }
-        Ok(Some(Box::new(FileOf { path: path.to_owned(), file: file.unchecked_into() })))
+        Ok(Some(Box::new(FileOf {
+            path: path.to_owned(),
+            file: file.unchecked_into(),
+        })))
     }
 }
 
@@ -82,7 +94,11 @@ impl Reader for FileOf {
 
     async fn read(&mut self) -> Result<Option<Cow<'_, [u8]>>, SourceError> {
         let promise = self.file.read().map_err(|e| failure(&self.path, &e))?;
-        let chunk = JsFuture::from(promise).await.map_err(|e| failure(&self.path, &e))?;
-        Ok(chunk.dyn_ref::<Uint8Array>().map(|bytes| Cow::Owned(bytes.to_vec())))
+        let chunk = JsFuture::from(promise)
+            .await
+            .map_err(|e| failure(&self.path, &e))?;
+        Ok(chunk
+            .dyn_ref::<Uint8Array>()
+            .map(|bytes| Cow::Owned(bytes.to_vec())))
     }
 }

@@ -3,6 +3,8 @@
 //! A short run by default. `PROPTEST_CASES=200000 cargo test -p looplm --release --test fuzz -- NAME` is a long one;
 //! docs/FUZZING.md says what long runs found.
 
+#[path = "support/parts.rs"]
+mod parts;
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -346,13 +348,19 @@ fn check_config(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn check_tokenizer(bytes: &[u8]) {
+fn check_tokenizer(bytes: &[u8], text: &str) {
     if let Ok(t) = Tokenizer::from_json(bytes, &TokenizerConfig::default(), 1000) {
         let ids = t
             .encode("hello wörld one \u{1f469} <|im_end|>", true)
             .unwrap_or_default();
+        let more = t.encode(text, false).unwrap_or_default();
         let mut stream = StreamDecoder::new(true);
-        for id in ids.into_iter().take(64).chain([0, 1, 200, 5000]) {
+        for id in ids
+            .into_iter()
+            .chain(more)
+            .take(64)
+            .chain([0, 1, 200, 5000])
+        {
             let _ = (stream.push(&t, id), t.token_text(id));
         }
         let _ = stream.finish(&t);
@@ -388,7 +396,7 @@ fn a_tokenizer_cut_at_every_byte() {
     for json in [metaspace(), word_piece(), unigram()] {
         let whole = json.to_string();
         for at in 0..whole.len() {
-            check_tokenizer(&whole.as_bytes()[..at]);
+            check_tokenizer(&whole.as_bytes()[..at], "");
         }
         let whole = Tokenizer::from_json(whole.as_bytes(), &TokenizerConfig::default(), 1000);
         assert!(whole.is_ok_and(|t| t.encode("hello", true).is_ok_and(|ids| !ids.is_empty())));
@@ -451,12 +459,17 @@ proptest! {
 
     #[test]
     fn tokenizer_of_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-        check_tokenizer(&bytes);
+        check_tokenizer(&bytes, "");
     }
 
     #[test]
     fn tokenizer_damaged(json in tokenizers(), damage in damages()) {
-        check_tokenizer(&damaged(json.to_string().into_bytes(), &damage));
+        check_tokenizer(&damaged(json.to_string().into_bytes(), &damage), "");
+    }
+
+    #[test]
+    fn tokenizer_of_any_parts(json in parts::rebuilt(tokenizers()), text in "\\PC{0,20}") {
+        check_tokenizer(json.to_string().as_bytes(), &text);
     }
 
     #[test]
@@ -465,6 +478,6 @@ proptest! {
         for (path, new) in changes {
             replace(&mut json, &path, new);
         }
-        check_tokenizer(json.to_string().as_bytes());
+        check_tokenizer(json.to_string().as_bytes(), "");
     }
 }

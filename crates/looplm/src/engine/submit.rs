@@ -162,6 +162,12 @@ impl Engine {
         // In the order of positions, a plane grows without gaps whatever the order of the rows.
         let mut order: Vec<usize> = (0..pass.rows.len()).collect();
         order.sort_by_key(|&i| pass.rows[i]);
+        for pair in order.windows(2) {
+            let (before, row) = (&pass.rows[pair[0]], &pass.rows[pair[1]]);
+            if (before.sequence, before.position) == (row.sequence, row.position) {
+                return Err(misfit(row, "a token takes one step a pass"));
+            }
+        }
         let mut rows = vec![bytemuck::Zeroable::zeroed(); pass.rows.len()];
         for i in order {
             rows[i] = self.resolve_row(&pass.rows[i], after)?;

@@ -1,9 +1,9 @@
-//! A look at `tokenizer.json` before the library reads it, which panics on some files instead of refusing them.
+//! A look at `tokenizer.json` before the library reads it, because it panics on some files instead of refusing them.
 //!
-//! Version 0.22.2: JSON that breaks off inside `decoder`, and any fault in a precompiled normalizer. Found by
-//! tests/fuzz.rs; docs/FUZZING.md has the list.
+//! Each rule here stands for one such panic of version 0.22.2, found by tests/fuzz.rs (docs/FUZZING.md has the list). In a
+//! browser a panic ends the whole module, so catching it is no way out.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::TokenizerError;
 
@@ -22,34 +22,146 @@ pub(super) enum Bytes {
 
 /// Refuses what the library would panic on. Otherwise says how its decoder treats bytes.
 pub(super) fn vet(bytes: &[u8]) -> Result<Bytes, TokenizerError> {
+    // Also catches JSON that breaks off inside `decoder`, which the library panics on.
     let json: Value =
         serde_json::from_slice(bytes).map_err(|e| TokenizerError::malformed(FILE, e))?;
-    if !json.is_object() {
-        return Err(TokenizerError::malformed(FILE, "it is not a JSON object"));
+    let Value::Object(json) = json else {
+        return refuse("it is not a JSON object");
+    };
+    let part = |name: &str| json.get(name).unwrap_or(&Value::Null);
+
+    for name in ["normalizer", "pre_tokenizer", "post_processor", "decoder"] {
+        typed(name, part(name))?;
     }
-    if mentions(&json["normalizer"], "Precompiled") {
-        return Err(TokenizerError::malformed(
-            FILE,
-            "precompiled normalizers (SentencePiece) are not supported",
-        ));
-    }
-    let decoder = &json["decoder"];
-    Ok(if mentions(decoder, "ByteLevel") {
-        Bytes::Level
-    } else if mentions(decoder, "ByteFallback") {
-        Bytes::Fallback
-    } else {
-        Bytes::None
-    })
+    for_each(part("normalizer"), &mut normalizer)?;
+    for_each(part("post_processor"), &mut template)?;
+    for_each(part("model"), &mut merges)?;
+
+    let mut bytes = Bytes::None;
+    for_each(part("decoder"), &mut |decoder| {
+        match kind(decoder) {
+            Some("ByteLevel") => bytes = Bytes::Level,
+            Some("ByteFallback") if bytes == Bytes::None => bytes = Bytes::Fallback,
+            // Counts past the beginning of a token shorter than that.
+            Some("Strip") if decoder.get("stop") != Some(&Value::from(0)) => {
+                return refuse("a Strip decoder that strips the end (stop) is not supported");
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(bytes)
 }
 
-/// Whether a part, or one nested in it, is of the given type. The depth is bounded by the parser's.
-fn mentions(part: &Value, kind: &str) -> bool {
+/// Without a type the library guesses, and may take a list for a part with its fields in order.
+fn typed(name: &str, part: &Value) -> Result<(), TokenizerError> {
+    match part {
+        Value::Null => Ok(()),
+        Value::Object(map) if kind(map).is_some() => {
+            let inner = ["normalizers", "pretokenizers", "processors", "decoders"]
+                .iter()
+                .filter_map(|key| map.get(*key))
+                .filter_map(Value::as_array);
+            inner.flatten().try_for_each(|part| {
+                if part.is_null() {
+                    refuse("a part is null")
+                } else {
+                    typed(name, part)
+                }
+            })
+        }
+        _ => refuse(&format!("{name} holds something without a type")),
+    }
+}
+
+fn normalizer(normalizer: &Map<String, Value>) -> Result<(), TokenizerError> {
+    match kind(normalizer) {
+        // Any fault in its table is a panic.
+        Some("Precompiled") => refuse("precompiled normalizers (SentencePiece) are not supported"),
+        // Every later change of the text is then looked up one past its end.
+        Some("Prepend")
+            if normalizer
+                .get("prepend")
+                .and_then(Value::as_str)
+                .is_none_or(str::is_empty) =>
+        {
+            refuse("a Prepend normalizer prepends nothing")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Looks up what a template uses, without asking whether it is there.
+fn template(processor: &Map<String, Value>) -> Result<(), TokenizerError> {
+    let Some(known) = processor.get("special_tokens") else {
+        return Ok(());
+    };
+    for name in ["single", "pair"] {
+        for_each(processor.get(name).unwrap_or(&Value::Null), &mut |piece| {
+            let id = |kind: &str| {
+                piece
+                    .get(kind)
+                    .and_then(|t| t.get("id"))
+                    .and_then(Value::as_str)
+            };
+            match (id("SpecialToken"), id("Sequence")) {
+                (Some(id), _) if known.get(id).is_none() => refuse(&format!(
+                    "the template uses the token {id:?} without defining it"
+                )),
+                (_, Some("B")) if name == "single" => {
+                    refuse("the template for one text uses a second")
+                }
+                _ => Ok(()),
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Cuts the prefix of continuing subwords off the right half of each merge, by its length alone.
+fn merges(model: &Map<String, Value>) -> Result<(), TokenizerError> {
+    let Some(prefix) = model
+        .get("continuing_subword_prefix")
+        .and_then(Value::as_str)
+    else {
+        return Ok(());
+    };
+    let Some(Value::Array(merges)) = model.get("merges") else {
+        return Ok(());
+    };
+    let starts = |merge: &Value| {
+        let right = match merge {
+            Value::String(pair) => pair.split(' ').nth(1),
+            pair => pair.get(1).and_then(Value::as_str),
+        };
+        right.is_none_or(|right| right.starts_with(prefix))
+    };
+    if merges.iter().all(starts) {
+        Ok(())
+    } else {
+        refuse("a merge does not continue with continuing_subword_prefix")
+    }
+}
+
+/// Visits a part and all objects inside it. The depth is bounded by the parser's.
+fn for_each(
+    part: &Value,
+    visit: &mut dyn FnMut(&Map<String, Value>) -> Result<(), TokenizerError>,
+) -> Result<(), TokenizerError> {
     match part {
         Value::Object(map) => {
-            map.get("type").is_some_and(|t| t == kind) || map.values().any(|v| mentions(v, kind))
+            visit(map)?;
+            map.values().try_for_each(|inner| for_each(inner, visit))
         }
-        Value::Array(list) => list.iter().any(|v| mentions(v, kind)),
-        _ => false,
+        Value::Array(list) => list.iter().try_for_each(|inner| for_each(inner, visit)),
+        _ => Ok(()),
     }
+}
+
+fn kind(part: &Map<String, Value>) -> Option<&str> {
+    part.get("type").and_then(Value::as_str)
+}
+
+fn refuse<T>(message: &str) -> Result<T, TokenizerError> {
+    Err(TokenizerError::malformed(FILE, message))
 }

@@ -1,6 +1,9 @@
 //! The parity cases in `tests/fixtures/`, as the PyTorch oracle wrote them.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use looplm::{
     LoopLm,
@@ -29,7 +32,14 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn all() -> Vec<Case> {
     let mut cases: Vec<Case> = fs::read_dir(root())
         .expect("tests/fixtures is in the repository")
-        .map(|entry| case(&entry.expect("the folder can be listed").file_name().to_string_lossy()))
+        .map(|entry| {
+            case(
+                &entry
+                    .expect("the folder can be listed")
+                    .file_name()
+                    .to_string_lossy(),
+            )
+        })
         .collect();
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     assert!(cases.len() >= 6, "only {} parity cases", cases.len());
@@ -39,13 +49,18 @@ pub(crate) fn all() -> Vec<Case> {
 pub(crate) fn case(name: &str) -> Case {
     let folder = root().join(name);
     let text = fs::read_to_string(folder.join("expected.json")).expect("a case has expected.json");
-    Case { name: name.to_owned(), expected: serde_json::from_str(&text).expect("it is JSON"), folder }
+    Case {
+        name: name.to_owned(),
+        expected: serde_json::from_str(&text).expect("it is JSON"),
+        folder,
+    }
 }
 
 impl Case {
     pub(crate) fn load(&self, options: &LoadOptions) -> LoopLm {
         let source = FolderSource::new(self.folder.join("model")).expect("a case has a model");
-        pollster::block_on(LoopLm::load(&source, options, &mut |_| ())).unwrap_or_else(|e| panic!("{}: {e}", self.name))
+        pollster::block_on(LoopLm::load(&source, options, &mut |_| ()))
+            .unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
     /// Tensors of `expected.safetensors`, or of `expected.steps2.safetensors` and its like.
@@ -53,19 +68,28 @@ impl Case {
         let bytes = fs::read(self.folder.join(file)).expect("a case has its tensors");
         let file = SafeTensors::deserialize(&bytes).expect("they are safetensors");
         let read = |name: &&str| {
-            let view = file.tensor(name).unwrap_or_else(|e| panic!("{}: {name}: {e}", self.name));
+            let view = file
+                .tensor(name)
+                .unwrap_or_else(|e| panic!("{}: {name}: {e}", self.name));
             let number = |b: &[u8]| match b.len() {
                 8 => i64::from_le_bytes(b.try_into().expect("eight bytes")) as f32,
                 _ => f32::from_le_bytes(b.try_into().expect("four bytes")),
             };
             let size = view.data().len() / view.shape().iter().product::<usize>().max(1);
-            Tensor { shape: view.shape().to_vec(), values: view.data().chunks_exact(size).map(number).collect() }
+            Tensor {
+                shape: view.shape().to_vec(),
+                values: view.data().chunks_exact(size).map(number).collect(),
+            }
         };
         names.iter().map(read).collect()
     }
 
     pub(crate) fn tolerance(&self) -> f32 {
-        if self.name.starts_with("f32") { 1e-4 } else { 2e-3 }
+        if self.name.starts_with("f32") {
+            1e-4
+        } else {
+            2e-3
+        }
     }
 
     pub(crate) fn prompt(&self) -> Vec<u32> {
@@ -74,11 +98,21 @@ impl Case {
 }
 
 pub(crate) fn ids(value: &Value) -> Vec<u32> {
-    value.as_array().expect("a list").iter().map(|v| v.as_u64().expect("an id") as u32).collect()
+    value
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|v| v.as_u64().expect("an id") as u32)
+        .collect()
 }
 
 pub(crate) fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().expect("a list").iter().map(|v| v.as_f64().expect("a number")).collect()
+    value
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|v| v.as_f64().expect("a number"))
+        .collect()
 }
 
 /// A folder in memory with a file replaced.
@@ -86,7 +120,10 @@ pub(crate) fn memory(case: &Case) -> MemorySource {
     let mut source = MemorySource::new();
     for entry in fs::read_dir(case.folder.join("model")).expect("a case has a model") {
         let entry = entry.expect("the folder can be listed");
-        source = source.with(&entry.file_name().to_string_lossy(), fs::read(entry.path()).expect("its files can be read"));
+        source = source.with(
+            &entry.file_name().to_string_lossy(),
+            fs::read(entry.path()).expect("its files can be read"),
+        );
     }
     source
 }

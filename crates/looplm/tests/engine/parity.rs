@@ -27,27 +27,62 @@ fn relative(found: &[f32], expected: &[f32]) -> f32 {
 /// Step-first values of one sequence out of [T, B, M, size].
 fn of_sequence(tensor: &Tensor, b: usize) -> Vec<f32> {
     let (batch, rest) = (tensor.shape[1], tensor.shape[2..].iter().product::<usize>());
-    tensor.values.chunks_exact(rest).skip(b).step_by(batch).flatten().copied().collect()
+    tensor
+        .values
+        .chunks_exact(rest)
+        .skip(b)
+        .step_by(batch)
+        .flatten()
+        .copied()
+        .collect()
 }
 
 fn check_forward(case: &Case, model: &LoopLm, file: &str, steps: Option<usize>) {
-    let [ids, logits, hidden, lambda, pdf] =
-        case.tensors(file, &["ids", "logits", "hidden", "exit_lambda", "exit_pdf"]).try_into().ok().expect("five tensors");
+    let [ids, logits, hidden, lambda, pdf] = case
+        .tensors(
+            file,
+            &["ids", "logits", "hidden", "exit_lambda", "exit_pdf"],
+        )
+        .try_into()
+        .ok()
+        .expect("five tensors");
     let length = ids.shape[1];
     for b in 0..ids.shape[0] {
-        let sequence: Vec<u32> = ids.values[b * length..][..length].iter().map(|id| *id as u32).collect();
-        let options = ForwardOptions { steps, logits: true, hidden: true, trace_top_k: Some(4), exit: ExitRule::Gate(0.5) };
-        let found = pollster::block_on(model.forward(&sequence, &options, &|| false)).expect("the forward pass runs");
+        let sequence: Vec<u32> = ids.values[b * length..][..length]
+            .iter()
+            .map(|id| *id as u32)
+            .collect();
+        let options = ForwardOptions {
+            steps,
+            logits: true,
+            hidden: true,
+            trace_top_k: Some(4),
+            exit: ExitRule::Gate(0.5),
+        };
+        let found = pollster::block_on(model.forward(&sequence, &options, &|| false))
+            .expect("the forward pass runs");
         assert_eq!(found.steps, logits.shape[0]);
         let parts = [
-            ("logits", found.logits.as_deref().expect("asked for"), &logits),
-            ("hidden", found.hidden.as_deref().expect("asked for"), &hidden),
+            (
+                "logits",
+                found.logits.as_deref().expect("asked for"),
+                &logits,
+            ),
+            (
+                "hidden",
+                found.hidden.as_deref().expect("asked for"),
+                &hidden,
+            ),
             ("exit_lambda", &found.exit_lambda, &lambda),
             ("exit_pdf", &found.exit_pdf, &pdf),
         ];
         for (what, values, expected) in parts {
             let error = relative(values, &of_sequence(expected, b));
-            assert!(error <= case.tolerance(), "{} {file} sequence {b}: {what} is off by {error:e}", case.name);
+            assert!(
+                error <= case.tolerance(),
+                "{} {file} sequence {b}: {what} is off by {error:e}",
+                case.name
+            );
         }
         check_trace(case, &found, &of_sequence(&logits, b), logits.shape[3]);
     }
@@ -58,18 +93,32 @@ fn check_trace(case: &Case, found: &looplm::forward::Forward, logits: &[f32], vo
     let positions = found.positions.len();
     for (position, steps) in found.positions.iter().enumerate() {
         let pdf: Vec<f32> = steps.iter().map(|s| s.probability).collect();
-        assert_eq!(found.exit_steps[position], ExitRule::Gate(0.5).exit_step(&pdf), "{}", case.name);
+        assert_eq!(
+            found.exit_steps[position],
+            ExitRule::Gate(0.5).exit_step(&pdf),
+            "{}",
+            case.name
+        );
         for (t, step) in steps.iter().enumerate() {
             let row = &logits[(t * positions + position) * vocab..][..vocab];
             let total: f64 = row.iter().map(|l| f64::from(*l).exp()).sum();
             let p: Vec<f64> = row.iter().map(|l| f64::from(*l).exp() / total).collect();
             let entropy: f64 = -p.iter().map(|p| p * p.ln()).sum::<f64>();
             let lens = step.lens.as_ref().expect("a trace was asked for");
-            assert!((f64::from(lens.entropy) - entropy).abs() < 0.02, "{}: entropy {} for {entropy}", case.name, lens.entropy);
+            assert!(
+                (f64::from(lens.entropy) - entropy).abs() < 0.02,
+                "{}: entropy {} for {entropy}",
+                case.name,
+                lens.entropy
+            );
             assert_eq!(lens.top.len(), 4.min(vocab));
             for (id, probability) in &lens.top {
                 let expected = p[*id as usize];
-                assert!((f64::from(*probability) - expected).abs() < 0.01, "{}: {probability} for {expected}", case.name);
+                assert!(
+                    (f64::from(*probability) - expected).abs() < 0.01,
+                    "{}: {probability} for {expected}",
+                    case.name
+                );
             }
             let best = p.iter().copied().fold(0.0, f64::max);
             assert!((f64::from(lens.top[0].1) - best).abs() < 0.01);
@@ -79,7 +128,13 @@ fn check_trace(case: &Case, found: &looplm::forward::Forward, logits: &[f32], vo
     }
 }
 
-fn greedy(model: &LoopLm, prompt: &[u32], new_tokens: usize, steps: Option<usize>, q: f32) -> (Vec<u32>, Vec<usize>) {
+fn greedy(
+    model: &LoopLm,
+    prompt: &[u32],
+    new_tokens: usize,
+    steps: Option<usize>,
+    q: f32,
+) -> (Vec<u32>, Vec<usize>) {
     let options = GenerateOptions {
         max_new_tokens: Some(new_tokens),
         temperature: Some(0.0),
@@ -87,9 +142,11 @@ fn greedy(model: &LoopLm, prompt: &[u32], new_tokens: usize, steps: Option<usize
         exit: ExitRule::Gate(q),
         ..GenerateOptions::default()
     };
-    let mut generation = Generation::new(model, prompt.to_vec(), options).expect("the options are fine");
+    let mut generation =
+        Generation::new(model, prompt.to_vec(), options).expect("the options are fine");
     let (mut ids, mut exits) = (Vec::new(), Vec::new());
-    while let Some(token) = pollster::block_on(generation.next(&|| false)).expect("the model runs") {
+    while let Some(token) = pollster::block_on(generation.next(&|| false)).expect("the model runs")
+    {
         ids.push(token.id);
         exits.push(token.exit_step);
     }
@@ -101,15 +158,25 @@ fn check_greedy(case: &Case, model: &LoopLm, greedy_of: &Value, steps: Option<us
     let mut compared = 0;
     for q in ["1.0", "0.5", "0.8"] {
         let expected = &greedy_of[format!("full:{q}")];
-        let (ids, exits) = (fixtures::ids(&expected["ids"]), fixtures::ids(&expected["exit_steps"]));
-        let (margins, gates) = (fixtures::numbers(&expected["margins"]), fixtures::numbers(&expected["gate_margins"]));
+        let (ids, exits) = (
+            fixtures::ids(&expected["ids"]),
+            fixtures::ids(&expected["exit_steps"]),
+        );
+        let (margins, gates) = (
+            fixtures::numbers(&expected["margins"]),
+            fixtures::numbers(&expected["gate_margins"]),
+        );
         let threshold = q.parse().expect("a number");
         let found = greedy(model, &case.prompt(), ids.len(), steps, threshold);
         for i in 0..ids.len() {
             if margins[i] <= 1e-3 || (threshold < 1.0 && gates[i] <= 1e-3) {
                 break;
             }
-            assert_eq!(found.1[i], exits[i] as usize, "{} q {q} token {i}: exit step", case.name);
+            assert_eq!(
+                found.1[i], exits[i] as usize,
+                "{} q {q} token {i}: exit step",
+                case.name
+            );
             assert_eq!(found.0[i], ids[i], "{} q {q} token {i}: id", case.name);
             compared += 1;
         }
@@ -125,7 +192,10 @@ fn every_case_agrees_with_the_oracle() {
         check_forward(&case, &model, "expected.safetensors", None);
         compared += check_greedy(&case, &model, &case.expected["greedy"], None);
     }
-    assert!(compared > 200, "only {compared} greedy tokens were compared");
+    assert!(
+        compared > 200,
+        "only {compared} greedy tokens were compared"
+    );
 }
 
 #[test]
@@ -133,7 +203,12 @@ fn more_and_fewer_steps_than_trained_agree_with_the_oracle() {
     let case = fixtures::case("f32-mha");
     let model = case.load(&LoadOptions::default());
     for steps in [2, 6] {
-        check_forward(&case, &model, &format!("expected.steps{steps}.safetensors"), Some(steps));
+        check_forward(
+            &case,
+            &model,
+            &format!("expected.steps{steps}.safetensors"),
+            Some(steps),
+        );
         let greedy_of = &case.expected["steps"][steps.to_string()]["greedy"];
         assert!(check_greedy(&case, &model, greedy_of, Some(steps)) > 10);
     }
@@ -145,8 +220,13 @@ fn small_bindings_and_chunks_change_nothing() {
     for name in ["f32-odd-tied", "f16-gqa", "f32-long", "bf16-packed-gqa"] {
         let case = fixtures::case(name);
         let options = LoadOptions {
-            engine: EngineOptions { max_rows: Some(5), context_length: None },
-            device: DeviceOptions { max_binding_size: Some(160 << 10) },
+            engine: EngineOptions {
+                max_rows: Some(5),
+                context_length: None,
+            },
+            device: DeviceOptions {
+                max_binding_size: Some(160 << 10),
+            },
         };
         let whole = case.load(&options);
         check_forward(&case, &whole, "expected.safetensors", None);

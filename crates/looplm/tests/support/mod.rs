@@ -217,7 +217,7 @@ pub(crate) fn unigram() -> Value {
         "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false},
         "post_processor": {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}]},
         "decoder": {"type": "Sequence", "decoders": [{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false},
-                    {"type": "Strip", "content": " ", "start": 0, "stop": 1}]},
+                    {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
         "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": false, "vocab": [["<unk>", 0.0], ["▁", -2.0], ["h", -3.0], ["e", -3.0], ["l", -3.0],
                   ["o", -3.0], ["▁hello", -1.5], ["▁one", -1.0]]},
     })
