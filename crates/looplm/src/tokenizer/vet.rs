@@ -87,7 +87,23 @@ fn normalizer(normalizer: &Map<String, Value>) -> Result<(), TokenizerError> {
         {
             refuse("a Prepend normalizer prepends nothing")
         }
+        // The same, where it matches nothing at some place.
+        Some("Replace") if may_match_nothing(normalizer.get("pattern")) => refuse(
+            "a Replace normalizer whose pattern may match nothing, or looks around itself, is not supported",
+        ),
         _ => Ok(()),
+    }
+}
+
+fn may_match_nothing(pattern: Option<&Value>) -> bool {
+    let get = |key: &str| pattern.and_then(|p| p.get(key)).and_then(Value::as_str);
+    match (get("String"), get("Regex")) {
+        (Some(text), _) => text.is_empty(),
+        (_, Some(regex)) => regex_syntax::parse(regex)
+            .ok()
+            .and_then(|hir| hir.properties().minimum_len())
+            .is_none_or(|n| n == 0),
+        _ => true,
     }
 }
 
