@@ -9,9 +9,10 @@
 // Temperature 0 takes the largest logit (the smallest id among equals). The draw is Gumbel-max: the largest
 // z + g(seed, position, id) among what was kept, so equal seeds give equal text however rows are batched.
 // Tokens that tie with the last one kept by top-k or top-p are kept as well.
-// Limits: baseline WebGPU (4 storage buffers, 2 KiB of workgroup memory, 256 invocations).
+// Limits: baseline WebGPU (4 storage buffers, 11 KiB of workgroup memory, 256 invocations).
 
-import package::shared::ordered::{ordered, workgroup_best, workgroup_total, workgroup_count, WIDE_LANES};
+import package::shared::ordered::{ordered, workgroup_best, workgroup_total, WIDE_LANES};
+import package::shared::bins::{clear_bins, add_to_bin, bin_that_reaches};
 
 override VOCAB: u32 = 1u;
 override STRIDE: u32 = 8u;
@@ -43,7 +44,7 @@ fn seen_word(r: u32, id: u32) -> u32 {
 // The logit after the repetition penalty.
 fn penalised(r: u32, id: u32) -> f32 {
     let logit = logits[r * STRIDE + id];
-    if ((seen[seen_word(r, id)] >> (id % 32u)) & 1u) == 0u {
+    if requests[r].repetition_penalty == 1.0 || ((seen[seen_word(r, id)] >> (id % 32u)) & 1u) == 0u {
         return logit;
     }
     return select(logit * requests[r].repetition_penalty, logit / requests[r].repetition_penalty, logit > 0.0);
@@ -59,6 +60,28 @@ fn gumbel(r: u32, id: u32) -> f32 {
     let h = scramble(id + scramble(requests[r].position + scramble(requests[r].seed_low + scramble(requests[r].seed_high))));
     let u = (f32(h >> 9u) + 0.5) / 8388608.0;
     return -log(-log(u));
+}
+
+// The largest ordered value such that tokens from it on, of those from `least` on, weigh `wanted` together. A token
+// weighs exp((logit - best) * heat), which is 1 for heat 0. Three bits of the answer at a time, from the highest.
+fn lowest_kept(r: u32, lane: u32, least: u32, wanted: f32, best: f32, heat: f32) -> u32 {
+    var lowest = 0u;
+    var above = 0.0;
+    for (var digit = 0u; digit < 11u; digit++) {
+        let shift = 30u - 3u * digit;
+        clear_bins(lane);
+        for (var id = lane; id < VOCAB; id += WIDE_LANES) {
+            let value = penalised(r, id);
+            let key = ordered(value);
+            if key >= least && (digit == 0u || (key ^ lowest) >> (shift + 3u) == 0u) {
+                add_to_bin(lane, (key >> shift) & 7u, exp((value - best) * heat));
+            }
+        }
+        let bin = bin_that_reaches(lane, wanted - above);
+        lowest |= bin.index << shift;
+        above += bin.above;
+    }
+    return lowest;
 }
 
 @compute @workgroup_size(256)
@@ -81,16 +104,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         // Lowest ordered value that is kept; raised by each filter in turn.
         var least = 0u;
         if request.top_k > 0u && request.top_k < VOCAB {
-            for (var bit = 1u << 31u; bit > 0u; bit >>= 1u) {
-                let candidate = least | bit;
-                var count = 0u;
-                for (var id = lane; id < VOCAB; id += WIDE_LANES) {
-                    count += select(0u, 1u, ordered(penalised(r, id)) >= candidate);
-                }
-                if workgroup_count(lane, count) >= request.top_k {
-                    least = candidate;
-                }
-            }
+            least = lowest_kept(r, lane, 0u, f32(request.top_k), best.value, 0.0);
         }
         if request.top_p < 1.0 {
             var mass = 0.0;
@@ -100,23 +114,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     mass += exp((value - best.value) * heat);
                 }
             }
-            let wanted_mass = request.top_p * workgroup_total(lane, mass);
-            var threshold = 0u;
-            for (var bit = 1u << 31u; bit > 0u; bit >>= 1u) {
-                let candidate = threshold | bit;
-                mass = 0.0;
-                for (var id = lane; id < VOCAB; id += WIDE_LANES) {
-                    let value = penalised(r, id);
-                    let key = ordered(value);
-                    if key >= least && key >= candidate {
-                        mass += exp((value - best.value) * heat);
-                    }
-                }
-                if workgroup_total(lane, mass) >= wanted_mass {
-                    threshold = candidate;
-                }
-            }
-            least = max(least, min(threshold, ordered(best.value)));
+            let wanted = request.top_p * workgroup_total(lane, mass);
+            let lowest = lowest_kept(r, lane, least, wanted, best.value, heat);
+            least = max(least, min(lowest, ordered(best.value)));
         }
         top = -3.4e38;
         top_id = VOCAB;

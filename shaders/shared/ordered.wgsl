@@ -1,4 +1,4 @@
-// What a workgroup of 256 needs to look at a row of logits: order, best, sum and count, each in a fixed order.
+// What a workgroup of 256 needs to look at a row of logits: order, best and sum, each in a fixed order.
 
 const WIDE_LANES: u32 = 256u;
 
@@ -47,20 +47,6 @@ fn workgroup_total(lane: u32, value: f32) -> f32 {
         workgroupBarrier();
     }
     let total = wide_values[0];
-    workgroupBarrier();
-    return total;
-}
-
-fn workgroup_count(lane: u32, value: u32) -> u32 {
-    wide_ids[lane] = value;
-    workgroupBarrier();
-    for (var width = WIDE_LANES / 2u; width > 0u; width /= 2u) {
-        if lane < width {
-            wide_ids[lane] += wide_ids[lane + width];
-        }
-        workgroupBarrier();
-    }
-    let total = wide_ids[0];
     workgroupBarrier();
     return total;
 }

@@ -275,8 +275,10 @@ fn token_stats(bench: &mut Bench) -> Outcome {
     )
 }
 
+type Measure = fn(&mut Bench) -> Outcome;
+
 /// The kernels in the order of a step.
-const KERNELS: [(&str, fn(&mut Bench) -> Outcome); 9] = [
+const KERNELS: [(&str, Measure); 9] = [
     ("embed", embed),
     ("qkv", qkv),
     ("attention", attention),
