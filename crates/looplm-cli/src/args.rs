@@ -1,0 +1,190 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use looplm::exit::ExitRule;
+use looplm::generate::GenerateOptions;
+
+use crate::number::{self, Ids};
+use crate::say;
+
+/// Run looped language models and see what every recurrent step thought
+#[derive(Debug, Parser)]
+#[command(name = "looplm", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Describe a model: its shape, the memory it takes, its tokenizer, and the adapter that would run it
+    Info(InfoArgs),
+    /// Run all steps of all positions at once and write what came out to a safetensors file
+    Forward(ForwardArgs),
+    /// Continue a prompt
+    Generate(GenerateArgs),
+    /// Hold a conversation
+    Chat(ChatArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// The model folder, as Hugging Face lays it out
+    pub(crate) model: PathBuf,
+    /// Print one JSON object; sizes are in bytes
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForwardArgs {
+    /// The model folder, as Hugging Face lays it out
+    pub(crate) model: PathBuf,
+    /// Token ids, separated by commas
+    #[arg(long, value_name = "ID,ID,...", value_parser = number::ids, allow_hyphen_values = true)]
+    pub(crate) ids: Ids,
+    /// Recurrent steps, 1 to 8; as many as the model was trained with if not given
+    #[arg(long, value_name = "N", value_parser = number::steps, allow_hyphen_values = true)]
+    pub(crate) steps: Option<usize>,
+    /// The file to write: f32 tensors logits [T,M,V], hidden [T,M,D] (after the final norm), exit_lambda [T,M] and
+    /// exit_pdf [T,M] for T steps, M positions, V tokens of vocabulary and hidden size D
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// The model folder, as Hugging Face lays it out
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) prompt: PromptArgs,
+    /// Most tokens to generate
+    #[arg(long, value_name = "N")]
+    pub(crate) max_new_tokens: usize,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+    /// Print one JSON object at the end instead of the text as it comes
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PromptArgs {
+    /// The text to continue
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) prompt: Option<String>,
+    /// The token ids to continue, separated by commas; needs no tokenizer
+    #[arg(long, value_name = "ID,ID,...", value_parser = number::ids, allow_hyphen_values = true)]
+    pub(crate) ids: Option<Ids>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    /// The model folder, as Hugging Face lays it out
+    pub(crate) model: PathBuf,
+    /// What the model is told before the conversation begins
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) system: Option<String>,
+    /// Let the model think before it answers, where its template knows how
+    #[arg(long, overrides_with = "no_thinking")]
+    thinking: bool,
+    /// Have it answer at once
+    #[arg(long, overrides_with = "thinking")]
+    no_thinking: bool,
+    /// Most tokens of an answer
+    #[arg(long, value_name = "N")]
+    pub(crate) max_new_tokens: Option<usize>,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+}
+
+impl ChatArgs {
+    /// Whether the model is to think; `None` leaves it to the template.
+    pub(crate) fn enable_thinking(&self) -> Option<bool> {
+        match (self.thinking, self.no_thinking) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SamplingArgs {
+    /// 0 takes the most probable token, higher is more varied; the model folder's choice if not given
+    #[arg(long, value_name = "X", value_parser = number::temperature, allow_hyphen_values = true)]
+    pub(crate) temperature: Option<f32>,
+    /// Draw from the K most probable tokens only; 0 draws from all
+    #[arg(long, value_name = "K")]
+    top_k: Option<u32>,
+    /// Draw from the most probable tokens that together reach P only
+    #[arg(long, value_name = "P", value_parser = number::top_p, allow_hyphen_values = true)]
+    top_p: Option<f32>,
+    /// Draw from tokens at least P times as probable as the most probable only
+    #[arg(long, value_name = "P", value_parser = number::min_p, allow_hyphen_values = true)]
+    min_p: Option<f32>,
+    /// Above 1 makes tokens that occurred before less likely
+    #[arg(long, value_name = "X", value_parser = number::repetition_penalty, allow_hyphen_values = true)]
+    repetition_penalty: Option<f32>,
+    /// The same seed on the same adapter draws the same text
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Recurrent steps, 1 to 8; as many as the model was trained with if not given
+    #[arg(long, value_name = "N", value_parser = number::steps, allow_hyphen_values = true)]
+    pub(crate) steps: Option<usize>,
+    /// The step a token is read from: full (the last), step:N (always N, from 1), or gate:Q (the first at which the
+    /// cumulated exit probability reaches Q)
+    #[arg(long, value_name = "RULE", default_value = "full", value_parser = number::exit)]
+    pub(crate) exit: ExitRule,
+    /// End the answer at this text, which is not part of it; may be given several times
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    stop: Vec<String>,
+}
+
+impl SamplingArgs {
+    /// The same for the library.
+    pub(crate) fn options(&self, max_new_tokens: Option<usize>) -> GenerateOptions {
+        GenerateOptions {
+            max_new_tokens,
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            seed: self.seed,
+            steps: self.steps,
+            exit: self.exit,
+            stop: self.stop.clone(),
+            trace_top_k: None,
+        }
+    }
+}
+
+/// Prints what clap has to say. A value out of its range is an error like any other: one line, exit code 1. Help, and a
+/// command line that makes no sense, are as clap has them.
+pub(crate) fn explain(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::ValueValidation {
+        let text = error.to_string();
+        let message = text.split("\n\n").next().unwrap_or_default();
+        say::error(&message.trim_start_matches("error: "));
+        return ExitCode::FAILURE;
+    }
+    // Nobody is left to be told when the output is closed.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

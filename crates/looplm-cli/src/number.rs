@@ -1,0 +1,131 @@
+//! Values of the command line, each read and checked against its range before a model is loaded.
+
+use looplm::exit::ExitRule;
+use looplm::row::{MAX_STEPS, Step};
+
+/// Token ids, separated by commas.
+#[derive(Debug, Clone)]
+pub(crate) struct Ids(pub(crate) Vec<u32>);
+
+pub(crate) fn ids(text: &str) -> Result<Ids, String> {
+    let id = |part: &str| {
+        let part = part.trim();
+        part.parse().map_err(|_| {
+            format!(
+                "{part:?} is not a token id; give whole numbers separated by commas, as in 1,2,3"
+            )
+        })
+    };
+    text.split(',').map(id).collect::<Result<_, _>>().map(Ids)
+}
+
+pub(crate) fn steps(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&n| Step::new(n).is_some());
+    number.ok_or_else(|| format!("the number of steps must be 1 to {MAX_STEPS}"))
+}
+
+pub(crate) fn exit(text: &str) -> Result<ExitRule, String> {
+    if text == "full" {
+        return Ok(ExitRule::Full);
+    }
+    if let Some(step) = text.strip_prefix("step:") {
+        return steps(step)
+            .map(ExitRule::Step)
+            .map_err(|_| format!("the step must be a whole number from 1 to {MAX_STEPS}"));
+    }
+    if let Some(q) = text.strip_prefix("gate:") {
+        let q = q.parse().ok().filter(|q: &f32| *q > 0.0);
+        return q
+            .map(ExitRule::Gate)
+            .ok_or_else(|| "the gate's threshold must be a number above 0, as in gate:0.8".into());
+    }
+    Err("an exit rule is full, step:N or gate:Q, as in step:2 or gate:0.8".into())
+}
+
+pub(crate) fn temperature(text: &str) -> Result<f32, String> {
+    number(
+        text,
+        |x| x >= 0.0 && x.is_finite(),
+        "it must be a number from 0, where 0 is greedy",
+    )
+}
+
+pub(crate) fn top_p(text: &str) -> Result<f32, String> {
+    number(
+        text,
+        |x| x > 0.0 && x <= 1.0,
+        "it must be a number above 0 and at most 1",
+    )
+}
+
+pub(crate) fn min_p(text: &str) -> Result<f32, String> {
+    number(
+        text,
+        |x| (0.0..=1.0).contains(&x),
+        "it must be a number from 0 to 1",
+    )
+}
+
+pub(crate) fn repetition_penalty(text: &str) -> Result<f32, String> {
+    number(
+        text,
+        |x| x > 0.0 && x.is_finite(),
+        "it must be a number above 0",
+    )
+}
+
+fn number(text: &str, fits: impl Fn(f32) -> bool, range: &str) -> Result<f32, String> {
+    text.parse()
+        .ok()
+        .filter(|&x| fits(x))
+        .ok_or_else(|| range.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_numbers_between_commas() {
+        assert_eq!(ids("1,2,3").map(|i| i.0), Ok(vec![1, 2, 3]));
+        assert_eq!(ids(" 7 , 0").map(|i| i.0), Ok(vec![7, 0]));
+        for bad in ["", "1,,2", "1,", "a", "-1", "1.5", "4294967296"] {
+            assert!(ids(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn exit_rules_are_read_as_they_are_written() {
+        assert_eq!(exit("full"), Ok(ExitRule::Full));
+        assert_eq!(exit("step:3"), Ok(ExitRule::Step(3)));
+        assert_eq!(exit("gate:0.8"), Ok(ExitRule::Gate(0.8)));
+        assert_eq!(exit("gate:1"), Ok(ExitRule::Gate(1.0)));
+        for bad in [
+            "", "Full", "step:0", "step:9", "step:", "step:1.5", "gate:0", "gate:-1", "gate:NaN",
+            "gate:", "gate", "last",
+        ] {
+            assert!(exit(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_outside_their_range_are_refused() {
+        assert_eq!(
+            (temperature("0"), top_p("1"), min_p("0")),
+            (Ok(0.0), Ok(1.0), Ok(0.0))
+        );
+        for (value, accepted) in [
+            ("-0.1", temperature("-0.1").is_ok()),
+            ("inf", temperature("inf").is_ok()),
+            ("NaN", temperature("NaN").is_ok()),
+            ("0", top_p("0").is_ok()),
+            ("1.1", top_p("1.1").is_ok()),
+            ("1.1", min_p("1.1").is_ok()),
+            ("0", repetition_penalty("0").is_ok()),
+            ("0", steps("0").is_ok()),
+            ("9", steps("9").is_ok()),
+        ] {
+            assert!(!accepted, "{value}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The program as a script sees it: arguments in, output and exit code out.
+
+mod chat;
+mod errors;
+mod forward;
+mod generate;
+mod info;
+mod support;
