@@ -10,7 +10,6 @@ use looplm::chat::ChatTemplate;
 use looplm::checkpoint::{Checkpoint, FolderSource, Summary, read_config};
 use looplm::generation_config::GenerationConfig;
 use looplm::tokenizer::{Tokenizer as LoadedTokenizer, TokenizerConfig};
-use looplm_gpu::kernels::AttentionShape;
 use looplm_gpu::{DeviceOptions, Gpu, GpuError};
 use serde::Serialize;
 
@@ -186,15 +185,7 @@ fn architecture(config: &Config, summary: &Summary) -> Architecture {
 }
 
 fn memory(config: &Config, summary: &Summary) -> Memory {
-    let shape = AttentionShape {
-        heads: config.num_attention_heads,
-        kv_heads: config.num_key_value_heads,
-        head_dim: config.head_dim,
-    };
-    // Keys and values in f32, padded as the kernels read them.
-    let entry =
-        shape.entry() as u64 * size_of::<f32>() as u64 * 2 * config.num_hidden_layers as u64;
-    let shared = entry * 1000;
+    let shared = looplm::engine::bytes_per_position(config) * 1000;
     Memory {
         weights: summary.bytes,
         weights_by_part: summary

@@ -20,7 +20,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut answer = Generation::new(&model, prompt, options)?;
     while let Some(token) = block_on(answer.next(&|| false))? {
-        println!("{} left at step {} of {}", token.text, token.exit_step, token.steps.len());
+        println!(
+            "{} left at step {} of {}",
+            token.text,
+            token.exit_step,
+            token.steps.len()
+        );
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ fn entry_bytes(config: &Config) -> u64 {
 }
 
 /// Bytes of the keys and values of one position in one plane, all layers.
-pub(crate) fn bytes_per_position(config: &Config) -> u64 {
+pub fn bytes_per_position(config: &Config) -> u64 {
     entry_bytes(config) * 2 * config.num_hidden_layers as u64
 }
 

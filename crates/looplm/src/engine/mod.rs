@@ -25,7 +25,7 @@ use plan::Plan;
 use sequence::{Sequence, Slots};
 use workspace::Workspace;
 
-pub(crate) use kv::bytes_per_position;
+pub use kv::bytes_per_position;
 pub use submit::{Ask, Outcome, Place, Report};
 
 /// Most sequences at once.
@@ -128,7 +128,7 @@ impl Engine {
         }
     }
 
-    /// Dispatches of the last pass recorded: what [`Engine::submit`] costs a device.
+    /// Dispatches of one pass.
     pub fn dispatches_per_pass(&self) -> usize {
         self.plan.dispatches(&self.weights)
     }
@@ -153,8 +153,10 @@ impl Engine {
             self.plan
                 .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)?;
         }
-        self.sequences[free] = Some(Sequence::new(steps, exit, planes));
-        self.workspace.forget_seen(&self.gpu, free);
+        let sequence = Sequence::new(steps, exit, planes, self.workspace.seen_words());
+        self.workspace
+            .write_seen(&self.gpu, free, 0, &sequence.seen);
+        self.sequences[free] = Some(sequence);
         Ok(SequenceId(free as u32))
     }
 
@@ -189,13 +191,15 @@ impl Engine {
         let sequence = self.sequences[id.0 as usize]
             .as_mut()
             .ok_or_else(unknown_sequence)?;
-        sequence.ids.extend_from_slice(ids);
-        self.workspace.mark_seen(
-            &self.gpu,
-            id.0 as usize,
-            &sequence.ids,
-            self.config.vocab_size,
-        );
+        let changed = sequence.extend(ids);
+        if !changed.is_empty() {
+            self.workspace.write_seen(
+                &self.gpu,
+                id.0 as usize,
+                changed.start,
+                &sequence.seen[changed],
+            );
+        }
         Ok(())
     }
 

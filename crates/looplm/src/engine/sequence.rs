@@ -17,17 +17,32 @@ pub(super) struct Sequence {
     pub(super) planes: Vec<u32>,
     /// For each step, how many positions from the start are in the plane.
     pub(super) filled: Vec<usize>,
+    /// The set of its tokens, a bit each: what the device has for the repetition penalty.
+    pub(super) seen: Vec<u32>,
 }
 
 impl Sequence {
-    pub(super) fn new(steps: Step, exit: ExitRule, planes: Vec<u32>) -> Self {
+    pub(super) fn new(steps: Step, exit: ExitRule, planes: Vec<u32>, seen_words: usize) -> Self {
         Self {
             ids: Vec::new(),
             steps,
             exit,
             filled: vec![0; planes.len()],
             planes,
+            seen: vec![0; seen_words],
         }
+    }
+
+    /// Adds tokens to the end, and returns the range of words of `seen` that changed.
+    pub(super) fn extend(&mut self, ids: &[u32]) -> std::ops::Range<usize> {
+        self.ids.extend_from_slice(ids);
+        let mut changed = self.seen.len()..0;
+        for id in ids {
+            let word = *id as usize / 32;
+            self.seen[word] |= 1 << (id % 32);
+            changed = changed.start.min(word)..changed.end.max(word + 1);
+        }
+        changed
     }
 }
 

@@ -106,7 +106,9 @@ impl Engine {
         let reported = self.held(ask.report, &after.slots)?;
 
         self.workspace.tables.upload(&self.gpu);
-        self.plan.token_stats.set_top_k(&self.gpu, ask.top_k);
+        if !ask.lens.is_empty() {
+            self.plan.token_stats.set_top_k(&self.gpu, ask.top_k);
+        }
         let mut encoder = self.gpu.encoder();
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -253,7 +255,7 @@ impl Engine {
         }
         let places: Vec<Place> = ask.draw.iter().map(|(place, _)| *place).collect();
         let held = self.held(&places, &after.slots)?;
-        let rows: Vec<GpuRow> = held.iter().map(|held| state_row(held)).collect();
+        let rows: Vec<GpuRow> = held.iter().map(state_row).collect();
         let requests: Vec<SampleRequest> = ask
             .draw
             .iter()

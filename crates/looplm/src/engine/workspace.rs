@@ -102,25 +102,14 @@ impl Workspace {
         buffers.iter().map(|b| b.size()).sum::<u64>() + self.readback.size()
     }
 
-    /// Empties a sequence's set of seen tokens.
-    pub(super) fn forget_seen(&self, gpu: &Gpu, sequence: usize) {
-        self.seen.write(
-            gpu,
-            (sequence * self.seen_words * 4) as u64,
-            &vec![0; self.seen_words * 4],
-        );
+    /// Words of a sequence's set of seen tokens.
+    pub(super) fn seen_words(&self) -> usize {
+        self.seen_words
     }
 
-    /// Writes a sequence's set of seen tokens, for the repetition penalty.
-    pub(super) fn mark_seen(&self, gpu: &Gpu, sequence: usize, ids: &[u32], vocab: usize) {
-        let mut words = vec![0u32; seen_words(vocab)];
-        for id in ids {
-            words[*id as usize / 32] |= 1 << (id % 32);
-        }
-        self.seen.write(
-            gpu,
-            (sequence * self.seen_words * 4) as u64,
-            bytemuck::cast_slice(&words),
-        );
+    /// Writes part of a sequence's set of seen tokens, from word `first` on.
+    pub(super) fn write_seen(&self, gpu: &Gpu, sequence: usize, first: usize, words: &[u32]) {
+        let at = (sequence * self.seen_words + first) * size_of::<u32>();
+        self.seen.write(gpu, at as u64, bytemuck::cast_slice(words));
     }
 }

@@ -36,7 +36,7 @@ fn forward(model: &LoopLm, ids: &[u32], steps: usize) -> Forward {
     block_on(model.forward(ids, &options, &|| false)).expect("the model runs")
 }
 
-fn last_step<'a>(values: &'a [f32], steps: usize, positions: usize, position: usize) -> &'a [f32] {
+fn last_step(values: &[f32], steps: usize, positions: usize, position: usize) -> &[f32] {
     let size = values.len() / steps / positions;
     &values[((steps - 1) * positions + position) * size..][..size]
 }
