@@ -218,6 +218,42 @@ fn filters_keep_one_token_at_least() {
 }
 
 #[test]
+fn filters_tell_neighbouring_floats_apart() {
+    let gpu = support::gpu();
+    for first in [1.5f32, -1.5] {
+        // Each logit is the next float above the one before.
+        let logits: Vec<f32> = (0..12)
+            .map(|i| {
+                f32::from_bits(if first > 0.0 {
+                    first.to_bits() + i
+                } else {
+                    first.to_bits() - i
+                })
+            })
+            .collect();
+        for (top_k, top_p) in [(5, 1.0), (0, 4.5 / 12.0)] {
+            let request = |i| SampleRequest {
+                temperature: 1.0,
+                top_k,
+                top_p,
+                seed_low: i,
+                sequence: i,
+                ..GREEDY
+            };
+            let requests: Vec<_> = (0..200).map(request).collect();
+            let mut kinds = draw(gpu, 12, &logits.repeat(200), &requests, &mut vec![0; 200]);
+            kinds.sort_unstable();
+            kinds.dedup();
+            assert_eq!(
+                kinds,
+                [7, 8, 9, 10, 11],
+                "top-k {top_k}, top-p {top_p} from {first}"
+            );
+        }
+    }
+}
+
+#[test]
 fn logits_that_are_no_numbers_still_give_a_token() {
     let gpu = support::gpu();
     let warm = SampleRequest {
