@@ -137,6 +137,10 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Decode`] where the tokenizer's decoder refuses.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TokenizerError> {
+        // Some decoders of the library count down from the number of tokens, and it may be none.
+        if ids.iter().all(|&id| self.is_silent(id, skip_special)) {
+            return Ok(String::new());
+        }
         self.inner
             .decode(ids, skip_special)
             .map_err(|e| TokenizerError::Decode {
@@ -168,6 +172,11 @@ impl Tokenizer {
                 .map_or_else(|| alone.clone(), str::to_owned),
             Err(_) => alone,
         }
+    }
+
+    /// Whether decoding leaves an id out altogether.
+    fn is_silent(&self, id: u32, skip_special: bool) -> bool {
+        (skip_special && self.is_special(id)) || self.inner.id_to_token(id).is_none()
     }
 
     /// The bytes a token stands for, where it may be less than a character. `None`: it is text.

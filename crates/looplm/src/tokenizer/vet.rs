@@ -34,7 +34,29 @@ pub(super) fn vet(bytes: &[u8]) -> Result<Bytes, TokenizerError> {
         typed(name, part(name))?;
     }
     for_each(part("normalizer"), &mut normalizer)?;
-    for_each(part("post_processor"), &mut template)?;
+    for_each(
+        part("pre_tokenizer"),
+        &mut |splitter| match kind(splitter) {
+            // Divides by it.
+            Some("FixedLength") if splitter.get("length") == Some(&Value::from(0)) => {
+                refuse("a FixedLength of 0")
+            }
+            _ => Ok(()),
+        },
+    )?;
+    let mut around = 0;
+    for_each(part("post_processor"), &mut |processor| {
+        // A second one is handed what the first made in pieces, which is not implemented.
+        around += usize::from(matches!(
+            kind(processor),
+            Some("TemplateProcessing" | "BertProcessing" | "RobertaProcessing")
+        ));
+        if around > 1 {
+            refuse("more than one post-processor that adds tokens is not supported")
+        } else {
+            template(processor)
+        }
+    })?;
     for_each(part("model"), &mut merges)?;
 
     let mut bytes = Bytes::None;
@@ -42,6 +64,8 @@ pub(super) fn vet(bytes: &[u8]) -> Result<Bytes, TokenizerError> {
         match kind(decoder) {
             Some("ByteLevel") => bytes = Bytes::Level,
             Some("ByteFallback") if bytes == Bytes::None => bytes = Bytes::Fallback,
+            // May leave nothing for the decoder after it, which counts down from what there is.
+            Some("CTC") => return refuse("a CTC decoder, which is for speech, is not supported"),
             // Counts past the beginning of a token shorter than that.
             Some("Strip") if decoder.get("stop") != Some(&Value::from(0)) => {
                 return refuse("a Strip decoder that strips the end (stop) is not supported");
@@ -159,11 +183,11 @@ fn merges(model: &Map<String, Value>) -> Result<(), TokenizerError> {
     }
 }
 
+/// Judges one object.
+type Visit<'a> = dyn FnMut(&Map<String, Value>) -> Result<(), TokenizerError> + 'a;
+
 /// Visits a part and all objects inside it. The depth is bounded by the parser's.
-fn for_each(
-    part: &Value,
-    visit: &mut dyn FnMut(&Map<String, Value>) -> Result<(), TokenizerError>,
-) -> Result<(), TokenizerError> {
+fn for_each(part: &Value, visit: &mut Visit<'_>) -> Result<(), TokenizerError> {
     match part {
         Value::Object(map) => {
             visit(map)?;

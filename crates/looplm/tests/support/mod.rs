@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use looplm::Config;
-use looplm::checkpoint::{MemorySource, TensorInfo, TensorSink};
+use looplm::checkpoint::{
+    Checkpoint, CheckpointError, LoadError, Loaded, MemorySource, Progress, Source, TensorInfo,
+    TensorSink, read_config,
+};
+use pollster::block_on;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
@@ -112,6 +116,66 @@ impl TensorSink for Collect {
         );
         Ok(())
     }
+}
+
+pub(crate) fn load(source: &dyn Source) -> Result<(Loaded, Collect), CheckpointError> {
+    let config = block_on(read_config(source))?;
+    let mut sink = Collect::default();
+    let (mut last, mut total) = (0, 0);
+    let loaded = block_on(async {
+        let checkpoint = Checkpoint::open(source, &config).await?;
+        let mut progress = |p: Progress<'_>| {
+            assert!(p.loaded >= last && p.loaded <= p.total, "{p:?}");
+            (last, total) = (p.loaded, p.total);
+        };
+        checkpoint
+            .load(&mut sink, &mut progress)
+            .await
+            .map_err(|LoadError::Checkpoint(e)| e)
+    })?;
+    assert_eq!(last, total, "the progress ends at its total");
+    assert_eq!((loaded.tensors, loaded.bytes), (sink.tensors.len(), last));
+    Ok((loaded, sink))
+}
+
+pub(crate) fn refuse(source: &dyn Source) -> CheckpointError {
+    load(source).map(|_| ()).expect_err("must be refused")
+}
+
+/// The folder of the tiny model, its weights changed.
+pub(crate) fn changed(
+    change: impl FnOnce(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>),
+) -> MemorySource {
+    let mut all = tensors(&config());
+    change(&mut all);
+    folder().with("model.safetensors", serialize(&all))
+}
+
+pub(crate) fn sharded() -> (MemorySource, serde_json::Value) {
+    let all = tensors(&config());
+    let first: Vec<_> = all
+        .iter()
+        .filter(|(name, _)| name.contains(".0."))
+        .collect();
+    let second: Vec<_> = all
+        .iter()
+        .filter(|(name, _)| !name.contains(".0."))
+        .collect();
+    let mut map = serde_json::Map::new();
+    for (shard, file) in [
+        (&first, "model-00001-of-00002.safetensors"),
+        (&second, "model-00002-of-00002.safetensors"),
+    ] {
+        map.extend(shard.iter().map(|(name, _)| ((*name).clone(), json!(file))));
+    }
+    let bytes: usize = all.values().map(|t| t.2.len()).sum();
+    let index = json!({"metadata": {"total_size": bytes}, "weight_map": map});
+    let source = folder()
+        .without("model.safetensors")
+        .with("model.safetensors.index.json", index.to_string())
+        .with("model-00001-of-00002.safetensors", serialize(first))
+        .with("model-00002-of-00002.safetensors", serialize(second));
+    (source, index)
 }
 
 /// The printable character GPT-2 writes a byte as.
