@@ -28,7 +28,11 @@ async function check(page) {
   page.on("console", (message) => {
     if (message.type() === "error") troubles.push(message.text());
   });
-  page.on("requestfailed", (request) => troubles.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on("requestfailed", (request) => {
+    const reason = request.failure()?.errorText;
+    // Aborted: the page has read all that it wanted of the file.
+    if (reason !== "net::ERR_ABORTED") troubles.push(`${request.url()}: ${reason}`);
+  });
 
   try {
     const started = Date.now();
