@@ -6,7 +6,7 @@
 //                 to a multiple of 8, the padding written as zero
 //
 // Each block of 64 keys: an invocation scores one key, the block's maximum rescales what was summed so far,
-// then each invocation adds up the values of its (up to four) dimensions. HEAD_DIM <= 256.
+// then each invocation adds up the values of its (one to four) dimensions. HEAD_DIM <= 256.
 // Limits: baseline WebGPU (5 storage buffers, 2 KiB of workgroup memory, 64 invocations).
 
 import package::shared::rows::rows;
@@ -50,6 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let r = group.y;
     let kv_head = head / (HEADS / KV_HEADS);
     let quads = HEAD_STRIDE / 4u;
+    let chunks = (HEAD_DIM + LANES - 1u) / LANES;
     let key_count = rows.row[r].position + 1u;
     let base = rows.row[r].key_base;
     if lane < quads {
@@ -85,7 +86,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let p = score[j];
             let at = ((base + first + j) * KV_HEADS + kv_head) * HEAD_STRIDE;
             norm += p;
-            for (var c = 0u; c < 4u; c++) {
+            for (var c = 0u; c < chunks; c++) {
                 let dim = lane + LANES * c;
                 if dim < HEAD_DIM {
                     acc[c] += p * values[at + dim];
@@ -94,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
     }
-    for (var c = 0u; c < 4u; c++) {
+    for (var c = 0u; c < chunks; c++) {
         let dim = lane + LANES * c;
         if dim < HEAD_DIM {
             out[r * OUT_STRIDE + head * HEAD_DIM + dim] = acc[c] / norm;
