@@ -7,29 +7,35 @@ use crate::setup;
 use anyhow::Result;
 use std::process::Command;
 
-/// What the bench program is told.
+/// The bench programs: every kernel by itself, then whole passes, prefill and decode.
+const PROGRAMS: [(&str, &str); 2] = [("looplm-gpu", "kernels"), ("looplm", "bench")];
+
+/// What the bench programs are told.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Arguments of the bench program (`cargo xtask bench -- --help` lists them)
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<String>,
+    /// Print one JSON object a program instead of tables
+    #[arg(long)]
+    json: bool,
 }
 
-/// Builds the bench program for speed and runs it.
+/// Builds the bench programs for speed and runs them, one after the other.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     setup::require(&[Requirement::Vulkan])?;
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .args([
-            "run",
-            "--release",
-            "--package",
-            "looplm",
-            "--example",
-            "bench",
-            "--",
-        ])
-        .args(&options.arguments)
-        .current_dir(&project.root);
-    process::run(&mut command)
+    for (package, example) in PROGRAMS {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command
+            .args([
+                "run",
+                "--release",
+                "--package",
+                package,
+                "--example",
+                example,
+                "--",
+            ])
+            .args(options.json.then_some("--json"))
+            .current_dir(&project.root);
+        process::run(&mut command)?;
+    }
+    Ok(())
 }
