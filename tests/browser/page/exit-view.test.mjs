@@ -1,23 +1,12 @@
 // The exit view: q without the model, the keyboard, what a cell opens, and the numbers of its caption.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answered, cell, exitSteps, slide, useSite } from "./page.mjs";
+import { cell, exitSteps, slide, useSite } from "./page.mjs";
 
 const site = useSite();
 
-/** Counts what the page asks of the engine, which lives in a Worker. */
-function countCalls() {
-  globalThis.engineCalls = 0;
-  const post = Worker.prototype.postMessage;
-  Worker.prototype.postMessage = function (...message) {
-    globalThis.engineCalls++;
-    return post.apply(this, message);
-  };
-}
-
 test("moving q redraws from the trace, without a call to the model", async () => {
-  const page = await site.open({}, countCalls);
-  await answered(page);
+  const page = await site.shared();
   const calls = () => page.evaluate(() => globalThis.engineCalls);
   const before = await calls();
   assert.ok(before > 0, "the counter counts");
@@ -45,8 +34,7 @@ test("moving q redraws from the trace, without a call to the model", async () =>
 });
 
 test("the exits are those the numbers of the cells give", async () => {
-  const page = await site.open();
-  await answered(page);
+  const page = await site.shared();
   await slide(page, "Exit threshold q", 0.6);
   for (const [column, exit] of (await exitSteps(page)).entries()) {
     await cell(page, column, exit).hover();
@@ -62,8 +50,7 @@ test("the exits are those the numbers of the cells give", async () => {
 });
 
 test("the keyboard walks the grid and opens its cells", async () => {
-  const page = await site.open();
-  await answered(page);
+  const page = await site.shared();
   const columns = (await exitSteps(page)).length;
   const at = () =>
     page.evaluate(() => [
@@ -91,8 +78,7 @@ test("the keyboard walks the grid and opens its cells", async () => {
 });
 
 test("cells say in words what they show", async () => {
-  const page = await site.open();
-  await answered(page);
+  const page = await site.shared();
   const [exit] = await exitSteps(page);
   // Its own text is for eyes only; what is left is the cell's name.
   const words = await cell(page, 0, exit).locator(":scope > :not([aria-hidden])").innerText();
@@ -103,8 +89,7 @@ test("cells say in words what they show", async () => {
 });
 
 test("a cell's details add up", async () => {
-  const page = await site.open();
-  await answered(page);
+  const page = await site.shared();
   await cell(page, 2, 1).hover();
   const detail = page.locator(".detail");
   assert.match(await detail.locator("h2").innerText(), /^Move 3/);
@@ -126,8 +111,8 @@ test("a cell's details add up", async () => {
 });
 
 test("a long shuffle scrolls inside its own box on a narrow screen", async () => {
-  const page = await site.open({ viewport: { width: 360, height: 740 } });
-  await answered(page);
+  const page = await site.shared();
+  await page.setViewportSize({ width: 360, height: 740 });
   await slide(page, "Length", 16);
   await page.waitForFunction(
     () => JSON.parse(document.querySelector('[data-testid="answer"]').dataset.exitSteps).length === 16,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { answered, slide, useSite } from "./page.mjs";
+import { slide, useSite } from "./page.mjs";
 
 const site = useSite();
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -22,8 +22,8 @@ async function complaints(page) {
 
 for (const colorScheme of ["light", "dark"]) {
   test(`has no accessibility faults that axe can find, ${colorScheme}`, async () => {
-    const page = await site.open({ colorScheme });
-    await answered(page);
+    const page = await site.shared();
+    await page.emulateMedia({ colorScheme });
     // Ghosts and fills of every strength at once.
     await slide(page, "Exit threshold q", 0.5);
     assert.deepEqual(await complaints(page), []);
@@ -32,20 +32,10 @@ for (const colorScheme of ["light", "dark"]) {
   });
 }
 
-test("the theme button overrules the system and is remembered", async () => {
-  const page = await site.open({ colorScheme: "light" });
-  await page.getByRole("button", { name: "Switch to the dark theme" }).click();
-  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
-  assert.equal(await theme(), "dark");
-  await page.reload();
-  await page.getByRole("button", { name: "Switch to the light theme" }).waitFor();
-  assert.equal(await theme(), "dark");
-});
-
 for (const width of [320, 360, 768, 1440, 2560]) {
   test(`fits a screen ${width} pixels wide`, async () => {
-    const page = await site.open({ viewport: { width, height: 800 } });
-    await answered(page);
+    const page = await site.shared();
+    await page.setViewportSize({ width, height: 800 });
     const { scrollWidth, used } = await page.evaluate(() => ({
       scrollWidth: document.documentElement.scrollWidth,
       used: document.querySelector("main").getBoundingClientRect().width,
@@ -54,12 +44,3 @@ for (const width of [320, 360, 768, 1440, 2560]) {
     assert.ok(used >= Math.min(width, 2400) * 0.9, `only ${used} pixels are used`);
   });
 }
-
-test("the skip link leads to the model", async () => {
-  const page = await site.open();
-  await answered(page);
-  await page.keyboard.press("Tab");
-  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), "Skip to the model");
-  await page.keyboard.press("Enter");
-  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
-});

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { answered, exitSteps, FIXTURES, SHIPPED_MODEL, useSite } from "./page.mjs";
+import { answered, ask, exitSteps, FIXTURES, SHIPPED_MODEL, useSite } from "./page.mjs";
 
 const site = useSite();
 const fixture = readdirSync(FIXTURES, { withFileTypes: true }).find((entry) => entry.isDirectory()).name;
@@ -13,49 +13,37 @@ async function openAddress(page, address) {
   await page.getByRole("button", { name: "Open", exact: true }).click();
 }
 
-test("a wrong address is explained, and the open model stays in use", async () => {
-  const page = await site.open();
-  await answered(page);
-  await openAddress(page, `${site.origin}/models/nothing-here/`);
-  const alert = page.getByRole("alert");
+/** Waits for an alert that says this, and gives all its words. */
+async function explained(page, words) {
+  const alert = page.getByRole("alert").filter({ hasText: words });
   await alert.waitFor();
-  const words = await alert.innerText();
-  assert.match(words, /no model at this address/i);
+  return alert.innerText();
+}
+
+test("a wrong address is explained, and the open model stays in use", async () => {
+  const page = await site.shared();
+  await openAddress(page, `${site.origin}/models/nothing-here/`);
+  const words = await explained(page, /there is no model here/i);
   assert.match(words, /config\.json/);
   assert.match(words, /shell-game stays open/);
 
-  await page.getByRole("textbox", { name: /moves/i }).fill("left left");
-  await page.getByRole("button", { name: "Ask" }).click();
-  await page.locator('[data-testid="answer"][data-answer="312"]').waitFor();
+  await ask(page, "left left");
+  assert.equal(await page.getByTestId("answer").getAttribute("data-answer"), "312");
 });
 
 test("a server in trouble and a connection that breaks are explained", async () => {
-  const page = await site.open();
-  await answered(page);
+  const page = await site.shared();
   for (const [what, words] of [
     ["500", /did not hand out the model[\s\S]*500/i],
     ["cut", /connection failed/i],
   ]) {
     await openAddress(page, `${site.origin}/fail/${what}/model.safetensors/models/shell-game/`);
-    await page.waitForFunction(
-      (source) => new RegExp(source, "i").test(document.querySelector('[role="alert"]')?.innerText ?? ""),
-      words.source,
-    );
+    await explained(page, words);
   }
 });
 
-test("a chosen folder opens", async () => {
-  const page = await site.open();
-  await answered(page);
-  await page.getByLabel("Choose a model’s folder").setInputFiles(SHIPPED_MODEL);
-  await page.getByRole("button", { name: "Back to shell-game" }).waitFor();
-  await answered(page);
-  assert.equal(await page.getByTestId("model-name").innerText(), "shell-game");
-});
-
 test("a folder without weights is refused in plain words", async () => {
-  const page = await site.open();
-  await answered(page);
+  const page = await site.shared();
   await page.evaluate(
     ([name, text]) => {
       const data = new DataTransfer();
@@ -64,15 +52,22 @@ test("a folder without weights is refused in plain words", async () => {
     },
     ["config.json", readFileSync(join(SHIPPED_MODEL, "config.json"), "utf8")],
   );
-  const alert = page.getByRole("alert");
-  await alert.waitFor();
-  assert.match(await alert.innerText(), /not a model the page can run/i);
-  assert.match(await alert.innerText(), /shell-game stays open/);
+  const words = await explained(page, /a file of the model is missing/i);
+  assert.match(words, /model\.safetensors/);
+  assert.match(words, /shell-game stays open/);
 });
 
-test("a model that generates streams its tokens into the same view, and stops when told", async () => {
-  const page = await site.open();
+test("a chosen folder opens", async () => {
+  const page = await site.shared();
+  await page.getByLabel("Choose a model’s folder").setInputFiles(SHIPPED_MODEL);
+  await page.getByRole("button", { name: "Back to shell-game" }).waitFor();
   await answered(page);
+  assert.equal(await page.getByTestId("model-name").innerText(), "shell-game");
+});
+
+// Last: it leaves another model open.
+test("a model that generates streams its tokens into the same view, and stops when told", async () => {
+  const page = await site.shared();
   await openAddress(page, `${site.origin}/fixtures/${fixture}/model/`);
   const box = page.getByRole("textbox", { name: /prompt/i });
   await page.getByText("no tokenizer.json").waitFor();

@@ -1,6 +1,7 @@
 // The built page in a real Chromium, as a visitor gets it.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launchChromium } from "../chromium.mjs";
@@ -11,8 +12,13 @@ const path = (relative) => fileURLToPath(new URL(`../../../${relative}`, import.
 export const SHIPPED_MODEL = path("models/shell-game");
 export const FIXTURES = path("tests/fixtures");
 
+/** What the shipped model's config says of its task. */
+export const TASK = JSON.parse(readFileSync(join(SHIPPED_MODEL, "config.json"), "utf8")).looplm_task;
+
+const WIDE = { width: 1440, height: 900 };
+
 /** The engine computes on the CPU here, beside other tests. */
-const LIMIT_MS = 90_000;
+const LIMIT_MS = 180_000;
 
 /**
  * For the tests of a file: a server and a browser. `open()` gives a visitor's page that notes its troubles; the test
@@ -51,7 +57,47 @@ export function useSite({ webgpu = true } = {}) {
     await page.goto(`${server.origin}/page/index.html`);
     return page;
   };
+
+  // SwiftShader takes its time over a page's first answer, so tests that can share a page do.
+  let shared;
+  /** One page for all tests of a file, each time as a visitor finds it: the example answered, and nothing touched. */
+  site.shared = async () => {
+    if (shared === undefined) {
+      shared = await site.open({ viewport: WIDE }, countEngineCalls);
+      await answered(shared);
+      return shared;
+    }
+    await shared.setViewportSize(WIDE);
+    await shared.emulateMedia({ colorScheme: "light" });
+    await shared.mouse.move(0, 0);
+    await ask(shared, TASK.example);
+    await shared.getByRole("radio", { name: "4" }).check();
+    await slide(shared, "Exit threshold q", 0.8);
+    await answered(shared);
+    return shared;
+  };
   return site;
+}
+
+/** Counts in the page what it asks of the engine, which lives in a Worker. */
+function countEngineCalls() {
+  globalThis.engineCalls = 0;
+  const post = Worker.prototype.postMessage;
+  Worker.prototype.postMessage = function (...message) {
+    globalThis.engineCalls++;
+    return post.apply(this, message);
+  };
+}
+
+/** Types moves, asks, and waits for the answer about these moves. */
+export async function ask(page, moves) {
+  await page.getByRole("textbox", { name: /moves/i }).fill(moves);
+  await page.getByRole("button", { name: "Ask" }).click();
+  await page.waitForFunction((expected) => {
+    const shown = [...document.querySelectorAll(".column-head .token")].map((token) => token.textContent);
+    const { state } = document.querySelector('[data-testid="answer"]').dataset;
+    return state === "done" && shown.join(" ") === expected;
+  }, moves);
 }
 
 /** Waits until the page has answered what it was asked. */
@@ -59,7 +105,8 @@ export async function answered(page) {
   const answer = page.locator(
     '[data-testid="answer"][data-state="done"], [data-testid="answer"][data-state="error"]',
   );
-  await answer.waitFor();
+  // Attached, not visible: an answer stopped before its first token is empty.
+  await answer.waitFor({ state: "attached" });
   assert.equal(await answer.getAttribute("data-state"), "done", await page.locator("main").innerText());
   return answer;
 }

@@ -47,6 +47,18 @@ describe("explain", () => {
     expect(said.advice).toContain("model.safetensors, model.norm.weight");
     expect(said.advice).toContain("Expected [64], found [32]");
   });
+  it("tells a folder that is no model from one that lacks a file", () => {
+    const nothing = explain(
+      thrown("checkpoint-invalid", { kind: "not-a-model-folder", found: "https://example.org/m/" }),
+    );
+    expect(nothing.title).toBe("There is no model here");
+    expect(nothing.advice).toContain("https://example.org/m/ has no config.json");
+    const lacking = explain(
+      thrown("checkpoint-invalid", { kind: "missing-file", file: "model.safetensors" }),
+    );
+    expect(lacking.title).toBe("A file of the model is missing");
+    expect(lacking.advice).toContain("model.safetensors is not there");
+  });
   it("says what is needed and what there is", () => {
     const said = explain(thrown("adapter-too-small", { needed: 256 * 2 ** 20, offered: 128 * 2 ** 20 }));
     expect(said.advice).toContain("256 MiB");

@@ -30,16 +30,46 @@ function adapterTooSmall(d: Details): Omit<Explanation, "code" | "message"> {
   };
 }
 
+const LAYOUT =
+  "A model is a folder as Hugging Face lays out Ouro: config.json, model.safetensors (or its shards and their index) and tokenizer.json.";
+
 function checkpoint(d: Details): Omit<Explanation, "code" | "message"> {
-  const where = [asText(d["file"]), asText(d["tensor"]), asText(d["field"])].filter(Boolean).join(", ");
+  const file = asText(d["file"]);
+  const where = [file, asText(d["tensor"]), asText(d["field"])].filter(Boolean).join(", ");
   const [expected, found] = [asText(d["expected"]), asText(d["found"])];
   const mismatch = expected && found ? ` Expected ${expected}, found ${found}.` : "";
-  return {
-    title: "This is not a model the page can run",
-    advice:
-      `${where === "" ? "" : `The trouble is in ${where}.${mismatch} `}` +
-      "A model is a folder as Hugging Face lays out Ouro: config.json, model.safetensors (or its shards and their index) and tokenizer.json.",
-  };
+  const trouble = where === "" ? "" : `The trouble is in ${where}.${mismatch} `;
+  switch (d["kind"]) {
+    case "not-a-model-folder":
+      return {
+        title: "There is no model here",
+        advice: `${found ?? "The folder"} has no config.json. ${LAYOUT}`,
+      };
+    case "missing-file":
+      return {
+        title: "A file of the model is missing",
+        advice: `${file ?? "It"} is not there. Choose the model’s whole folder, or fetch the model again.`,
+      };
+    case "truncated":
+      return {
+        title: "A file of the model is incomplete",
+        advice: `${trouble}Fetch it again.`,
+      };
+    case "missing-tensor":
+    case "extra-tensor":
+    case "wrong-shape":
+      return {
+        title: "The weights do not fit the configuration",
+        advice: `${trouble}config.json and the weights must be of the same model.`,
+      };
+    case "non-finite":
+      return {
+        title: "The weights are damaged",
+        advice: `${trouble}They hold values that are no numbers. Fetch the model again.`,
+      };
+    default:
+      return { title: "This is not a model the page can run", advice: `${trouble}${LAYOUT}` };
+  }
 }
 
 function network(d: Details): Omit<Explanation, "code" | "message"> {

@@ -41,6 +41,8 @@ export const question = signal("");
 export const answerTokens = signal<readonly { text: string; column: number }[]>([]);
 export const madeWith = signal<number>(1);
 export const finish = signal<Finish | undefined>(undefined);
+/** Whether the answer was stopped before its end. */
+export const stopped = signal(false);
 
 export const answerText = computed(() => answerTokens.value.map((t) => t.text).join(""));
 export const isChat = computed(() => open.value?.info.tokenizer?.chatTemplate ?? false);
@@ -64,6 +66,7 @@ export function clear(): void {
   question.value = "";
   answerTokens.value = [];
   finish.value = undefined;
+  stopped.value = false;
   error.value = undefined;
   state.value = "idle";
   columns.value = [];
@@ -130,6 +133,7 @@ export async function ask(): Promise<void> {
   answerTokens.value = [];
   columns.value = [];
   finish.value = undefined;
+  stopped.value = false;
   error.value = undefined;
   hovered.value = undefined;
   chooseCell(undefined);
@@ -161,6 +165,7 @@ export async function ask(): Promise<void> {
   } catch (thrown) {
     if (controller !== mine) return;
     if (errorCode(thrown) === "aborted") {
+      stopped.value = true;
       state.value = "done";
       return;
     }

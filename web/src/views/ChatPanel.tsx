@@ -1,3 +1,4 @@
+import { plural } from "../model/format.ts";
 import { tokenShade } from "../layout/colours.ts";
 import {
   answerText,
@@ -13,6 +14,7 @@ import {
   question,
   state,
   stop,
+  stopped,
   takesIds,
 } from "../state/chat-run.ts";
 import { theme } from "../state/theme.ts";
@@ -132,10 +134,12 @@ function Answer() {
       <p class="visually-hidden" aria-live="polite">
         {state.value === "done" ? answerText.value : ""}
       </p>
+      {stopped.value && <p class="note">Stopped after {plural(answerTokens.value.length, "token")}.</p>}
       {finish.value && (
         <p class="note">
-          {finish.value.newTokens} tokens in {finish.value.seconds.toFixed(2)} s, {finish.value.passes}{" "}
-          passes; {finish.value.reason === "length" ? "cut at the limit" : "the model ended it"}.
+          {plural(finish.value.newTokens, "token")} in {finish.value.seconds.toFixed(2)} s,{" "}
+          {finish.value.passes} passes;{" "}
+          {finish.value.reason === "length" ? "cut at the limit" : "the model ended it"}.
         </p>
       )}
       <ul class="legend" aria-label="Shades">
