@@ -25,6 +25,8 @@ export interface ErrorDetails {
   "chat-template-missing": Record<string, never>;
   /** The sequence has grown to the model's or the memory's limit (both in tokens). */
   "context-full": { limit?: number; needed?: number };
+  /** As many answers are in progress as the engine takes (`offered`). */
+  busy: { offered?: number };
   /** A signal ended it. */
   aborted: Record<string, never>;
   /** A file could not be fetched or read. */
@@ -85,6 +87,10 @@ export class TokenizerError extends LoopLMError<
 export class ContextFullError extends LoopLMError<"context-full"> {
   override readonly name = "ContextFullError";
 }
+/** `busy`: too many answers are in progress at once. */
+export class BusyError extends LoopLMError<"busy"> {
+  override readonly name = "BusyError";
+}
 /** `aborted`: a signal ended it. Its `name` is `AbortError`, as the platform's own. */
 export class AbortedError extends LoopLMError<"aborted"> {
   override readonly name = "AbortError";
@@ -123,6 +129,7 @@ const CLASSES: { [C in ErrorCode]: ErrorClass<C> } = {
   "tokenizer-missing": TokenizerError,
   "chat-template-missing": TokenizerError,
   "context-full": ContextFullError,
+  busy: BusyError,
   aborted: AbortedError,
   network: NetworkError,
   "invalid-argument": InvalidArgumentError,

@@ -5,6 +5,7 @@
 export {
   AbortedError,
   AdapterTooSmallError,
+  BusyError,
   CheckpointError,
   ContextFullError,
   DeviceLostError,

@@ -134,6 +134,11 @@ function plain(code: string, d: Details): Omit<Explanation, "code" | "message"> 
         title: "The text has reached the model's limit",
         advice: `${typeof d["limit"] === "number" ? `It can hold ${d["limit"].toLocaleString("en")} tokens. ` : ""}Shorten the prompt or ask for fewer new tokens.`,
       };
+    case "busy":
+      return {
+        title: "Too many answers at once",
+        advice: "Wait until one has ended, or stop one.",
+      };
     case "network":
       return network(d);
     case "invalid-argument":
