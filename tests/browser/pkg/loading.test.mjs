@@ -1,14 +1,12 @@
 // Loading a model in a real browser: addresses, Files, and what can go wrong with either.
 import assert from "node:assert/strict";
-import { beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { noWorkerLeft, thrownBy, usePage } from "./browser.mjs";
 
 const FIXTURES = fileURLToPath(new URL("../../fixtures/", import.meta.url));
 
 const tab = usePage();
-// What a failed test leaves behind is no trouble of the next one's.
-beforeEach(() => tab.page.goto(`${tab.origin}/`));
 
 /** Loads in the page and lets go again; what the page saw. */
 function loadAndDispose([url, options]) {
