@@ -12,7 +12,7 @@ if (folder === undefined) {
 const PICTURES = [
   { name: "page-light", width: 1440, height: 1080, colorScheme: "light" },
   { name: "page-dark", width: 1440, height: 1080, colorScheme: "dark" },
-  { name: "page-narrow", width: 360, height: 1500, colorScheme: "light" },
+  { name: "page-narrow", width: 360, height: 1860, colorScheme: "light" },
   { name: "page-wide", width: 2560, height: 1240, colorScheme: "light" },
 ];
 

@@ -37,7 +37,13 @@ export function gridSizes(viewport: number, columns: number, steps: number, text
   const row = small
     ? clamp(Math.floor(190 / steps), 42, 48)
     : clamp(Math.floor((large ? 420 : 316) / steps), 46, large ? 104 : 79);
-  return { head, width, row, gate: small ? 60 : large ? 110 : 76, scale: large && width >= 90 ? 1.3 : 1 };
+  return {
+    head,
+    width,
+    row,
+    gate: small ? 60 : large ? 110 : 76,
+    scale: large && width >= 90 ? 1.3 : width < 60 ? 0.92 : 1,
+  };
 }
 
 function clamp(value: number, least: number, most: number): number {
