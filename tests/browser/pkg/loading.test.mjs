@@ -84,23 +84,16 @@ describe("from an address", () => {
     }
   });
 
-  test("a smaller binding size splits the large tensors and changes nothing", async () => {
-    const { worst, exits } = await tab.page.evaluate(async () =>
-      (await import("/in-page/parity.mjs")).compareForward("f16-vocab-1031", "expected.safetensors", {
-        maxBindingSize: 8192,
-      }),
-    );
-    for (const [tensor, error] of Object.entries(worst)) assert.ok(error <= 2e-3, `${tensor}: ${error}`);
-    assert.deepEqual(exits, []);
-  });
-
-  test("small passes (a prompt prefilled in chunks) change nothing", async () => {
-    const { worst } = await tab.page.evaluate(async () =>
-      (await import("/in-page/parity.mjs")).compareForward("f32-long", "expected.safetensors", {
-        maxRows: 7,
-      }),
-    );
-    for (const [tensor, error] of Object.entries(worst)) assert.ok(error <= 1e-4, `${tensor}: ${error}`);
+  test("an adapter that is too small is an error with the numbers", async () => {
+    const error = await thrownBy(tab.page, loadAndDispose, [
+      "/fixtures/f32-mha/model",
+      { maxBindingSize: 1024 },
+    ]);
+    assert.equal(error.code, "adapter-too-small");
+    assert.equal(error.name, "AdapterTooSmallError");
+    assert.equal(error.details.limit, "maxStorageBufferBindingSize");
+    assert.equal(error.details.offered, 1024);
+    assert.ok(error.details.needed > 1024);
   });
 
   test("progress goes through the stages, and through all bytes of the weights", async () => {

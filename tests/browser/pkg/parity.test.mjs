@@ -1,7 +1,7 @@
 // The engine in a real browser, through the built package, against the PyTorch oracle.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { usePage } from "./browser.mjs";
 
 const FIXTURES = new URL("../../fixtures/", import.meta.url);
@@ -28,30 +28,27 @@ const RUNS = [
 for (const { name, worker } of RUNS) {
   describe(`${name}, ${worker ? "in a Worker" : "in the page"}`, () => {
     const folder = new URL(`${name}/`, FIXTURES);
-    for (const file of readdirSync(folder).filter((file) => file.endsWith(".safetensors"))) {
-      test(`forward is as ${file} says`, async () => {
-        const { worst, exits } = await tab.page.evaluate(
-          async ([name, file, worker]) =>
-            (await import("/in-page/parity.mjs")).compareForward(name, file, { worker }),
-          [name, file, worker],
-        );
-        for (const [tensor, error] of Object.entries(worst)) {
-          assert.ok(error <= tolerance(name), `${tensor}: ${error} > ${tolerance(name)}`);
-        }
-        assert.deepEqual(Object.keys(worst).sort(), ["exit_lambda", "exit_pdf", "hidden", "logits"]);
+    const files = readdirSync(folder).filter((file) => file.endsWith(".safetensors"));
+    const greedy = greedyCases(JSON.parse(readFileSync(new URL("expected.json", folder), "utf8")));
+    let outcome;
+    before(async () => {
+      outcome = await tab.page.evaluate(
+        async ([name, what]) => (await import("/in-page/parity.mjs")).runCase(name, what),
+        [name, { files, greedy, load: { worker } }],
+      );
+    });
+
+    for (const file of files) {
+      test(`forward is as ${file} says`, () => {
+        const { worst, exits } = outcome.forward[file];
+        assertClose(worst, tolerance(name));
         assert.deepEqual(exits, []);
       });
     }
 
-    test("greedy ids and exit steps are the oracle's", async () => {
-      const wanted = greedyCases(JSON.parse(readFileSync(new URL("expected.json", folder), "utf8")));
-      const results = await tab.page.evaluate(
-        async ([name, wanted, worker]) =>
-          (await import("/in-page/parity.mjs")).decodeGreedily(name, wanted, { worker }),
-        [name, wanted, worker],
-      );
-      wanted.forEach(({ label, expected, maxNewTokens, prompt }, i) => {
-        const { ids, exitSteps, finish } = results[i];
+    test("greedy ids and exit steps are the oracle's", () => {
+      greedy.forEach(({ label, expected, maxNewTokens, prompt }, i) => {
+        const { ids, exitSteps, finish } = outcome.decoded[i];
         const sure = sureTokens(expected);
         assert.ok(ids.length >= sure, `${label}: ended after ${ids.length} tokens (${finish.reason})`);
         assert.deepEqual(ids.slice(0, sure), expected.ids.slice(0, sure), `${label}: ids`);
@@ -66,6 +63,34 @@ for (const { name, worker } of RUNS) {
       });
     });
   });
+}
+
+describe("what the adapter offers changes nothing", () => {
+  for (const [what, name, load] of [
+    [
+      "a smaller binding size splits the large tensors",
+      "f16-vocab-1031",
+      { maxBindingSize: 32_768, maxRows: 4 },
+    ],
+    ["small passes: a prompt prefilled in chunks", "f32-long", { maxRows: 7 }],
+  ]) {
+    test(what, async () => {
+      const file = "expected.safetensors";
+      const { forward } = await tab.page.evaluate(
+        async ([name, what]) => (await import("/in-page/parity.mjs")).runCase(name, what),
+        [name, { files: [file], greedy: [], load }],
+      );
+      assertClose(forward[file].worst, tolerance(name));
+      assert.deepEqual(forward[file].exits, []);
+    });
+  }
+});
+
+function assertClose(worst, allowed) {
+  assert.deepEqual(Object.keys(worst).sort(), ["exit_lambda", "exit_pdf", "hidden", "logits"]);
+  for (const [tensor, error] of Object.entries(worst)) {
+    assert.ok(error <= allowed, `${tensor}: ${error} > ${allowed}`);
+  }
 }
 
 /** The oracle's greedy entries with every step's own cache, which is what the engine does while decoding. */

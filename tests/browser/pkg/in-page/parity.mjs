@@ -2,16 +2,26 @@
 import { LoopLM } from "/looplm/index.js";
 import { parseSafetensors } from "./safetensors.mjs";
 
+/** Loads a case's model once (its kernels take seconds to compile without a GPU) and computes all that is compared. */
+export async function runCase(name, { files, greedy, load }) {
+  const model = await LoopLM.load(`/fixtures/${name}/model`, load);
+  const forward = {};
+  for (const file of files) forward[file] = await compareForward(model, name, file);
+  const decoded = [];
+  for (const wanted of greedy) decoded.push(await decodeGreedily(model, wanted));
+  await model.dispose();
+  return { forward, decoded };
+}
+
 /**
- * max |difference| / max |reference| of every tensor of a case, over all sequences and steps; and the exit steps that
+ * max |difference| / max |reference| of every tensor of a file, over all sequences and steps; and the exit steps that
  * disagree with the reference's probabilities.
  */
-export async function compareForward(name, file, options) {
+async function compareForward(model, name, file) {
   const expected = parseSafetensors(await (await fetch(`/fixtures/${name}/${file}`)).arrayBuffer());
   const [B, M] = expected.ids.shape;
   const [T] = expected.exit_pdf.shape;
   const q = 0.5;
-  const model = await LoopLM.load(`/fixtures/${name}/model`, options);
   const worst = {};
   const exits = [];
   for (let b = 0; b < B; b++) {
@@ -26,13 +36,11 @@ export async function compareForward(name, file, options) {
       exit_pdf: result.exitPdf,
     };
     for (const [tensor, values] of Object.entries(actual)) {
-      const reference = sequence(expected[tensor], b, B);
-      const error = relativeError(values, reference, tensor);
+      const error = relativeError(values, sequence(expected[tensor], b, B), tensor);
       worst[tensor] = Math.max(worst[tensor] ?? 0, error);
     }
     exits.push(...wrongExits(result.exitSteps, sequence(expected.exit_pdf, b, B), T, M, q));
   }
-  await model.dispose();
   return { worst, exits };
 }
 
@@ -79,25 +87,19 @@ function wrongExits(actual, pdf, T, M, q) {
   return wrong;
 }
 
-/** Greedy ids and exit steps of a case, decoded in the same way as the oracle's entry "full:q" (with `steps` or not). */
-export async function decodeGreedily(name, wanted, options) {
-  const model = await LoopLM.load(`/fixtures/${name}/model`, options);
-  const results = [];
-  for (const { prompt, maxNewTokens, q, steps } of wanted) {
-    const stream = model.generate(prompt, {
-      maxNewTokens,
-      temperature: 0,
-      exit: q === 1 ? "full" : { gate: q },
-      ...(steps === undefined ? {} : { steps }),
-    });
-    const ids = [];
-    const exitSteps = [];
-    for await (const token of stream) {
-      ids.push(token.id);
-      exitSteps.push(token.exitStep);
-    }
-    results.push({ ids, exitSteps, finish: await stream.finished });
+/** Greedy ids and exit steps, decoded in the same way as the oracle's entry "full:q" (with `steps` or not). */
+async function decodeGreedily(model, { prompt, maxNewTokens, q, steps }) {
+  const stream = model.generate(prompt, {
+    maxNewTokens,
+    temperature: 0,
+    exit: q === 1 ? "full" : { gate: q },
+    ...(steps === undefined ? {} : { steps }),
+  });
+  const ids = [];
+  const exitSteps = [];
+  for await (const token of stream) {
+    ids.push(token.id);
+    exitSteps.push(token.exitStep);
   }
-  await model.dispose();
-  return results;
+  return { ids, exitSteps, finish: await stream.finished };
 }
