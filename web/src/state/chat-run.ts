@@ -167,20 +167,31 @@ export async function ask(): Promise<void> {
     if (errorCode(thrown) === "aborted") {
       stopped.value = true;
       state.value = "done";
+      if (answerText.value === "") askAgain(text);
       return;
     }
     error.value = explain(thrown);
     state.value = "error";
+    askAgain(text);
   }
 }
 
-/** Moves the finished exchange into the conversation before the next question. */
+/** Puts a question without an answer back where it was typed, unless another is being typed there. */
+function askAgain(text: string): void {
+  if (prompt.value === "") prompt.value = text;
+}
+
+/**
+ * Moves the finished exchange into the conversation before the next question. A question that failed, or was stopped
+ * before the first word, is none: an empty answer in the conversation would teach the model to give more of them.
+ */
 function keepAnswer(): void {
-  if (!isChat.value || question.value === "") return;
-  messages.value = [
-    ...messages.value,
-    { role: "user", content: question.value },
-    { role: "assistant", content: answerText.value },
-  ];
+  if (isChat.value && state.value === "done" && answerText.value !== "") {
+    messages.value = [
+      ...messages.value,
+      { role: "user", content: question.value },
+      { role: "assistant", content: answerText.value },
+    ];
+  }
   question.value = "";
 }

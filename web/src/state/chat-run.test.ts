@@ -1,0 +1,138 @@
+import type { ChatMessage, Finish, GeneratedToken, LoopLM, ModelInfo } from "looplm";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  answerText,
+  ask,
+  clear,
+  error,
+  messages,
+  prompt,
+  question,
+  state,
+  stop,
+  stopped,
+} from "./chat-run.ts";
+import { open } from "./model.ts";
+
+vi.mock("looplm", () => ({}));
+
+const FINISH: Finish = { reason: "stop", promptTokens: 1, newTokens: 2, passes: 8, seconds: 1 };
+const fails = (code: string) => Object.assign(new Error(code), { code, details: {} });
+
+/** What the model says to each question in turn; an Error is thrown at its place. */
+let answers: (string | Error)[][];
+/** The conversations the model was asked to continue. */
+let asked: string[][];
+
+const info = {
+  architecture: { steps: 4, vocabSize: 10 },
+  tokenizer: { vocabSize: 10, chatTemplate: true, stopIds: [] },
+  task: null,
+} as unknown as ModelInfo;
+
+async function* say(parts: (string | Error)[]): AsyncGenerator<GeneratedToken> {
+  for (const [i, part] of parts.entries()) {
+    if (part instanceof Error) throw part;
+    const steps = [{ lambda: 1, probability: 1 }];
+    yield { id: i, text: part, position: 1 + i, exitStep: 1, exitPdf: [1], steps };
+  }
+}
+
+beforeEach(() => {
+  answers = [];
+  asked = [];
+  const model = {
+    chatPrompt: async (conversation: ChatMessage[]) => {
+      asked.push(conversation.map(({ role, content }) => `${role}: ${content}`));
+      return "";
+    },
+    tokenize: async () => Uint32Array.of(1),
+    generate: () => Object.assign(say(answers.shift() ?? []), { finished: Promise.resolve(FINISH) }),
+  };
+  open.value = {
+    source: { name: "m", from: "m" },
+    model: model as unknown as LoopLM,
+    info,
+    task: undefined,
+  };
+  clear();
+  prompt.value = "";
+});
+
+async function askFor(text: string): Promise<void> {
+  prompt.value = text;
+  await ask();
+}
+
+describe("a conversation", () => {
+  it("goes on from what was said", async () => {
+    answers = [["Hel", "lo"], ["Yes"]];
+    await askFor("Hi");
+    expect(state.value).toBe("done");
+    expect(answerText.value).toBe("Hello");
+    expect(prompt.value).toBe("");
+    await askFor("Sure?");
+    expect(asked[1]).toEqual(["user: Hi", "assistant: Hello", "user: Sure?"]);
+  });
+
+  it("forgets a question that failed, and gives it back to ask again", async () => {
+    answers = [["Hello"], ["Par", fails("device-lost")], ["Yes"]];
+    await askFor("Hi");
+    await askFor("Sure?");
+    expect(state.value).toBe("error");
+    expect(error.value?.code).toBe("device-lost");
+    expect(question.value).toBe("Sure?");
+    expect(prompt.value).toBe("Sure?");
+    await ask();
+    expect(asked[2]).toEqual(["user: Hi", "assistant: Hello", "user: Sure?"]);
+    expect(messages.value.map(({ content }) => content)).toEqual(["Hi", "Hello"]);
+    expect(error.value).toBeUndefined();
+  });
+
+  it("forgets a question that was stopped before the first word", async () => {
+    answers = [[fails("aborted")], ["Yes"]];
+    await askFor("Hi");
+    expect(state.value).toBe("done");
+    expect(stopped.value).toBe(true);
+    expect(prompt.value).toBe("Hi");
+    await ask();
+    expect(asked[1]).toEqual(["user: Hi"]);
+  });
+
+  it("keeps what came before it was stopped", async () => {
+    answers = [["Hel", fails("aborted")], ["Yes"]];
+    await askFor("Hi");
+    expect(prompt.value).toBe("");
+    await askFor("Sure?");
+    expect(asked[1]).toEqual(["user: Hi", "assistant: Hel", "user: Sure?"]);
+  });
+
+  it("leaves alone what is being typed when an answer fails", async () => {
+    const failing = [fails("device-lost")];
+    answers = [failing];
+    const answering = askFor("Hi");
+    prompt.value = "something else";
+    await answering;
+    expect(state.value).toBe("error");
+    expect(prompt.value).toBe("something else");
+  });
+
+  it("stops through the signal it gave the model", async () => {
+    let given: AbortSignal | undefined;
+    open.value = {
+      ...open.value!,
+      model: {
+        ...open.value!.model,
+        generate: (_ids: unknown, { signal }: { signal: AbortSignal }) => {
+          given = signal;
+          return Object.assign(say(["a"]), { finished: Promise.resolve(FINISH) });
+        },
+      } as unknown as LoopLM,
+    };
+    const answering = askFor("Hi");
+    await vi.waitFor(() => expect(given).toBeDefined());
+    stop();
+    expect(given?.aborted).toBe(true);
+    await answering;
+  });
+});
