@@ -50,10 +50,11 @@ export async function openModel(source: Source): Promise<void> {
         if (current === controller) opening.value = { source, progress };
       },
     });
-    if (current !== controller) return await model.dispose();
+    // Given up, or replaced by another, just when it was ready.
+    if (controller.signal.aborted) return await close(model);
     const before = open.value;
     open.value = { source, model, info: model.info, task: shuffleTask(model.info) };
-    await before?.model.dispose();
+    await close(before?.model);
   } catch (thrown) {
     if (current !== controller || errorCode(thrown) === "aborted") return;
     if (errorCode(thrown) === "webgpu-unavailable" && open.value === undefined) noWebGpu.value = true;
@@ -66,6 +67,7 @@ export async function openModel(source: Source): Promise<void> {
 /** Gives up opening a model. */
 export function cancelOpening(): void {
   current?.abort();
+  current = undefined;
   opening.value = undefined;
 }
 
@@ -73,6 +75,15 @@ export function cancelOpening(): void {
 export async function replaceModel(source: Source): Promise<void> {
   const before = open.value;
   open.value = undefined;
-  await before?.model.dispose();
+  await close(before?.model);
   await openModel(source);
+}
+
+/** Disposes a model nobody needs any more. That it fails is no failure of the one being opened: the console has it. */
+async function close(model: LoopLM | undefined): Promise<void> {
+  try {
+    await model?.dispose();
+  } catch (thrown) {
+    reportError(thrown);
+  }
 }
