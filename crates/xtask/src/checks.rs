@@ -123,6 +123,8 @@ fn browser_tests(project: &Project) -> Result<()> {
     command
         // One at a time: each starts a browser that renders on the CPU.
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
+        // A page that hangs is a failure, not a run without an end; the limit is for a whole file.
+        .arg("--test-timeout=1200000")
         .args(tests)
         .env(chromium::VARIABLE, chromium::find()?)
         .current_dir(&project.root);
