@@ -165,8 +165,8 @@ impl SamplingArgs {
     }
 }
 
-/// Prints what clap has to say. A value out of its range is an error like any other: one line, exit code 1. Help, and a
-/// command line that makes no sense, are as clap has them.
+/// Prints what clap has to say: help as it is, a value out of its range in one line like any other error. Every error has
+/// exit code 1.
 pub(crate) fn explain(error: &clap::Error) -> ExitCode {
     if error.kind() == ErrorKind::ValueValidation {
         let text = error.to_string();
@@ -176,7 +176,11 @@ pub(crate) fn explain(error: &clap::Error) -> ExitCode {
     }
     // Nobody is left to be told when the output is closed.
     let _ = error.print();
-    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+    if error.use_stderr() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ impl Tier {
 pub struct AdapterReport {
     /// Name of the adapter, as the driver gives it. Browsers often hide it.
     pub name: String,
+    /// Who made it, where known.
+    pub vendor: String,
     /// Driver name and version where known.
     pub driver: String,
     /// `vulkan`, `metal`, `dx12` or `webgpu`.
@@ -95,6 +97,18 @@ impl Gpu {
             max_buffer_size: offered.max_buffer_size,
             ..wgpu::Limits::default()
         };
+        let mut too_small = None;
+        limits.check_limits_with_fail_fn(&offered, true, |limit, needed, offered| {
+            too_small = Some(GpuError::AdapterTooSmall {
+                limit,
+                what: "WebGPU's default limits, which looplm is written for,".into(),
+                needed,
+                offered,
+            });
+        });
+        if let Some(error) = too_small {
+            return Err(error);
+        }
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("looplm"),
@@ -149,6 +163,7 @@ impl Gpu {
                 } else {
                     info.name
                 },
+                vendor: vendor_name(info.vendor),
                 driver: format!("{} {}", info.driver, info.driver_info)
                     .trim()
                     .to_string(),
@@ -236,5 +251,21 @@ impl Gpu {
     /// Destroys the device and gives its memory back. Everything made from it is dead afterwards.
     pub fn destroy(&self) {
         self.device.destroy();
+    }
+}
+
+/// The makers by their PCI or Khronos ids; a browser gives none.
+fn vendor_name(id: u32) -> String {
+    match id {
+        0 => String::new(),
+        0x1002 => "AMD".into(),
+        0x1010 => "Imagination".into(),
+        0x106b => "Apple".into(),
+        0x10de => "NVIDIA".into(),
+        0x13b5 => "ARM".into(),
+        0x5143 => "Qualcomm".into(),
+        0x8086 => "Intel".into(),
+        0x10005 => "Mesa".into(),
+        other => format!("vendor {other:#06x}"),
     }
 }

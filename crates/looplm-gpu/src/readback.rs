@@ -58,7 +58,12 @@ impl Readback {
         });
         #[cfg(not(target_arch = "wasm32"))]
         gpu.wait()?;
+        // Whatever happens from here on, also that nobody waits any longer, the buffer is there for the next submission.
+        let mut mapping = Mapping(Some(&self.staging));
         let mapped = receiver.await;
+        if !matches!(mapped, Ok(Ok(()))) {
+            mapping.0 = None;
+        }
         gpu.check()?;
         match mapped {
             Ok(Ok(())) => {}
@@ -78,7 +83,6 @@ impl Readback {
             .map_err(|e| GpuError::Internal(e.to_string()))?;
         let data = view.to_vec();
         drop(view);
-        self.staging.raw().unmap();
         Ok(data)
     }
 
@@ -93,5 +97,16 @@ impl Readback {
         gpu.submit(encoder);
         let bytes = readback.read(gpu, source.size()).await?;
         Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+}
+
+/// A buffer that is mapped, or about to be; unmaps it.
+struct Mapping<'a>(Option<&'a Buffer>);
+
+impl Drop for Mapping<'_> {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.0 {
+            buffer.raw().unmap();
+        }
     }
 }

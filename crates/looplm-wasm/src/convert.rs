@@ -13,9 +13,14 @@ use serde_json::{Value, json};
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct LoadConfig {
-    pub(crate) context_length: Option<usize>,
-    pub(crate) max_rows: Option<usize>,
+    pub(crate) context_length: Option<f64>,
+    pub(crate) max_rows: Option<f64>,
     pub(crate) max_binding_size: Option<f64>,
+}
+
+/// A JavaScript number as a count: one larger than any count is the largest.
+pub(crate) fn count(number: f64) -> usize {
+    number as usize
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,9 +57,9 @@ pub(crate) struct Trace {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct GenerateConfig {
-    max_new_tokens: Option<usize>,
+    max_new_tokens: Option<f64>,
     temperature: Option<f32>,
-    top_k: Option<u32>,
+    top_k: Option<f64>,
     top_p: Option<f32>,
     min_p: Option<f32>,
     repetition_penalty: Option<f32>,
@@ -68,9 +73,9 @@ pub(crate) struct GenerateConfig {
 impl From<GenerateConfig> for GenerateOptions {
     fn from(c: GenerateConfig) -> Self {
         Self {
-            max_new_tokens: c.max_new_tokens,
+            max_new_tokens: c.max_new_tokens.map(count),
             temperature: c.temperature,
-            top_k: c.top_k,
+            top_k: c.top_k.map(|k| k as u32),
             top_p: c.top_p,
             min_p: c.min_p,
             repetition_penalty: c.repetition_penalty,
@@ -234,12 +239,13 @@ pub(crate) fn info(info: &Info) -> Value {
         "tokenizer": tokenizer,
         "adapter": {
             "name": info.adapter.name,
-            "vendor": info.adapter.driver,
+            "vendor": info.adapter.vendor,
             "backend": info.adapter.backend,
             "tier": info.adapter.tier.name(),
             "limits": { "maxStorageBufferBindingSize": info.device_limits.0, "maxBufferSize": info.device_limits.1 },
         },
         "contextLength": info.context,
+        "warnings": info.warnings,
         "task": c.looplm_task,
     })
 }

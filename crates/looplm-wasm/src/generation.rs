@@ -67,7 +67,8 @@ impl Generation {
                     .map_err(|e| error::options(&e))
             }
             Ok(None) => Ok(JsValue::UNDEFINED),
-            Err(_) if self.closed.get() => Ok(JsValue::UNDEFINED),
+            // Closing it is what ended it.
+            Err(Error::Aborted | Error::Disposed) if self.closed.get() => Ok(JsValue::UNDEFINED),
             Err(e) => Err(error::to_js(&e)),
         }
     }

@@ -62,8 +62,8 @@ impl Model {
         let config: LoadConfig = from_js(options)?;
         let options = LoadOptions {
             engine: EngineOptions {
-                context_length: config.context_length,
-                max_rows: config.max_rows,
+                context_length: config.context_length.map(convert::count),
+                max_rows: config.max_rows.map(convert::count),
             },
             device: DeviceOptions {
                 max_binding_size: config.max_binding_size.map(|bytes| bytes as u64),

@@ -1,10 +1,12 @@
 //! Every position of a prompt at every step: logits, states, exit probabilities, traces.
 
+use looplm_gpu::GpuError;
+
 use crate::{
     engine::{Ask, Place},
     error::Error,
     exit::ExitRule,
-    model::LoopLm,
+    model::{LoopLm, let_others_run},
     row::Step,
     schedule::Prefill,
     trace::{MAX_TOP_K, StepTrace},
@@ -65,17 +67,12 @@ impl LoopLm {
                 format!("must be at most {MAX_TOP_K}"),
             ));
         }
+        let c = self.config();
+        let mut collect = Collect::new(options, steps, ids.len(), c.hidden_size, c.vocab_size)?;
         let mut engine = self.engine().await?;
         let id = engine.begin(steps, options.exit).await?;
         let sequence = Ending { model: self, id };
         engine.append(id, ids).await?;
-        let mut collect = Collect::new(
-            options,
-            steps,
-            ids.len(),
-            self.config().hidden_size,
-            self.config().vocab_size,
-        );
         for pass in Prefill::new(sequence.id, 0, ids.len(), steps, engine.max_rows()) {
             if aborted() {
                 return Err(Error::Aborted);
@@ -106,6 +103,12 @@ impl LoopLm {
             for (place, report) in places.iter().zip(outcome.reports) {
                 collect.report(place.1, report.exit_step, report.steps);
             }
+            // Others may have the engine between chunks, as in a generation.
+            if step == steps {
+                drop(engine);
+                let_others_run().await;
+                engine = self.engine().await?;
+            }
         }
         Ok(collect.result)
     }
@@ -131,30 +134,45 @@ struct Collect {
 }
 
 impl Collect {
+    /// Room for the results. They can be larger than a browser's memory, so running out is an error and not the end.
     fn new(
         options: &ForwardOptions,
         steps: Step,
         positions: usize,
         width: usize,
         vocab: usize,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let steps = steps.get();
-        let zeros = |wanted: bool, size: usize| wanted.then(|| vec![0.0; steps * positions * size]);
+        let zeros = |wanted: bool, what: &str, size: usize| -> Result<Option<Vec<f32>>, Error> {
+            if !wanted {
+                return Ok(None);
+            }
+            let needed = (steps as u64 * positions as u64).saturating_mul(size as u64);
+            let full = || GpuError::OutOfMemory {
+                what: format!("reading back the {what} of {positions} positions"),
+                needed: needed.saturating_mul(4),
+            };
+            let count = usize::try_from(needed).map_err(|_| full())?;
+            let mut values = Vec::new();
+            values.try_reserve_exact(count).map_err(|_| full())?;
+            values.resize(count, 0.0);
+            Ok(Some(values))
+        };
         let result = Forward {
             steps,
             exit_lambda: vec![0.0; steps * positions],
             exit_pdf: vec![0.0; steps * positions],
-            logits: zeros(options.logits, vocab),
-            hidden: zeros(options.hidden, width),
+            logits: zeros(options.logits, "logits", vocab)?,
+            hidden: zeros(options.hidden, "hidden states", width)?,
             exit_steps: vec![0; positions],
             positions: vec![Vec::new(); positions],
         };
-        Self {
+        Ok(Self {
             result,
             positions,
             width,
             vocab,
-        }
+        })
     }
 
     fn hidden(&mut self, step: Step, first: usize, values: &[f32]) {

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     exit::ExitRule,
     generation_config::GenerationConfig,
-    model::{EngineGuard, LoopLm},
+    model::{EngineGuard, LoopLm, let_others_run},
     row::{Pass, SequenceId, Step},
     sampling::Sampling,
     schedule::{Decode, Prefill},
@@ -323,6 +323,7 @@ impl Generation {
             // of a chunk may take all the room there is.
             if last_row.is_some_and(|row| row.step == self.steps) {
                 drop(engine);
+                let_others_run().await;
                 engine = model.engine().await?;
             }
         }

@@ -1,6 +1,9 @@
 //! A loaded model: its folder's configuration, tokenizer and chat template, and the engine that runs it.
 
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex as StdMutex, PoisonError},
+    task::Poll,
+};
 
 use futures::lock::{Mutex, MutexGuard};
 use looplm_gpu::{AdapterReport, DeviceOptions, Gpu};
@@ -258,6 +261,20 @@ impl LoopLm {
             gpu.destroy();
         }
     }
+}
+
+/// Lets other tasks run once. The lock of the engine is not fair: who gives it back and asks again at once gets it again.
+pub(crate) async fn let_others_run() {
+    let mut asked = false;
+    futures::future::poll_fn(|context| {
+        if asked {
+            return Poll::Ready(());
+        }
+        asked = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The engine of a model, for one caller at a time.

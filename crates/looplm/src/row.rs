@@ -10,7 +10,12 @@ pub const MAX_STEPS: usize = looplm_gpu::MAX_STEPS;
 
 /// A sequence of tokens with its place in the KV cache, as [`crate::engine::Engine::begin`] gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SequenceId(pub(crate) u32);
+pub struct SequenceId {
+    /// Its place in the engine, which others take after it.
+    pub(crate) place: u32,
+    /// Which of those it is.
+    pub(crate) serial: u32,
+}
 
 /// A recurrent step, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -78,6 +78,11 @@ impl Iterator for Decode {
 mod tests {
     use super::*;
 
+    const ONE: SequenceId = SequenceId {
+        place: 0,
+        serial: 0,
+    };
+
     fn shape(passes: impl Iterator<Item = Pass>) -> Vec<(usize, Vec<usize>)> {
         passes
             .map(|p| {
@@ -92,7 +97,7 @@ mod tests {
     #[test]
     fn prefill_takes_all_steps_of_a_chunk_before_the_next() {
         let steps = Step::new(2).expect("2 is a step");
-        let passes = shape(Prefill::new(SequenceId(0), 1, 6, steps, 3));
+        let passes = shape(Prefill::new(ONE, 1, 6, steps, 3));
         let expected = [
             (1, vec![1, 2, 3]),
             (2, vec![1, 2, 3]),
@@ -106,7 +111,7 @@ mod tests {
     fn decode_takes_one_row_through_all_steps() {
         let steps = Step::new(3).expect("3 is a step");
         assert_eq!(
-            shape(Decode::new(SequenceId(0), 7, steps)),
+            shape(Decode::new(ONE, 7, steps)),
             [(1, vec![7]), (2, vec![7]), (3, vec![7])]
         );
     }

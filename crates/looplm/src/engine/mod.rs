@@ -51,10 +51,12 @@ pub struct Engine {
     kv: KvCache,
     plan: Plan,
     sequences: Vec<Option<Sequence>>,
+    /// Sequences begun so far.
+    begun: u32,
     slots: Slots,
 }
 
-/// Bytes on the device, by what they are for.
+/// Bytes on the device, by what they are for. Row tables, gains and uniforms, which are small, are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     /// Weights.
@@ -95,6 +97,7 @@ impl Engine {
             kv,
             plan,
             sequences,
+            begun: 0,
             slots,
         })
     }
@@ -149,15 +152,24 @@ impl Engine {
             .kv
             .take_planes(&self.gpu, &self.config, steps.get())
             .await?;
-        if grown {
-            self.plan
-                .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)?;
+        if grown
+            && let Err(error) =
+                self.plan
+                    .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)
+        {
+            self.kv.give_back(planes);
+            return Err(error);
         }
-        let sequence = Sequence::new(steps, exit, planes, self.workspace.seen_words());
+        self.begun = self.begun.wrapping_add(1);
+        let id = SequenceId {
+            place: free as u32,
+            serial: self.begun,
+        };
+        let sequence = Sequence::new(id, steps, exit, planes, self.workspace.seen_words());
         self.workspace
             .write_seen(&self.gpu, free, 0, &sequence.seen);
         self.sequences[free] = Some(sequence);
-        Ok(SequenceId(free as u32))
+        Ok(id)
     }
 
     /// Adds tokens to the end of a sequence. They are computed by the passes that follow.
@@ -188,14 +200,12 @@ impl Engine {
             self.plan
                 .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)?;
         }
-        let sequence = self.sequences[id.0 as usize]
-            .as_mut()
-            .ok_or_else(unknown_sequence)?;
+        let sequence = find(&mut self.sequences, id).ok_or_else(unknown_sequence)?;
         let changed = sequence.extend(ids);
         if !changed.is_empty() {
             self.workspace.write_seen(
                 &self.gpu,
-                id.0 as usize,
+                id.place as usize,
                 changed.start,
                 &sequence.seen[changed],
             );
@@ -205,7 +215,10 @@ impl Engine {
 
     /// Ends a sequence and gives its planes to others.
     pub fn end(&mut self, id: SequenceId) {
-        if let Some(sequence) = self.sequences.get_mut(id.0 as usize).and_then(Option::take) {
+        if find(&mut self.sequences, id).is_none() {
+            return;
+        }
+        if let Some(sequence) = self.sequences[id.place as usize].take() {
             self.kv.give_back(sequence.planes);
             self.slots.drop_sequence(id);
         }
@@ -221,8 +234,9 @@ impl Engine {
 
     fn sequence(&self, id: SequenceId) -> Result<&Sequence, Error> {
         self.sequences
-            .get(id.0 as usize)
+            .get(id.place as usize)
             .and_then(Option::as_ref)
+            .filter(|sequence| sequence.id == id)
             .ok_or_else(unknown_sequence)
     }
 
@@ -234,6 +248,12 @@ impl Engine {
         self.plan.warm_up(&self.gpu, self.workspace.max_rows);
         self.gpu.check()
     }
+}
+
+/// The sequence itself, not another that took its place.
+fn find(sequences: &mut [Option<Sequence>], id: SequenceId) -> Option<&mut Sequence> {
+    let sequence = sequences.get_mut(id.place as usize)?.as_mut()?;
+    (sequence.id == id).then_some(sequence)
 }
 
 fn unknown_sequence() -> Error {

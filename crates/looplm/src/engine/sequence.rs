@@ -10,6 +10,7 @@ use crate::{
 /// A sequence in progress.
 #[derive(Debug)]
 pub(super) struct Sequence {
+    pub(super) id: SequenceId,
     pub(super) ids: Vec<u32>,
     pub(super) steps: Step,
     pub(super) exit: ExitRule,
@@ -22,8 +23,15 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    pub(super) fn new(steps: Step, exit: ExitRule, planes: Vec<u32>, seen_words: usize) -> Self {
+    pub(super) fn new(
+        id: SequenceId,
+        steps: Step,
+        exit: ExitRule,
+        planes: Vec<u32>,
+        seen_words: usize,
+    ) -> Self {
         Self {
+            id,
             ids: Vec::new(),
             steps,
             exit,

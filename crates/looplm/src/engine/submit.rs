@@ -33,7 +33,7 @@ pub struct Ask<'a> {
     pub top_k: usize,
     /// Report on these tokens: steps, exit, and the lenses collected for them.
     pub report: &'a [Place],
-    /// Draw the token that follows each of these from the state it left the loop with. It must have left.
+    /// Draw the token that follows each of these from the state it left the loop with. It must have taken its last step.
     pub draw: &'a [(Place, Sampling)],
 }
 
@@ -79,6 +79,13 @@ impl Engine {
     /// [`Error::InvalidArgument`] if a row has nothing to build on or the pass is too large (nothing is changed then);
     /// what the device reports.
     pub async fn submit(&mut self, passes: &[Pass], ask: &Ask<'_>) -> Result<Outcome, Error> {
+        if passes.len() > MAX_STEPS {
+            let message = format!(
+                "{} passes, but a submission takes at most {MAX_STEPS}",
+                passes.len()
+            );
+            return Err(Error::invalid("passes", message));
+        }
         self.slots.sweep();
         let mut after = After {
             slots: self.slots.clone(),
@@ -145,7 +152,7 @@ impl Engine {
     fn commit(&mut self, after: After) {
         self.slots = after.slots;
         for (id, filled) in after.filled {
-            if let Some(sequence) = &mut self.sequences[id.0 as usize] {
+            if let Some(sequence) = super::find(&mut self.sequences, id) {
                 sequence.filled = filled;
             }
         }
@@ -255,11 +262,15 @@ impl Engine {
         }
         let places: Vec<Place> = ask.draw.iter().map(|(place, _)| *place).collect();
         let held = self.held(&places, &after.slots)?;
+        if let Some(i) = held.iter().position(|held| !held.done) {
+            let message = format!("position {} has not taken its last step", places[i].1);
+            return Err(Error::invalid("ask.draw", message));
+        }
         let rows: Vec<GpuRow> = held.iter().map(state_row).collect();
         let requests: Vec<SampleRequest> = ask
             .draw
             .iter()
-            .map(|((id, position), sampling)| sampling.request(position + 1, id.0))
+            .map(|((id, position), sampling)| sampling.request(position + 1, id.place))
             .collect();
         self.workspace
             .requests

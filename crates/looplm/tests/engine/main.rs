@@ -2,5 +2,6 @@
 
 mod fixtures;
 mod generation;
+mod memory;
 mod parity;
 mod rows;
