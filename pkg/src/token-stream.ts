@@ -76,7 +76,10 @@ export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefi
       for (;;) {
         const token = await generation.next(signal);
         if (token === undefined) return undefined;
+        // The pass that ran when the signal fired was the last.
+        stopped.throwIfAborted();
         yield token;
+        stopped.throwIfAborted();
       }
     } catch (thrown) {
       // Left while a token was on its way: an end like any other.

@@ -1,5 +1,12 @@
 import type { Engine, EngineGeneration, ForwardConfig, GenerateConfig, LoadRequest } from "./engine.js";
-import { createError, disposedError, errorFromPlain, toLoopLMError, type LoopLMError } from "./errors.js";
+import {
+  abortedError,
+  createError,
+  disposedError,
+  errorFromPlain,
+  toLoopLMError,
+  type LoopLMError,
+} from "./errors.js";
 import type { CallName, Calls, Port, Reply, Request } from "./protocol.js";
 import type {
   ChatMessage,
@@ -107,6 +114,8 @@ export class WorkerClient implements Engine {
     onProgress?: (progress: LoadProgress) => void,
   ): Promise<Calls[N]["result"]> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    // A message after the call would come too late: the Worker has begun by then.
+    if (signal?.aborted) return Promise.reject(abortedError(name));
     const id = this.#nextId++;
     const abort = (): void => this.#post({ type: "abort", id });
     const answer = new Promise<Calls[N]["result"]>((resolve, reject) => {
@@ -121,7 +130,6 @@ export class WorkerClient implements Engine {
       this.#pending.delete(id);
       return answer;
     }
-    if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort);
     return answer.finally(() => signal?.removeEventListener("abort", abort));
   }
