@@ -70,6 +70,8 @@ describe("generate", () => {
     ["stop", ["a", 1], "stop[1]"],
     ["trace", true],
     ["trace", { topK: 0 }, "trace.topK"],
+    ["trace", { topK: 17 }, "trace.topK"],
+    ["trace", { topK: 1.5 }, "trace.topK"],
     ["signal", {}],
     ["max_new_tokens", 5],
   ])("refuses %s: %j", (name, value, argument = name) => {

@@ -16,6 +16,9 @@ import type {
 /** Most recurrent steps, whatever a model was trained with. */
 const MAX_STEPS = 8;
 
+/** Most tokens of a step that the engine can list. */
+const MAX_TRACE_TOP_K = 16;
+
 type Check<T> = (value: unknown, name: string) => T;
 
 /** `load`'s options for the engine; throws `invalid-argument`. */
@@ -168,7 +171,7 @@ function exitRule(value: unknown, name: string, steps: number): ExitRule {
 const trace: Check<TraceOptions> = (value, name) => {
   const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
   if (keys.length !== 1 || keys[0] !== "topK") throw invalid(name, "must be { topK: n }", value);
-  return { topK: whole(1)((value as TraceOptions).topK, `${name}.topK`) };
+  return { topK: whole(1, MAX_TRACE_TOP_K)((value as TraceOptions).topK, `${name}.topK`) };
 };
 
 const stopTexts: Check<string[]> = (value, name) => {

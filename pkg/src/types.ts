@@ -50,7 +50,7 @@ export type ExitRule =
 
 /** Asks for what every step thought of a token. */
 export interface TraceOptions {
-  /** How many best tokens of each step's head to report, at least 1. */
+  /** How many best tokens of each step's head to report: a whole number from 1 to 16. */
   topK: number;
 }
 
@@ -295,4 +295,6 @@ export interface ModelInfo {
   contextLength: number;
   /** What it was trained to do, if it says. */
   task: TaskInfo | null;
+  /** What is odd about the checkpoint but does no harm, a sentence each; usually none. */
+  warnings: string[];
 }

@@ -91,6 +91,7 @@ export class LoopLM {
         limits: { maxStorageBufferBindingSize: 1 << 27, maxBufferSize: 1 << 28 },
       },
       contextLength: 64,
+      warnings: [],
       task: chatty
         ? null
         : {

@@ -22,7 +22,7 @@ export function ModelPanel() {
 function Facts() {
   const current = open.value;
   if (!current) return <p class="note">None is open yet.</p>;
-  const { architecture: a, memory, adapter } = current.info;
+  const { architecture: a, memory, adapter, warnings } = current.info;
   return (
     <>
       <p class="model-name" data-testid="model-name">
@@ -37,6 +37,11 @@ function Facts() {
         Tier {adapter.tier} on {[adapter.vendor, adapter.name].filter(Boolean).join(" ") || "an unnamed GPU"}
         {adapter.backend && ` (${adapter.backend})`}. Nothing leaves this tab.
       </p>
+      {warnings.map((warning, i) => (
+        <p key={i} class="small-print" data-testid="warning">
+          Worth knowing: {warning}
+        </p>
+      ))}
     </>
   );
 }
