@@ -51,7 +51,7 @@ export class DirectEngine implements Engine {
     );
     if (this.#disposed !== undefined) {
       // Given up while it loaded: nobody else will free it.
-      await wrap(() => model.dispose());
+      await release(model);
       throw disposedError();
     }
     this.#model = model;
@@ -90,7 +90,7 @@ export class DirectEngine implements Engine {
       // The wasm side must not lose its model under a running call.
       await Promise.allSettled(this.#inFlight);
       await Promise.all([...this.#generations].map((generation) => generation.close()));
-      await wrap(() => this.#model?.dispose());
+      if (this.#model !== undefined) await release(this.#model);
     })();
     return this.#disposed;
   }
@@ -109,6 +109,17 @@ export class DirectEngine implements Engine {
   }
 }
 
+/** Frees a model on the GPU and in the wasm's memory. Nothing may be called on it afterwards. */
+function release(model: Model): Promise<void> {
+  return wrap(async () => {
+    try {
+      await model.dispose();
+    } finally {
+      model.free();
+    }
+  });
+}
+
 /** Keeps calls on the wasm object apart: while one runs it is borrowed, and another would be an error there. */
 class DirectGeneration implements EngineGeneration {
   readonly #generation: Generation;
@@ -116,6 +127,7 @@ class DirectGeneration implements EngineGeneration {
   readonly #closing = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
+  #freed = false;
 
   constructor(generation: Generation, onClose: () => void) {
     this.#generation = generation;
@@ -124,24 +136,37 @@ class DirectGeneration implements EngineGeneration {
 
   next(signal: AbortSignal): Promise<GeneratedToken | undefined> {
     const either = AbortSignal.any([signal, this.#closing.signal]);
-    return this.#enqueue(() => this.#generation.next(either));
+    return this.#enqueue((generation) => generation.next(either));
   }
 
   finish(): Promise<Finish> {
-    return this.#enqueue(() => this.#generation.finish());
+    return this.#enqueue((generation) => generation.finish());
   }
 
   close(): Promise<void> {
     if (this.#closed === undefined) {
       this.#closing.abort();
-      this.#closed = this.#enqueue(() => this.#generation.close());
+      this.#closed = this.#enqueue((generation) => {
+        this.#freed = true;
+        try {
+          generation.close();
+        } finally {
+          generation.free();
+        }
+      });
       this.#onClose();
     }
     return this.#closed;
   }
 
-  #enqueue<R>(call: () => R | Promise<R>): Promise<R> {
-    const result = this.#last.then(() => wrap(call));
+  /** Runs when every call before it has returned; once the object is freed there is none to call. */
+  #enqueue<R>(call: (generation: Generation) => R | Promise<R>): Promise<R> {
+    const result = this.#last.then(() =>
+      wrap(() => {
+        if (this.#freed) throw disposedError();
+        return call(this.#generation);
+      }),
+    );
     this.#last = result.catch(() => undefined);
     return result;
   }

@@ -69,10 +69,16 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
 
   test("an aborted load throws at once and leaves no model behind", async () => {
     const abort = new AbortController();
+    let goOn = (): void => undefined;
+    wasm.beforeReady = new Promise((resolve) => (goOn = resolve));
     const loading = LoopLM.loadInto(engine, REQUEST, () => abort.abort(), abort.signal);
     await expect(loading).rejects.toThrow(AbortedError);
+    // Time for the Worker's half to hear of it.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    goOn();
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(wasm.loaded).toBeUndefined();
+    expect(wasm.objects).toBe(0);
   });
 
   test("generates, tells how it finished, and frees the sequence", async () => {
@@ -139,7 +145,23 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     await expect(pending).rejects.toMatchObject({ code: "aborted", name: "AbortError" });
     expect(wasm.passes).toBeLessThanOrEqual(2);
     expect(wasm.open).toBe(0);
-    expect(await stream.finished).toMatchObject({ reason: "aborted", newTokens: 1 });
+    const { reason, newTokens } = await stream.finished;
+    expect(reason).toBe("aborted");
+    // The pass that ran is counted, whether or not its token was given out.
+    expect(newTokens).toBe(wasm.passes);
+  });
+
+  test("a signal fired in the loop ends it with the next token asked for", async () => {
+    const model = await load();
+    const abort = new AbortController();
+    const loop = async (): Promise<void> => {
+      for await (const token of model.generate([1], { maxNewTokens: 1000, signal: abort.signal })) {
+        if (token.position === 3) abort.abort();
+      }
+    };
+    await expect(loop()).rejects.toThrow(AbortedError);
+    expect(wasm.passes).toBe(3);
+    expect(wasm.open).toBe(0);
   });
 
   test("a signal that fired before stops everything before it starts", async () => {
@@ -228,6 +250,7 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     for (const error of await Promise.all(running)) expect(error).toEqual(code("disposed"));
     expect(wasm.open).toBe(0);
     expect(wasm.disposed).toBe(1);
+    expect(wasm.objects).toBe(0);
     expect(worker?.terminated ?? true).toBe(true);
     await expect(model.tokenize("a")).rejects.toEqual(code("disposed"));
     await expect(model.generate([1]).next()).rejects.toEqual(code("disposed"));
@@ -241,8 +264,45 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     await stream.next();
     await model.dispose();
     expect(wasm.open).toBe(0);
+    expect(wasm.objects).toBe(0);
     await expect(stream.next()).rejects.toEqual(code("disposed"));
     await expect(stream.finished).rejects.toEqual(code("disposed"));
+  });
+
+  test("every generation that ends gives its wasm object back, however it ends", async () => {
+    const model = await load();
+    expect(wasm.objects).toBe(1);
+    await collect(model.generate([1], { maxNewTokens: 2 }));
+    for await (const token of model.generate([1])) if (token.position > 0) break;
+    const abort = new AbortController();
+    const stopped = model.generate([1], { maxNewTokens: 1000, signal: abort.signal });
+    await stopped.next();
+    const pending = stopped.next();
+    abort.abort();
+    await expect(pending).rejects.toThrow(AbortedError);
+    const left = model.generate([1], { maxNewTokens: 1000 });
+    const onItsWay = left.next();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    await left.return();
+    await onItsWay;
+    wasm.failure = wasmError("device-lost", "gone");
+    await expect(collect(model.generate([1]))).rejects.toEqual(code("device-lost"));
+    expect(wasm.objects).toBe(1);
+  });
+
+  test("a model given up while it loads gives its wasm object back", async () => {
+    let goOn = (): void => undefined;
+    wasm.beforeReady = new Promise((resolve) => (goOn = resolve));
+    let begun = (): void => undefined;
+    const progress = new Promise<void>((resolve) => (begun = resolve));
+    const loading = engine.load(REQUEST, () => begun(), new AbortController().signal);
+    const outcome = loading.catch((error: unknown) => error);
+    await progress;
+    await engine.dispose();
+    goOn();
+    expect(await outcome).toEqual(code("disposed"));
+    await vi.waitFor(() => expect(wasm.disposed).toBe(1));
+    await vi.waitFor(() => expect(wasm.objects).toBe(0));
   });
 
   test("a progress callback that throws does not break the load", async () => {

@@ -26,9 +26,13 @@ export class FakeWasm implements WasmModule {
   /** Passes run, over all generations. */
   passes = 0;
   disposed = 0;
+  /** Objects in the wasm's memory, models and generations. */
+  objects = 0;
   /** Thrown by the next pass. */
   failure: Error | undefined;
   loaded: { config: LoadConfig; configJson: string | null } | undefined;
+  /** Awaited at the end of a load. */
+  beforeReady: Promise<void> | undefined;
 
   readonly Model = {
     load: async (
@@ -50,46 +54,86 @@ export class FakeWasm implements WasmModule {
         onProgress({ phase: "weights", loaded, total: 2, file: "model.safetensors" });
         await pass();
       }
+      await this.beforeReady;
+      if (signal?.aborted) throw wasmError("aborted", "aborted");
       onProgress({ phase: "ready", loaded: 2, total: 2 });
       this.loaded = { config, configJson };
       return new FakeModel(this) as unknown as Model;
     },
   };
 
+  /** As the wasm side: the signal is asked before a pass and not after it. */
   async run(signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted) throw wasmError("aborted", "aborted");
     await pass();
     this.passes++;
-    if (signal?.aborted) throw wasmError("aborted", "aborted");
     if (this.failure !== undefined) throw this.failure;
   }
 }
 
-/** A model which continues every prompt with its last id plus one, plus two, ... */
-class FakeModel implements Omit<Model, "generate"> {
-  readonly #wasm: FakeWasm;
+/** An object in the wasm's memory: as wasm-bindgen's, of no use once freed, and not to be freed while a call runs. */
+class FakeObject {
+  protected readonly wasm: FakeWasm;
+  #running = 0;
+  #freed = false;
 
   constructor(wasm: FakeWasm) {
-    this.#wasm = wasm;
+    this.wasm = wasm;
+    wasm.objects++;
   }
 
+  free(): void {
+    this.check();
+    if (this.running) throw new Error("attempted to take ownership of Rust value while it was borrowed");
+    this.#freed = true;
+    this.wasm.objects--;
+  }
+
+  protected get running(): boolean {
+    return this.#running > 0;
+  }
+
+  protected check(): void {
+    if (this.#freed) throw new Error("null pointer passed to rust");
+  }
+
+  /** A call that takes a while. */
+  protected async borrowed<R>(call: () => Promise<R>): Promise<R> {
+    this.check();
+    this.#running++;
+    try {
+      return await call();
+    } finally {
+      this.#running--;
+    }
+  }
+}
+
+/** A model which continues every prompt with its last id plus one, plus two, ... */
+class FakeModel extends FakeObject implements Omit<Model, "generate"> {
   info(): ModelInfo {
+    this.check();
     return FAKE_INFO;
   }
 
   tokenize(text: string, addSpecialTokens: boolean): Uint32Array {
+    this.check();
     const ids = text.split(" ").map((word) => word.length);
     return Uint32Array.from(addSpecialTokens ? [1, ...ids] : ids);
   }
 
   detokenize(ids: Uint32Array, skipSpecialTokens: boolean): string {
+    this.check();
     return [...ids].filter((id) => !skipSpecialTokens || id !== 1).join(" ");
   }
 
   tokenText(id: number): string {
+    this.check();
     return `t${id}`;
   }
 
   chatPrompt(messages: readonly { role: string; content: string }[], options: object): string {
+    this.check();
     if (messages.some(({ role }) => role === "nobody")) {
       throw wasmError("chat-template-missing", "no chat template; use generate with a prompt of your own");
     }
@@ -97,7 +141,7 @@ class FakeModel implements Omit<Model, "generate"> {
   }
 
   async generate(ids: Uint32Array, config: GenerateConfig): Promise<Generation> {
-    return new FakeGeneration(this.#wasm, ids, config) as unknown as Generation;
+    return this.borrowed(async () => new FakeGeneration(this.wasm, ids, config) as unknown as Generation);
   }
 
   async forward(
@@ -105,43 +149,39 @@ class FakeModel implements Omit<Model, "generate"> {
     config: ForwardConfig,
     signal: AbortSignal | undefined,
   ): Promise<ForwardResult> {
-    await this.#wasm.run(signal);
+    await this.borrowed(() => this.wasm.run(signal));
     const steps = config.steps ?? 4;
     const exitPdf = new Float32Array(steps * ids.length).fill(1 / steps);
     return { ids, steps, exitLambda: exitPdf.slice(), exitPdf, exitSteps: [...ids].map(() => steps) };
   }
 
-  async dispose(): Promise<void> {
-    if (this.#wasm.open > 0) throw wasmError("internal", "disposed with open generations");
-    this.#wasm.disposed++;
+  dispose(): Promise<void> {
+    return this.borrowed(async () => {
+      if (this.wasm.open > 0) throw wasmError("internal", "disposed with open generations");
+      await pass();
+      this.wasm.disposed++;
+    });
   }
 }
 
 /** Refuses overlapping calls, as an object of wasm-bindgen does. */
-class FakeGeneration implements Omit<Generation, never> {
-  readonly #wasm: FakeWasm;
+class FakeGeneration extends FakeObject implements Omit<Generation, never> {
   readonly #ids: Uint32Array;
   readonly #config: GenerateConfig;
   #new = 0;
-  #borrowed = false;
   #closed = false;
   #reason: Finish["reason"] = "aborted";
 
   constructor(wasm: FakeWasm, ids: Uint32Array, config: GenerateConfig) {
-    this.#wasm = wasm;
+    super(wasm);
     this.#ids = ids;
     this.#config = config;
     wasm.open++;
   }
 
   async next(signal: AbortSignal | undefined): Promise<GeneratedToken | undefined> {
-    this.#check();
-    this.#borrowed = true;
-    try {
-      await this.#wasm.run(signal);
-    } finally {
-      this.#borrowed = false;
-    }
+    this.#alone();
+    await this.borrowed(() => this.wasm.run(signal));
     if (this.#new === (this.#config.maxNewTokens ?? 3)) {
       this.#reason = "length";
       return undefined;
@@ -160,20 +200,20 @@ class FakeGeneration implements Omit<Generation, never> {
   }
 
   finish(): Finish {
-    this.#check();
+    this.#alone();
     const promptTokens = this.#ids.length;
     return { reason: this.#reason, promptTokens, newTokens: this.#new, passes: this.#new, seconds: 0 };
   }
 
   close(): void {
-    if (this.#borrowed) throw new Error("recursive use of an object detected");
-    if (!this.#closed) this.#wasm.open--;
+    this.#alone();
+    if (!this.#closed) this.wasm.open--;
     this.#closed = true;
   }
 
-  #check(): void {
-    if (this.#borrowed) throw new Error("recursive use of an object detected");
-    if (this.#closed) throw new Error("null pointer passed to rust");
+  #alone(): void {
+    this.check();
+    if (this.running) throw new Error("recursive use of an object detected");
   }
 }
 
@@ -224,4 +264,5 @@ export const FAKE_INFO: ModelInfo = {
   },
   contextLength: 256,
   task: null,
+  warnings: [],
 };

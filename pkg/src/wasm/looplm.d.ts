@@ -58,6 +58,8 @@ export class Model {
   generate(ids: Uint32Array, options: GenerateConfig): Promise<Generation>;
   forward(ids: Uint32Array, options: ForwardConfig, signal: AbortSignal | undefined): Promise<ForwardResult>;
   dispose(): Promise<void>;
+  /** Gives the object's memory back. Not while a call on it runs, and no call after it. */
+  free(): void;
 }
 
 export class Generation {
@@ -65,4 +67,6 @@ export class Generation {
   next(signal: AbortSignal | undefined): Promise<GeneratedToken | undefined>;
   finish(): Finish;
   close(): void;
+  /** Gives the object's memory back. Not while a call on it runs, and no call after it. */
+  free(): void;
 }
