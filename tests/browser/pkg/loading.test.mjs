@@ -85,15 +85,21 @@ describe("from an address", () => {
   });
 
   test("an adapter that is too small is an error with the numbers", async () => {
-    const error = await thrownBy(tab.page, loadAndDispose, [
-      "/fixtures/f32-mha/model",
-      { maxBindingSize: 1024 },
-    ]);
-    assert.equal(error.code, "adapter-too-small");
-    assert.equal(error.name, "AdapterTooSmallError");
-    assert.equal(error.details.limit, "maxStorageBufferBindingSize");
-    assert.equal(error.details.offered, 1024);
-    assert.ok(error.details.needed > 1024);
+    for (const [maxBindingSize, worker] of [
+      [1024, true],
+      [64, true],
+      [64, false],
+    ]) {
+      const error = await thrownBy(tab.page, loadAndDispose, [
+        "/fixtures/f32-mha/model",
+        { maxBindingSize, worker },
+      ]);
+      assert.equal(error.code, "adapter-too-small");
+      assert.equal(error.name, "AdapterTooSmallError");
+      assert.equal(error.details.limit, "maxStorageBufferBindingSize");
+      assert.equal(error.details.offered, maxBindingSize);
+      assert.ok(error.details.needed > maxBindingSize);
+    }
   });
 
   test("progress goes through the stages, and through all bytes of the weights", async () => {
@@ -266,11 +272,27 @@ test("a signal stops a slow load at once", async () => {
 });
 
 describe("dispose frees the GPU", () => {
-  test("50 times in the page: every device is destroyed, and its buffers with it", async () => {
-    const lost = await tab.page.evaluate(async () => {
+  test("50 times in the page: every buffer and every device is destroyed, and the wasm does not grow", async () => {
+    const { lost, created, left, grown } = await tab.page.evaluate(async () => {
       const { LoopLM } = await import("/looplm/index.js");
       const devices = [];
+      const buffers = new Set();
+      let created = 0;
+      const left = [];
+      const sizes = [];
       const { requestDevice } = GPUAdapter.prototype;
+      const { createBuffer } = GPUDevice.prototype;
+      const { destroy } = GPUBuffer.prototype;
+      GPUDevice.prototype.createBuffer = function (...args) {
+        const buffer = createBuffer.apply(this, args);
+        buffers.add(buffer);
+        created++;
+        return buffer;
+      };
+      GPUBuffer.prototype.destroy = function () {
+        buffers.delete(this);
+        return destroy.call(this);
+      };
       GPUAdapter.prototype.requestDevice = async function (...args) {
         const device = await requestDevice.apply(this, args);
         devices.push(device);
@@ -281,14 +303,25 @@ describe("dispose frees the GPU", () => {
           const model = await LoopLM.load("/models/shell-game/", { worker: false });
           if (i % 10 === 0) await model.generate("swap12 left", { maxNewTokens: 2 }).next();
           await model.dispose();
+          left.push(buffers.size);
+          // Started by the first load; asked again it gives what is there.
+          const { memory } = await (await import("/looplm/wasm/looplm.js")).default();
+          sizes.push(memory.buffer.byteLength);
         }
       } finally {
         GPUAdapter.prototype.requestDevice = requestDevice;
+        GPUDevice.prototype.createBuffer = createBuffer;
+        GPUBuffer.prototype.destroy = destroy;
       }
       const late = new Promise((resolve) => setTimeout(resolve, 5000, { reason: "still there" }));
-      return Promise.all(devices.map(async (device) => (await Promise.race([device.lost, late])).reason));
+      const lost = devices.map(async (device) => (await Promise.race([device.lost, late])).reason);
+      return { lost: await Promise.all(lost), created, left, grown: sizes.at(-1) - sizes[10] };
     });
     assert.deepEqual(lost, Array(50).fill("destroyed"));
+    assert.ok(created > 50 * 10, `${created} buffers`);
+    assert.deepEqual(left, Array(50).fill(0));
+    // Forty models of 220 kB of weights each would be 9 MB.
+    assert.ok(grown <= 2 ** 20, `${grown} bytes`);
   });
 
   test("50 times in Workers", async () => {
