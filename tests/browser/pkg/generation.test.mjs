@@ -124,25 +124,34 @@ for (const worker of [true, false]) {
     });
 
     test("a signal stops within one pass", async () => {
-      const { error, finish, afterwards } = await tab.page.evaluate(async () => {
+      const { error, finish, before, afterwards } = await tab.page.evaluate(async () => {
         const abort = new AbortController();
         const stream = model.generate([1, 2, 3], { maxNewTokens: 200, signal: abort.signal });
-        let error;
+        let [error, tokens, before] = [undefined, 0, 0];
         try {
           for await (const token of stream) {
+            tokens++;
+            if (token.position !== 5) continue;
             // While the next token's passes run.
-            if (token.position === 5) setTimeout(() => abort.abort(), 0);
+            setTimeout(() => {
+              before = tokens;
+              abort.abort();
+            }, 0);
           }
         } catch ({ name, code }) {
           error = { name, code };
         }
         const afterwards = await collect(model.generate([1, 2, 3], { maxNewTokens: 2 }));
-        return { error, finish: await stream.finished, afterwards };
+        return { error, finish: await stream.finished, before, afterwards };
       });
       assert.deepEqual(error, { name: "AbortError", code: "aborted" });
       assert.equal(finish.reason, "aborted");
       // The token on its way when the signal fired may still have been finished, and not one more.
-      assert.ok(finish.newTokens >= 3 && finish.newTokens <= 4, `${finish.newTokens} tokens`);
+      assert.ok(before >= 3 && before < 20, `${before} tokens before the signal`);
+      assert.ok(
+        finish.newTokens >= before && finish.newTokens <= before + 1,
+        `${finish.newTokens} tokens, ${before} of them before the signal`,
+      );
       assert.equal(afterwards.length, 2);
     });
 
@@ -168,6 +177,33 @@ for (const worker of [true, false]) {
           await stream.return();
         }
       });
+    });
+
+    test("one generation more than the engine takes at once is told so, and the next end makes room", async () => {
+      const { codes, name, offered, last } = await tab.page.evaluate(async () => {
+        const streams = Array.from({ length: 65 }, (_, i) =>
+          model.generate([1 + (i % 40)], { maxNewTokens: 8 }),
+        );
+        const codes = [];
+        let busy;
+        for (const stream of streams) {
+          try {
+            await stream.next();
+            codes.push("taken");
+          } catch (error) {
+            busy = error;
+            codes.push(error.code);
+          }
+        }
+        await streams[0].return();
+        const last = (await collect(model.generate([1], { maxNewTokens: 2 }))).length;
+        for (const stream of streams) await stream.return();
+        return { codes, name: busy?.name, offered: busy?.details.offered, last };
+      });
+      assert.deepEqual(codes, [...Array(64).fill("taken"), "busy"]);
+      assert.equal(name, "BusyError");
+      assert.equal(offered, 64);
+      assert.equal(last, 2);
     });
 
     test("a full context is an error that says how much there is", async () => {
