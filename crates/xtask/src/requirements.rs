@@ -115,7 +115,7 @@ fn vulkan_trouble() -> Option<String> {
             .read_dir()
             .is_ok_and(|mut entries| entries.next().is_some())
     };
-    if named_by_hand || drivers.iter().any(|folder| some_driver(folder)) {
+    if named_by_hand || drivers.iter().any(some_driver) {
         return None;
     }
     Some("there is no Vulkan driver, which the native tests need".to_owned())

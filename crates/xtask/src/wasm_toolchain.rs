@@ -6,7 +6,7 @@
 
 use crate::process::{self, find_program, output_of};
 use crate::setup::{apt_install, can_use_apt};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::fmt;
 use std::path::Path;
 use std::process::Command;
@@ -76,16 +76,20 @@ impl WasmToolchain {
 
 /// Makes sure that there is a compiler for wasm, or says both ways of getting one.
 pub(crate) fn require() -> Result<WasmToolchain> {
+    find_or_install().map_err(|error| anyhow!("{}", explanation(&format!("{error:#}"))))
+}
+
+fn find_or_install() -> Result<WasmToolchain> {
     match std::env::var(VARIABLE).as_deref() {
         Ok("rustup") => require_usual(RUSTUP_LIMIT),
         Ok("debian") => require_debian(),
         Ok(other) if !other.is_empty() => {
-            bail!("{VARIABLE} is `{other}`; it can be `rustup` or `debian`")
+            bail!("{VARIABLE} is `{other}`, and can be `rustup` or `debian`")
         }
         _ if usual_has_target() => Ok(WasmToolchain::Usual),
         _ if debian_is_here() => Ok(WasmToolchain::Debian),
         _ if can_use_apt() => require_usual(RUSTUP_LIMIT_WITH_ALTERNATIVE).or_else(|error| {
-            eprintln!("{error:#}. Debian's own Rust packages can do it too.");
+            eprintln!("{error:#}; using Debian's own Rust packages instead");
             require_debian()
         }),
         _ => require_usual(RUSTUP_LIMIT),
@@ -96,9 +100,7 @@ fn require_usual(limit: Duration) -> Result<WasmToolchain> {
     if usual_has_target() {
         return Ok(WasmToolchain::Usual);
     }
-    let Some(rustup) = find_program("rustup") else {
-        bail!("{}", explanation("there is no rustup here"))
-    };
+    let rustup = find_program("rustup").context("there is no rustup here")?;
     eprintln!("The Rust toolchain lacks the target {TARGET}: adding it with rustup");
     let mut command = Command::new(rustup);
     command
@@ -106,15 +108,11 @@ fn require_usual(limit: Duration) -> Result<WasmToolchain> {
         // One attempt: with no network the answer is the same every time, and its backtrace tells nobody anything.
         .env("RUSTUP_MAX_RETRIES", "0")
         .env_remove("RUST_BACKTRACE");
-    if let Err(error) = process::run_for(&mut command, limit) {
-        bail!("{}", explanation(&format!("{error:#}")));
-    }
-    if !usual_has_target() {
-        bail!(
-            "{}",
-            explanation("rustup added the target, but `rustc` on PATH does not have it")
-        );
-    }
+    process::run_for(&mut command, limit)?;
+    ensure!(
+        usual_has_target(),
+        "rustup added the target, but `rustc` on PATH does not have it"
+    );
     Ok(WasmToolchain::Usual)
 }
 
@@ -122,12 +120,10 @@ fn require_debian() -> Result<WasmToolchain> {
     if !debian_is_here() && can_use_apt() {
         apt_install(DEBIAN_PACKAGES)?;
     }
-    if !debian_is_here() {
-        bail!(
-            "{}",
-            explanation("Debian's Rust packages are not all installed")
-        );
-    }
+    ensure!(
+        debian_is_here(),
+        "Debian's Rust packages are not all installed"
+    );
     Ok(WasmToolchain::Debian)
 }
 
