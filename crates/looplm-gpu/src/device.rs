@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::channel::oneshot;
+
 use crate::error::GpuError;
 
 /// What the kernels may use, chosen when the device is opened.
@@ -248,9 +250,37 @@ impl Gpu {
         Ok(())
     }
 
+    /// A mark behind everything submitted so far.
+    pub fn mark(&self) -> Submitted {
+        let (sender, receiver) = oneshot::channel();
+        self.queue.on_submitted_work_done(move || {
+            // The receiver is gone when nobody waits.
+            let _ = sender.send(());
+        });
+        Submitted(receiver)
+    }
+
     /// Destroys the device and gives its memory back. Everything made from it is dead afterwards.
     pub fn destroy(&self) {
         self.device.destroy();
+    }
+}
+
+/// A mark in the queue of the device; see [`Gpu::mark`].
+#[derive(Debug)]
+pub struct Submitted(oneshot::Receiver<()>);
+
+impl Submitted {
+    /// Waits until the device has come to the mark. In a browser this lets messages in.
+    ///
+    /// # Errors
+    /// [`GpuError::DeviceLost`], or what went wrong before it.
+    pub async fn done(self, gpu: &Gpu) -> Result<(), GpuError> {
+        #[cfg(not(target_arch = "wasm32"))]
+        gpu.wait()?;
+        // A mark that is dropped unreached is a lost device, which `check` reports.
+        let _ = self.0.await;
+        gpu.check()
     }
 }
 

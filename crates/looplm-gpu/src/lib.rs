@@ -19,7 +19,7 @@ pub mod readback;
 pub mod rows;
 
 pub use buffer::Buffer;
-pub use device::{AdapterReport, DeviceOptions, Gpu, Tier};
+pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier};
 pub use error::GpuError;
 pub use matrix::{Arrangement, Format, Matrix, MatrixShape};
 pub use readback::Readback;

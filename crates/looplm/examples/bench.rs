@@ -1,6 +1,6 @@
 //! Times passes of a generated model: rows per pass, decode, prefill, against a streaming read in the same run.
 //!
-//!     cargo run --release -p looplm --example bench -- [--hidden 768] [--layers 8] [--vocab 8192] [--format f16] [--json]
+//!     cargo run --release -p looplm --example bench -- [--hidden 512] [--layers 4] [--vocab 8192] [--format f16] [--json]
 //!
 //! Times are wall time around a submission and its readback, the median of several with the spread of the middle half.
 //! Absolute numbers say little on a shared machine: compare within a run.
@@ -21,7 +21,9 @@ use looplm_gpu::{Buffer, Gpu, kernels::StreamRead};
 use pollster::block_on;
 use serde_json::{Value, json};
 
-const REPEATS: usize = 15;
+const REPEATS: usize = 9;
+/// Tokens of the prompt whose prefill is timed.
+const PROMPT: usize = 128;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -36,8 +38,8 @@ struct Sizes {
 
 fn sizes() -> Result<Sizes, Failure> {
     let mut sizes = Sizes {
-        hidden: 768,
-        layers: 8,
+        hidden: 512,
+        layers: 4,
         vocab: 8192,
         format: "f16".into(),
         json: false,
@@ -237,7 +239,7 @@ fn main() -> Result<(), Failure> {
             "weights_gb_per_s": bandwidth, "of_stream_read": bandwidth / stream,
         }));
     }
-    let [prompt, ..] = prefill(&model, 256)?;
+    let [prompt, ..] = prefill(&model, PROMPT)?;
     let mut decodes = Vec::new();
     for context in [16, 512] {
         let [token, low, high] = decode(&model, context)?;
@@ -255,7 +257,7 @@ fn main() -> Result<(), Failure> {
                         "per_token": info.dispatches_per_pass * steps + 2 },
         "submissions_per_token": 1,
         "bytes_read_back_per_token": 4 + size_of::<looplm_gpu::kernels::Record>(),
-        "passes": passes, "prefill_tokens_per_s": 256.0 / prompt, "decode": decodes,
+        "passes": passes, "prompt": PROMPT, "prefill_tokens_per_s": PROMPT as f64 / prompt, "decode": decodes,
     });
     if sizes.json {
         println!("{report}");
@@ -298,7 +300,7 @@ fn print(report: &Value) {
         );
     }
     println!(
-        "\nprefill of 256 tokens: {:.1} tokens/s",
+        "\nprefill of {PROMPT} tokens: {:.1} tokens/s",
         number(&report["prefill_tokens_per_s"])
     );
     for d in report["decode"].as_array().into_iter().flatten() {

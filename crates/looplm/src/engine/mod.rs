@@ -10,7 +10,7 @@ mod sequence;
 mod submit;
 mod workspace;
 
-use looplm_gpu::{Gpu, GpuError};
+use looplm_gpu::{Gpu, GpuError, Submitted};
 
 use crate::{
     config::Config,
@@ -53,6 +53,8 @@ pub struct Engine {
     sequences: Vec<Option<Sequence>>,
     /// Sequences begun so far.
     begun: u32,
+    /// The last submission that nothing was read back from.
+    in_flight: Option<Submitted>,
     slots: Slots,
 }
 
@@ -98,6 +100,7 @@ impl Engine {
             plan,
             sequences,
             begun: 0,
+            in_flight: None,
             slots,
         })
     }

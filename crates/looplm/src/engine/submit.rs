@@ -138,9 +138,15 @@ impl Engine {
         self.gpu.submit(encoder);
         self.commit(after);
         if layout.bytes == 0 {
+            // One submission ahead at most: an abort between two passes has to reach somebody.
+            let before = self.in_flight.replace(self.gpu.mark());
+            if let Some(before) = before {
+                before.done(&self.gpu).await?;
+            }
             self.gpu.check()?;
             return Ok(Outcome::default());
         }
+        self.in_flight = None;
         let bytes = self
             .workspace
             .readback
