@@ -110,6 +110,10 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
 
 fn cargo(project: &Project, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // Without a desktop session it is not set, and Mesa says so once a device: hundreds of lines that mean nothing.
+        command.env("XDG_RUNTIME_DIR", &project.target);
+    }
     process::run(command.args(arguments).current_dir(&project.root))
 }
 
