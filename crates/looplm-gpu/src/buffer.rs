@@ -11,6 +11,32 @@ pub struct Buffer {
     raw: wgpu::Buffer,
 }
 
+/// Where a part of a buffer may begin: every WebGPU adapter can bind storage at multiples of this many bytes.
+pub const VIEW_ALIGN: u64 = 256;
+
+/// A part of a buffer, as a kernel binds it.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    buffer: &'a Buffer,
+    offset: u64,
+    size: u64,
+}
+
+impl View<'_> {
+    /// Size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn binding(&self) -> wgpu::BindingResource<'_> {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &self.buffer.raw,
+            offset: self.offset,
+            size: wgpu::BufferSize::new(self.size),
+        })
+    }
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         self.raw.destroy();
@@ -124,6 +150,37 @@ impl Buffer {
         if !data.is_empty() {
             gpu.queue.write_buffer(&self.raw, offset, data);
         }
+    }
+
+    /// All of it, for a kernel to bind.
+    pub fn view(&self) -> View<'_> {
+        View {
+            buffer: self,
+            offset: 0,
+            size: self.size(),
+        }
+    }
+
+    /// A part of it, for a kernel to bind: `offset` is a multiple of [`VIEW_ALIGN`] bytes.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if the part does not begin where one can, or reaches beyond the buffer.
+    pub fn part(&self, offset: u64, size: u64) -> Result<View<'_>, GpuError> {
+        if !offset.is_multiple_of(VIEW_ALIGN) || size == 0 || offset + size > self.size() {
+            return Err(crate::error::shape(
+                "buffer",
+                format!(
+                    "bytes {offset} .. {} of a buffer of {}",
+                    offset + size,
+                    self.size()
+                ),
+            ));
+        }
+        Ok(View {
+            buffer: self,
+            offset,
+            size,
+        })
     }
 
     /// The buffer under it, for copies and bindings.

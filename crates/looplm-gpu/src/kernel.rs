@@ -2,7 +2,12 @@
 
 use std::sync::OnceLock;
 
-use crate::{buffer::Buffer, device::Gpu, error::GpuError, rows::Table};
+use crate::{
+    buffer::{Buffer, View},
+    device::Gpu,
+    error::GpuError,
+    rows::Table,
+};
 
 /// How a kernel uses one of its bindings in group 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,18 +140,25 @@ impl Kernel {
 
     /// Binds buffers to group 0, in the order of the shader's bindings.
     pub fn bind(&self, gpu: &Gpu, buffers: &[&Buffer]) -> wgpu::BindGroup {
+        let views: Vec<_> = buffers.iter().map(|buffer| buffer.view()).collect();
+        self.bind_views(gpu, &views)
+    }
+
+    /// Binds parts of buffers to group 0, in the order of the shader's bindings. A buffer may stand behind a writable
+    /// binding only once.
+    pub fn bind_views(&self, gpu: &Gpu, views: &[View<'_>]) -> wgpu::BindGroup {
         debug_assert_eq!(
-            buffers.len(),
+            views.len(),
             self.source.bindings.len(),
             "{}",
             self.source.name
         );
-        let entries: Vec<_> = buffers
+        let entries: Vec<_> = views
             .iter()
             .enumerate()
-            .map(|(i, buffer)| wgpu::BindGroupEntry {
+            .map(|(i, view)| wgpu::BindGroupEntry {
                 binding: i as u32,
-                resource: buffer.raw().as_entire_binding(),
+                resource: view.binding(),
             })
             .collect();
         gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -194,6 +206,67 @@ pub trait Op {
         pass: &mut wgpu::ComputePass<'_>,
         table: Table,
     ) -> Result<usize, GpuError>;
+}
+
+/// A kernel bound to its buffers for a fixed number of rows: what a training program is a list of.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    name: &'static str,
+    stages: Vec<(wgpu::ComputePipeline, wgpu::BindGroup, [usize; 2])>,
+}
+
+impl Bound {
+    /// One dispatch of `grid` workgroups.
+    pub(crate) fn new(
+        name: &'static str,
+        pipeline: &wgpu::ComputePipeline,
+        bind_group: wgpu::BindGroup,
+        grid: [usize; 2],
+    ) -> Self {
+        Self {
+            name,
+            stages: vec![(pipeline.clone(), bind_group, grid)],
+        }
+    }
+
+    /// Puts the dispatches of `next` behind its own.
+    pub(crate) fn then(mut self, next: Self) -> Self {
+        self.stages.extend(next.stages);
+        self
+    }
+
+    /// Name of the kernel.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Records its dispatches and returns how many there were.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] if there are more workgroups than WebGPU dispatches at once.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<usize, GpuError> {
+        for (pipeline, bind_group, grid) in &self.stages {
+            dispatch(self.name, pass, pipeline, bind_group, *grid)?;
+        }
+        Ok(self.stages.len())
+    }
+}
+
+/// Refuses a view too small for what a kernel reads or writes there. `elements` are 32-bit words.
+pub(crate) fn check_size(
+    kernel: &'static str,
+    what: &str,
+    view: View<'_>,
+    elements: usize,
+) -> Result<(), GpuError> {
+    let needed = 4 * elements as u64;
+    if view.size() < needed {
+        return Err(crate::error::shape(
+            kernel,
+            format!("{what} holds {} bytes, needs {needed}", view.size()),
+        ));
+    }
+    Ok(())
 }
 
 /// Largest number of workgroups in one dimension of a dispatch (WebGPU's default limit).

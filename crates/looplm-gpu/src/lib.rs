@@ -18,9 +18,10 @@ pub mod matrix;
 pub mod readback;
 pub mod rows;
 
-pub use buffer::Buffer;
+pub use buffer::{Buffer, VIEW_ALIGN, View};
 pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier};
 pub use error::GpuError;
+pub use kernel::Bound;
 pub use matrix::{Arrangement, Format, Matrix, MatrixShape};
 pub use readback::Readback;
 pub use rows::{GpuRow, RowTables};

@@ -1,0 +1,9 @@
+//! Training of looped language models (arXiv 2510.25741): tasks, objectives, the engine that computes gradients with
+//! the kernels of `looplm-gpu`, and the trainer around it. Native and in a browser alike.
+
+pub mod batch;
+pub mod metrics;
+pub mod task;
+
+pub use batch::Batch;
+pub use task::{Example, Split, Task};
