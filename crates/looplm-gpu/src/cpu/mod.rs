@@ -4,6 +4,7 @@
 //! Buffers are slices in the layout of the kernels: rows of [`crate::stride`] elements with zero padding. Sums are
 //! taken in `f64`, so that a difference is the kernel's rounding.
 
+mod accumulate;
 mod add_norm;
 mod attention;
 mod embed;
@@ -15,6 +16,7 @@ mod stream_read;
 mod swiglu;
 mod token_stats;
 
+pub use accumulate::accumulate;
 pub use add_norm::add_norm;
 pub use attention::attention;
 pub use embed::embed;

@@ -1,6 +1,7 @@
 //! Typed wrappers of the shaders, one file each. A wrapper checks shapes, makes pipelines and bind groups once,
 //! and records dispatches.
 
+pub mod accumulate;
 pub mod add_norm;
 pub mod attention;
 pub mod embed;
@@ -15,6 +16,7 @@ pub mod token_stats;
 
 use crate::kernel::Source;
 
+pub use accumulate::Accumulate;
 pub use add_norm::{AddNorm, AddNormOp};
 pub use attention::{Attention, AttentionOp};
 pub use embed::{Embed, EmbedBuffers, EmbedOp};
@@ -28,7 +30,7 @@ pub use swiglu::Swiglu;
 pub use token_stats::{STATS_WORDS, TOP_MAX, TokenStats, TokenStatsOp};
 
 /// Every shader of the crate, for validation and tools.
-pub const SOURCES: [Source; 10] = [
+pub const SOURCES: [Source; 11] = [
     embed::SOURCE,
     qkv::SOURCE,
     attention::SOURCE,
@@ -39,4 +41,5 @@ pub const SOURCES: [Source; 10] = [
     sample::SOURCE,
     token_stats::SOURCE,
     stream_read::SOURCE,
+    accumulate::SOURCE,
 ];

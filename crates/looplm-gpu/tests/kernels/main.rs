@@ -1,5 +1,6 @@
 //! Every kernel against its CPU twin, on the adapter of this machine.
 
+mod accumulate;
 mod add_norm;
 mod attention;
 mod embed;
