@@ -21,6 +21,7 @@ export {
 export type { ErrorCode, ErrorDetails } from "./errors.js";
 export { LoopLM } from "./loop-lm.js";
 export type { TokenStream } from "./token-stream.js";
+export type * from "./trainer/types.js";
 export type * from "./types.js";
 export { isWebGPUAvailable } from "./webgpu.js";
 export type { WebGPUAvailability } from "./webgpu.js";
