@@ -11,9 +11,9 @@ fn check(elements: usize) {
     let term = numbers(&mut rng, elements, 1.0);
     let mut sum = want.clone();
     sum.extend(poison(64));
-    let sum = upload(gpu, &sum);
+    let (sum, addend) = (upload(gpu, &sum), upload(gpu, &term));
     let bound = Accumulate::new(gpu, elements)
-        .and_then(|kernel| kernel.bind(gpu, sum.view(), upload(gpu, &term).view()))
+        .and_then(|kernel| kernel.bind(gpu, sum.view(), addend.view()))
         .expect("the shapes fit");
     let mut encoder = gpu.encoder();
     bound
