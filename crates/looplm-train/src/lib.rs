@@ -3,6 +3,8 @@
 
 pub mod batch;
 pub mod metrics;
+#[cfg(not(target_family = "wasm"))]
+pub mod run_folder;
 pub mod task;
 
 pub use batch::Batch;
