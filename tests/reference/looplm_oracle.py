@@ -236,21 +236,43 @@ def token_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return flat.view(T, *targets.shape)
 
 
-def stage1_loss(s: Steps, targets: torch.Tensor, beta: float) -> torch.Tensor:
-    """Expected task loss under the exit distribution minus beta times its entropy, per position, then the mean (eq. 4)."""
+def entropy(pdf: torch.Tensor) -> torch.Tensor:
+    """Entropy of the exit distribution of each position. pdf (T, B, M) -> (B, M)."""
+    return -(pdf * torch.log(pdf.clamp_min(1e-30))).sum(0)
+
+
+def geometric_prior(steps: int, lam: float) -> torch.Tensor:
+    """Probability of each exit step when one leaves with probability `lam` at every step; the last takes the rest. (T,)."""
+    t = torch.arange(steps, dtype=torch.float64)
+    prior = lam * (1 - lam) ** t
+    prior[-1] = (1 - lam) ** (steps - 1)
+    return prior
+
+
+def stage1_loss(s: Steps, targets: torch.Tensor, beta: float, geometric: float | None = None) -> torch.Tensor:
+    """Expected task loss under the exit distribution minus beta times its entropy, per position, then the mean (eq. 4).
+    With `geometric`, plus beta times the divergence from that prior instead; the uniform one is the entropy up to a constant."""
     keep = targets != -100
     p = s.pdf
-    entropy = -(p * torch.log(p.clamp_min(1e-30))).sum(0)
-    per = (p * token_losses(s.logits, targets)).sum(0) - beta * entropy
+    per = (p * token_losses(s.logits, targets)).sum(0) - beta * entropy(p)
+    if geometric is not None:
+        per = per - beta * (p * geometric_prior(p.shape[0], geometric).log()[:, None, None]).sum(0)
     return per[keep].mean()
 
 
-def stage2_loss(s: Steps, targets: torch.Tensor, k: float = 50.0, gamma: float = 0.005) -> torch.Tensor:
-    """Adaptive exit loss of the gate (eqs. 5-6): the label of step t is whether t improved on t - 1. Language model frozen:
-    hidden states and losses carry no gradient; only the gate does."""
+def stage2_loss(s: Steps, targets: torch.Tensor, k: float = 50.0, gamma: float = 0.005, look_ahead: bool = False) -> torch.Tensor:
+    """Adaptive exit loss of the gate (eqs. 5-6). Language model frozen: hidden states and losses carry no gradient; only the
+    gate does. The paper's label of step t = 2..T is whether t improved on t - 1. With `look_ahead` the label of step t = 1..T-1
+    is whether any later step improves on t: it waits through a plateau, and the first step is taught too."""
     keep = targets != -100
     L = token_losses(s.logits, targets).detach()
-    w = torch.sigmoid(k * ((L[:-1] - L[1:]).clamp_min(0) - gamma))          # t = 2..T
-    lam = s.lam[1:].clamp(1e-30, 1 - 1e-12)
+    T = L.shape[0]
+    if look_ahead:
+        best_later = L.flip(0).cummin(0).values.flip(0)[1:]  # of t = 1..T-1: the least of t+1..T
+        improvement, lam = L[:-1] - best_later, s.lam[:-1]
+    else:
+        improvement, lam = L[:-1] - L[1:], s.lam[1:]
+    w = torch.sigmoid(k * (improvement.clamp_min(0) - gamma))
+    lam = lam.clamp(1e-30, 1 - 1e-12)
     bce = -(w * torch.log1p(-lam) + (1 - w) * torch.log(lam))
-    return bce[:, keep].mean(1).sum() / s.lam.shape[0]
+    return bce[:, keep].mean(1).sum() / T

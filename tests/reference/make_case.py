@@ -3,8 +3,8 @@
     python make_case.py OUT --seed 1 [--hidden 32 --heads 4 --kv-heads 2 --layers 2 --vocab 64 --steps 4 --tied --dtype bfloat16]
 
 OUT/model/                    config.json and model.safetensors, or with --shards N the shards and their index
-OUT/expected.json             prompt, greedy continuations per cache policy and threshold, losses
-OUT/expected.safetensors      ids, targets, logits, hidden, exit_lambda, exit_pdf (step first), and grad.stage1.* / grad.stage2.*
+OUT/expected.json             prompt, greedy continuations per cache policy and threshold, objectives
+OUT/expected.safetensors      ids, targets, logits, hidden, exit_lambda, exit_pdf (step first), and grad.OBJECTIVE.*
 OUT/expected.stepsN.safetensors   the same tensors, without gradients, from N steps instead of the trained ones (--extra-steps)
 Needs torch and safetensors. Expected tensors are float32, computed in float64 from the weights as stored.
 README.md beside this file says what every field means.
@@ -18,8 +18,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from looplm_oracle import Config, LoopLM, Steps, Tensors, exit_pdf, random_weights, stage1_loss, stage2_loss, tensor_shapes
+from looplm_oracle import (Config, LoopLM, Steps, Tensors, entropy, exit_pdf, random_weights, stage1_loss, stage2_loss, tensor_shapes,
+                           token_losses)
 
+BETA, GEOMETRIC = 0.1, 0.5
 CACHES = ("full", "last", "mean", "first")
 THRESHOLDS = (1.0, 0.5, 0.8)
 
@@ -71,6 +73,38 @@ def step_tensors(s: Steps, suffix: str = "") -> Tensors:
     return {"logits" + suffix: f32(s.logits), "hidden" + suffix: f32(s.hidden), "exit_lambda" + suffix: f32(s.lam), "exit_pdf" + suffix: f32(s.pdf)}
 
 
+EVERYTHING, GATE = ("",), ("early_exit_gate",)
+
+
+def stage1(s: Steps, targets: torch.Tensor) -> tuple[dict, tuple[str, ...]]:
+    """What Stage I reports, and the weights whose gradients are written (parts of their names)."""
+    keep = targets != -100
+    steps = torch.arange(1, s.pdf.shape[0] + 1, dtype=s.pdf.dtype)[:, None, None]
+    return {"loss": stage1_loss(s, targets, BETA), "step_losses": token_losses(s.logits, targets)[:, keep].mean(1),
+            "entropy": entropy(s.pdf)[keep].mean(), "expected_steps": (steps * s.pdf).sum(0)[keep].mean()}, EVERYTHING
+
+
+def stage_objectives(model: LoopLM, s: Steps, targets: torch.Tensor) -> dict:
+    # Stage II teaches the gate only: what it reads is a constant.
+    frozen = Steps(s.hidden.detach(), s.logits.detach(), model.gate(s.hidden.detach()), s.pdf, s.kv)
+    return {
+        "stage1": stage1(s, targets),
+        # The prior reaches everything through the gate alone, so the gate and what it reads are enough.
+        "stage1_geometric": ({"loss": stage1_loss(s, targets, BETA, GEOMETRIC)}, (*GATE, "model.norm")),
+        "stage2_paper": ({"loss": stage2_loss(frozen, targets)}, GATE),
+        "stage2_lookahead": ({"loss": stage2_loss(frozen, targets, look_ahead=True)}, GATE),
+    }
+
+
+def gradients(objective: str, loss: torch.Tensor, over: Tensors) -> Tensors:
+    """The paper's Stage II is `grad.stage2`. A weight that the loss does not depend on (the gate of a single step) has zeros."""
+    prefix = "grad." + objective.removesuffix("_paper")
+    if not loss.requires_grad:
+        return {f"{prefix}.{k}": f32(torch.zeros_like(v)) for k, v in over.items()}
+    grads = torch.autograd.grad(loss, list(over.values()), retain_graph=True, allow_unused=True, materialize_grads=True)
+    return {f"{prefix}.{k}": f32(g) for k, g in zip(over, grads)}
+
+
 def greedy(model: LoopLM, prompt: list[int], new: int, steps: int | None = None) -> dict:
     """Greedy continuations, with how close each choice was: see README.md, "Margins"."""
     out = {}
@@ -110,19 +144,20 @@ def make(argv: list[str] | None = None) -> None:
     model = LoopLM(c, w)
     s = model.forward(ids)
     out = {"ids": ids, "targets": targets} | step_tensors(s)
+    expected = {"trained_steps": a.steps, "beta": BETA}
+    objectives = stage_objectives(model, s, targets)
     if a.packed:
         segments = (torch.arange(a.length) >= a.length // 2).long().expand(a.batch, -1).contiguous()
-        out |= {"segments": segments} | step_tensors(model.forward(ids, segments=segments), "_packed")
-
-    expected = {"trained_steps": a.steps, "beta": 0.1}
-    # Stage II teaches the gate only: what it reads is a constant.
-    frozen = Steps(s.hidden.detach(), s.logits.detach(), model.gate(s.hidden.detach()), s.pdf, s.kv)
-    for name, loss in (("stage1", stage1_loss(s, targets, 0.1)), ("stage2", stage2_loss(frozen, targets))):
-        expected[name] = {"loss": loss.item()}
-        over = {k: v for k, v in w.items() if name == "stage1" or "early_exit_gate" in k}
-        if not a.no_grads and loss.requires_grad:
-            grads = torch.autograd.grad(loss, list(over.values()), retain_graph=True)
-            out |= {f"grad.{name}.{k}": f32(v) for k, v in zip(over, grads)}
+        packed = model.forward(ids, segments=segments)
+        # The last position of a document has nothing to predict.
+        packed_targets = targets.clone()
+        packed_targets[:, :-1][segments[:, :-1] != segments[:, 1:]] = -100
+        out |= {"segments": segments} | step_tensors(packed, "_packed") | {"targets_packed": packed_targets}
+        objectives["stage1_packed"] = stage1(packed, packed_targets)
+    for name, (values, of) in objectives.items():
+        expected[name] = {"loss": values["loss"].item()} | {k: v.tolist() for k, v in values.items() if k != "loss"}
+        if not a.no_grads:
+            out |= gradients(name, values["loss"], {k: v for k, v in w.items() if any(part in k for part in of)})
     save_expected(a.out / "expected.safetensors", out)
 
     prompt = ids[0, : a.prompt or a.length // 2].tolist()
