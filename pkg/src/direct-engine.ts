@@ -1,5 +1,5 @@
 import type { Engine, EngineGeneration, ForwardConfig, GenerateConfig, LoadRequest } from "./engine.js";
-import { abortedError, createError, disposedError, LoopLMError, toLoopLMError } from "./errors.js";
+import { abortedError, createError, disposedError, LoopLMError, wrap } from "./errors.js";
 import { openSource, RememberingSource } from "./source.js";
 import type {
   ChatMessage,
@@ -18,7 +18,7 @@ import { requireAdapter } from "./webgpu.js";
 /** What the engine needs of its surroundings; tests give their own. */
 export interface Surroundings {
   requireAdapter: () => Promise<void>;
-  loadWasm: (wasmUrl?: string) => Promise<WasmModule>;
+  loadWasm: (wasmUrl?: string) => Promise<Pick<WasmModule, "Model">>;
 }
 
 /** The engine in this thread. */
@@ -169,14 +169,5 @@ class DirectGeneration implements EngineGeneration {
     );
     this.#last = result.catch(() => undefined);
     return result;
-  }
-}
-
-/** The call's result, or what it threw as one of this package's errors. */
-async function wrap<R>(call: () => R | Promise<R>): Promise<R> {
-  try {
-    return await call();
-  } catch (thrown) {
-    throw toLoopLMError(thrown);
   }
 }

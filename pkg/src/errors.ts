@@ -31,6 +31,10 @@ export interface ErrorDetails {
   aborted: Record<string, never>;
   /** A file could not be fetched or read. */
   network: { url?: string; status?: number; received?: number; size?: number };
+  /** A training configuration that cannot be run: which field, what it should be, what it is. */
+  "config-invalid": { field?: string; expected?: unknown; found?: unknown; suggestion?: string };
+  /** Training met a number that is none (`update`), and kept the checkpoint of before, if there is one. */
+  "non-finite": { update?: number; checkpoint?: number };
   /** A call that cannot be right. */
   "invalid-argument": { argument?: string };
   /** `dispose()` was called. */
@@ -99,6 +103,14 @@ export class AbortedError extends LoopLMError<"aborted"> {
 export class NetworkError extends LoopLMError<"network"> {
   override readonly name = "NetworkError";
 }
+/** `config-invalid`: a training configuration that cannot be run; `details.field` says where. */
+export class ConfigError extends LoopLMError<"config-invalid"> {
+  override readonly name = "ConfigError";
+}
+/** `non-finite`: training met a number that is none. */
+export class NonFiniteError extends LoopLMError<"non-finite"> {
+  override readonly name = "NonFiniteError";
+}
 /** `invalid-argument`: a call that cannot be right. */
 export class InvalidArgumentError extends LoopLMError<"invalid-argument"> {
   override readonly name = "InvalidArgumentError";
@@ -132,6 +144,8 @@ const CLASSES: { [C in ErrorCode]: ErrorClass<C> } = {
   busy: BusyError,
   aborted: AbortedError,
   network: NetworkError,
+  "config-invalid": ConfigError,
+  "non-finite": NonFiniteError,
   "invalid-argument": InvalidArgumentError,
   disposed: DisposedError,
   internal: InternalError,
@@ -167,6 +181,15 @@ export function toLoopLMError(thrown: unknown): LoopLMError {
   }
   if (found.name === "AbortError") return createError("aborted", message, {}, { cause: thrown });
   return createError("internal", `the engine failed: ${message}`, {}, { cause: thrown });
+}
+
+/** The call's result, or what it threw as one of this package's errors. */
+export async function wrap<R>(call: () => R | Promise<R>): Promise<R> {
+  try {
+    return await call();
+  } catch (thrown) {
+    throw toLoopLMError(thrown);
+  }
 }
 
 /** For the message channel. */

@@ -7,6 +7,7 @@ export {
   AdapterTooSmallError,
   BusyError,
   CheckpointError,
+  ConfigError,
   ContextFullError,
   DeviceLostError,
   DisposedError,
@@ -14,6 +15,7 @@ export {
   InvalidArgumentError,
   LoopLMError,
   NetworkError,
+  NonFiniteError,
   OutOfMemoryError,
   TokenizerError,
   WebGPUUnavailableError,
@@ -21,6 +23,7 @@ export {
 export type { ErrorCode, ErrorDetails } from "./errors.js";
 export { LoopLM } from "./loop-lm.js";
 export type { TokenStream } from "./token-stream.js";
+export { Trainer } from "./trainer/trainer.js";
 export type * from "./trainer/types.js";
 export type * from "./types.js";
 export { isWebGPUAvailable } from "./webgpu.js";

@@ -7,6 +7,7 @@ import { FakeWasm, wasmError } from "./testing/fake-wasm.js";
 import { FakeWorker } from "./testing/fake-worker.js";
 import type { GeneratedToken, LoadProgress } from "./types.js";
 import { WorkerClient } from "./worker-client.js";
+import { WorkerServer } from "./worker-server.js";
 
 const REQUEST = {
   source: { kind: "url", url: "http://models.test/m" },
@@ -19,6 +20,10 @@ beforeEach(() => {
   );
 });
 afterEach(() => void vi.unstubAllGlobals());
+
+function fakeWorker(engine: Engine): FakeWorker {
+  return new FakeWorker((port) => void new WorkerServer(port, engine));
+}
 
 function code(expected: string): unknown {
   return expect.objectContaining({ code: expected });
@@ -37,7 +42,7 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
   beforeEach(() => {
     wasm = new FakeWasm();
     const direct = new DirectEngine({ requireAdapter: async () => undefined, loadWasm: async () => wasm });
-    worker = kind === "worker" ? new FakeWorker(direct) : undefined;
+    worker = kind === "worker" ? fakeWorker(direct) : undefined;
     engine = worker === undefined ? direct : new WorkerClient(worker);
   });
   const load = (): Promise<LoopLM> => LoopLM.loadInto(engine, REQUEST);
@@ -318,7 +323,7 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
 describe("a Worker that dies", () => {
   async function loaded(): Promise<{ model: LoopLM; worker: FakeWorker }> {
     const wasm = new FakeWasm();
-    const worker = new FakeWorker(
+    const worker = fakeWorker(
       new DirectEngine({ requireAdapter: async () => undefined, loadWasm: async () => wasm }),
     );
     return { model: await LoopLM.loadInto(new WorkerClient(worker), REQUEST), worker };
@@ -344,7 +349,7 @@ describe("a Worker that dies", () => {
       requireAdapter: () => new Promise(() => undefined),
       loadWasm: async () => new FakeWasm(),
     });
-    const worker = new FakeWorker(engine);
+    const worker = fakeWorker(engine);
     const loading = LoopLM.loadInto(new WorkerClient(worker), REQUEST);
     worker.crash();
     await expect(loading).rejects.toThrow(/worker\.js.*worker: false/);

@@ -1,5 +1,5 @@
+import type { Call, Reply, Request } from "./channel.js";
 import type { ForwardConfig, GenerateConfig, LoadRequest } from "./engine.js";
-import type { PlainError } from "./errors.js";
 import type {
   ChatMessage,
   ChatPromptOptions,
@@ -27,24 +27,11 @@ export interface Calls {
   dispose: { args: Record<string, never>; result: undefined };
 }
 
-/** A call's name. */
-export type CallName = keyof Calls;
+/** A call. */
+export type EngineCall = Call<Calls>;
 
-/** Page to Worker. `id` is the caller's; every call is answered once, by `result` or `error`. */
-export type Request =
-  | { [N in CallName]: { type: "call"; id: number; name: N; args: Calls[N]["args"] } }[CallName]
-  /** The signal of call `id` fired. The call still gets its answer. */
-  | { type: "abort"; id: number };
+/** Page to Worker. */
+export type EngineRequest = Request<Calls>;
 
-/** Worker to page. */
-export type Reply =
-  | { type: "result"; id: number; value: Calls[CallName]["result"] }
-  | { type: "error"; id: number; error: PlainError }
-  /** While `load` runs. */
-  | { type: "progress"; id: number; progress: LoadProgress };
-
-/** The end of a channel: a Worker, a Worker's own scope, or a MessagePort. */
-export interface Port {
-  postMessage(message: unknown, transfer: Transferable[]): void;
-  addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
-}
+/** Worker to page. Progress is of `load`. */
+export type EngineReply = Reply<Calls, LoadProgress>;

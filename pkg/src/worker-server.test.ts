@@ -1,24 +1,25 @@
 import { expect, test } from "vitest";
+import type { Port } from "./channel.js";
 import type { Engine } from "./engine.js";
-import type { Port, Reply, Request } from "./protocol.js";
+import type { EngineReply, EngineRequest } from "./protocol.js";
 import type { ForwardResult } from "./types.js";
 import { WorkerServer } from "./worker-server.js";
 
 /** A server with nothing but `forward`, and what it posts. */
 function server(forward: (signal: AbortSignal) => Promise<ForwardResult>) {
   let listener: (event: MessageEvent) => void = () => undefined;
-  const posted: { reply: Reply; transfer: Transferable[] }[] = [];
+  const posted: { reply: EngineReply; transfer: Transferable[] }[] = [];
   const port: Port = {
     addEventListener: (_type, added) => void (listener = added),
-    postMessage: (message, transfer) => void posted.push({ reply: message as Reply, transfer }),
+    postMessage: (message, transfer) => void posted.push({ reply: message as EngineReply, transfer }),
   };
   const engine = { forward: (_ids: unknown, _config: unknown, signal: AbortSignal) => forward(signal) };
   new WorkerServer(port, engine as unknown as Engine);
-  const send = (data: Request): void => listener(new MessageEvent("message", { data }));
+  const send = (data: EngineRequest): void => listener(new MessageEvent("message", { data }));
   return { posted, send };
 }
 
-const FORWARD: Request = {
+const FORWARD: EngineRequest = {
   type: "call",
   id: 3,
   name: "forward",

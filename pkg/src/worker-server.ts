@@ -1,46 +1,26 @@
+import { serveCalls } from "./call-server.js";
+import type { Port } from "./channel.js";
 import type { Engine, EngineGeneration } from "./engine.js";
-import { createError, errorToPlain } from "./errors.js";
-import type { CallName, Calls, Port, Reply, Request } from "./protocol.js";
+import { createError } from "./errors.js";
+import type { Calls, EngineCall } from "./protocol.js";
 import type { LoadProgress } from "./types.js";
 
 /** Answers the calls that come through a port with an engine. The Worker's half of the protocol. */
 export class WorkerServer {
-  readonly #port: Port;
   readonly #engine: Engine;
-  readonly #aborts = new Map<number, AbortController>();
   readonly #generations = new Map<number, EngineGeneration>();
   #nextGeneration = 1;
 
   constructor(port: Port, engine: Engine) {
-    this.#port = port;
     this.#engine = engine;
-    port.addEventListener("message", (event: MessageEvent<Request>) => {
-      const request = event.data;
-      if (request.type === "abort") this.#aborts.get(request.id)?.abort();
-      else void this.#answer(request);
-    });
-  }
-
-  async #answer(request: Exclude<Request, { type: "abort" }>): Promise<void> {
-    const { id } = request;
-    const abort = new AbortController();
-    this.#aborts.set(id, abort);
-    const onProgress = (progress: LoadProgress): void => this.#post({ type: "progress", id, progress });
-    try {
-      const value = await this.#call(request, abort.signal, onProgress);
-      this.#post({ type: "result", id, value }, transferables(value));
-    } catch (thrown) {
-      this.#post({ type: "error", id, error: errorToPlain(thrown) });
-    } finally {
-      this.#aborts.delete(id);
-    }
+    serveCalls<Calls, LoadProgress>(port, (call, signal, onProgress) => this.#call(call, signal, onProgress));
   }
 
   #call(
-    request: Exclude<Request, { type: "abort" }>,
+    request: EngineCall,
     signal: AbortSignal,
     onProgress: (progress: LoadProgress) => void,
-  ): Promise<Calls[CallName]["result"]> {
+  ): Promise<Calls[keyof Calls]["result"]> {
     const engine = this.#engine;
     switch (request.name) {
       case "load":
@@ -88,20 +68,4 @@ export class WorkerServer {
     }
     return generation;
   }
-
-  #post(reply: Reply, transfer: Transferable[] = []): void {
-    this.#port.postMessage(reply, transfer);
-  }
-}
-
-/** The buffers of a result's large arrays: moved to the page instead of copied. */
-function transferables(value: Calls[CallName]["result"]): Transferable[] {
-  if (value === undefined || typeof value !== "object") return [];
-  const arrays = ArrayBuffer.isView(value) ? [value] : Object.values(value).filter(ArrayBuffer.isView);
-  const buffers = arrays
-    // A view of part of a buffer (of wasm's memory, say) must be copied: moving takes the whole buffer.
-    .filter((array) => array.byteLength === array.buffer.byteLength && array.byteLength > 0)
-    .map((array) => array.buffer)
-    .filter((buffer) => buffer instanceof ArrayBuffer);
-  return [...new Set(buffers)];
 }

@@ -1,6 +1,6 @@
 // The Worker's script: an engine behind the messages of protocol.ts.
+import type { Port } from "./channel.js";
 import { DirectEngine } from "./direct-engine.js";
-import type { Port } from "./protocol.js";
 import { WorkerServer } from "./worker-server.js";
 
 // `self` is typed as a page's; a dedicated Worker's has a Port's methods.

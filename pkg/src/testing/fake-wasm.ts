@@ -20,7 +20,7 @@ export function pass(): Promise<void> {
 }
 
 /** What tests can see and set of a fake module. */
-export class FakeWasm implements WasmModule {
+export class FakeWasm implements Pick<WasmModule, "Model"> {
   /** Generations not closed yet. */
   open = 0;
   /** Passes run, over all generations. */
@@ -72,12 +72,12 @@ export class FakeWasm implements WasmModule {
 }
 
 /** An object in the wasm's memory: as wasm-bindgen's, of no use once freed, and not to be freed while a call runs. */
-class FakeObject {
-  protected readonly wasm: FakeWasm;
+export class FakeObject<W extends { objects: number } = FakeWasm> {
+  protected readonly wasm: W;
   #running = 0;
   #freed = false;
 
-  constructor(wasm: FakeWasm) {
+  constructor(wasm: W) {
     this.wasm = wasm;
     wasm.objects++;
   }

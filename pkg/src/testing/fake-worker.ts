@@ -1,6 +1,4 @@
-import type { Engine } from "../engine.js";
-import type { WorkerLike } from "../worker-client.js";
-import { WorkerServer } from "../worker-server.js";
+import type { Port, WorkerLike } from "../channel.js";
 
 /** A Worker whose other end is in this thread, behind a real message channel (and so real structured cloning). */
 export class FakeWorker implements WorkerLike {
@@ -8,14 +6,15 @@ export class FakeWorker implements WorkerLike {
   readonly #events = new EventTarget();
   readonly #port: MessagePort;
 
-  constructor(engine: Engine) {
+  /** `serve` is what the Worker's script does with its end. */
+  constructor(serve: (port: Port) => void) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.addEventListener("message", (event) => {
       if (!this.terminated)
         this.#events.dispatchEvent(new MessageEvent("message", { data: event.data as unknown }));
     });
-    new WorkerServer(port2, engine);
+    serve(port2);
     port1.start();
     port2.start();
   }

@@ -5,5 +5,6 @@ import { vi } from "vitest";
 const init = vi.fn(async (_input: { module_or_path: Response }): Promise<void> => undefined);
 export default init;
 
-/** Never loaded: the tests of the engine bring their own. */
+/** Never loaded: the tests of the engines bring their own. */
 export const Model = {};
+export const Trainer = {};
