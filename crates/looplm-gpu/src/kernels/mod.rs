@@ -7,6 +7,7 @@ pub mod attention;
 pub mod embed;
 pub mod finish;
 pub mod linear;
+pub mod product;
 mod projection;
 pub mod qkv;
 pub mod sample;
@@ -22,6 +23,7 @@ pub use attention::{Attention, AttentionOp};
 pub use embed::{Embed, EmbedBuffers, EmbedOp};
 pub use finish::{Finish, FinishBuffers, FinishOp, Record};
 pub use linear::Linear;
+pub use product::{Product, ProductKind, ProductShape};
 pub use projection::{ProjectionOp, RowVariant};
 pub use qkv::{AttentionShape, Qkv, QkvBuffers};
 pub use sample::{Sample, SampleOp, SampleRequest, seen_words};
@@ -30,7 +32,7 @@ pub use swiglu::Swiglu;
 pub use token_stats::{STATS_WORDS, TOP_MAX, TokenStats, TokenStatsOp};
 
 /// Every shader of the crate, for validation and tools.
-pub const SOURCES: [Source; 11] = [
+pub const SOURCES: [Source; 12] = [
     embed::SOURCE,
     qkv::SOURCE,
     attention::SOURCE,
@@ -42,4 +44,5 @@ pub const SOURCES: [Source; 11] = [
     token_stats::SOURCE,
     stream_read::SOURCE,
     accumulate::SOURCE,
+    product::SOURCE,
 ];

@@ -8,6 +8,7 @@ mod finish;
 mod linear;
 mod matrix;
 mod memory;
+mod product;
 mod qkv;
 mod sample;
 mod stream_read;
