@@ -4,8 +4,16 @@
 pub mod accumulate;
 pub mod add_norm;
 pub mod attention;
+pub mod cross_entropy;
 pub mod embed;
+pub mod exit_gate;
+pub mod exit_gate_backward;
+pub mod exit_objective;
+pub mod exit_probabilities;
 pub mod finish;
+mod flat;
+pub mod gather;
+pub mod gather_backward;
 pub mod linear;
 pub mod product;
 mod projection;
@@ -20,8 +28,18 @@ use crate::kernel::Source;
 pub use accumulate::Accumulate;
 pub use add_norm::{AddNorm, AddNormOp};
 pub use attention::{Attention, AttentionOp};
+pub use cross_entropy::CrossEntropy;
 pub use embed::{Embed, EmbedBuffers, EmbedOp};
+pub use exit_gate::{ExitGate, gate_elements};
+pub use exit_gate_backward::{ExitGateBackward, ExitGateGradients};
+pub use exit_objective::{
+    ExitObjective, ExitPrior, GateLabel, ObjectiveBuffers, ObjectiveKind, ObjectiveParams,
+    ObjectiveTotals,
+};
+pub use exit_probabilities::ExitProbabilities;
 pub use finish::{Finish, FinishBuffers, FinishOp, Record};
+pub use gather::Gather;
+pub use gather_backward::{GatherBackward, Takers};
 pub use linear::Linear;
 pub use product::{Product, ProductKind, ProductShape};
 pub use projection::{ProjectionOp, RowVariant};
@@ -32,7 +50,7 @@ pub use swiglu::Swiglu;
 pub use token_stats::{STATS_WORDS, TOP_MAX, TokenStats, TokenStatsOp};
 
 /// Every shader of the crate, for validation and tools.
-pub const SOURCES: [Source; 12] = [
+pub const SOURCES: [Source; 19] = [
     embed::SOURCE,
     qkv::SOURCE,
     attention::SOURCE,
@@ -45,4 +63,11 @@ pub const SOURCES: [Source; 12] = [
     stream_read::SOURCE,
     accumulate::SOURCE,
     product::SOURCE,
+    gather::SOURCE,
+    gather_backward::SOURCE,
+    exit_gate::SOURCE,
+    exit_gate_backward::SOURCE,
+    cross_entropy::SOURCE,
+    exit_probabilities::SOURCE,
+    exit_objective::SOURCE,
 ];

@@ -3,8 +3,12 @@
 mod accumulate;
 mod add_norm;
 mod attention;
+mod cross_entropy;
 mod embed;
+mod exit_gate;
+mod exit_objective;
 mod finish;
+mod gather;
 mod linear;
 mod matrix;
 mod memory;
