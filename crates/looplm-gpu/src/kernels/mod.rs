@@ -4,6 +4,8 @@
 pub mod accumulate;
 pub mod add_norm;
 pub mod attention;
+pub mod causal_attention;
+pub mod causal_attention_backward;
 pub mod cross_entropy;
 pub mod embed;
 pub mod exit_gate;
@@ -14,10 +16,15 @@ pub mod finish;
 mod flat;
 pub mod gather;
 pub mod gather_backward;
+pub mod glu;
+pub mod glu_backward;
 pub mod linear;
 pub mod product;
 mod projection;
 pub mod qkv;
+pub mod rms_norm;
+pub mod rms_norm_backward;
+pub mod rotary;
 pub mod sample;
 pub mod stream_read;
 pub mod swiglu;
@@ -28,6 +35,8 @@ use crate::kernel::Source;
 pub use accumulate::Accumulate;
 pub use add_norm::{AddNorm, AddNormOp};
 pub use attention::{Attention, AttentionOp};
+pub use causal_attention::CausalAttention;
+pub use causal_attention_backward::{CausalAttentionBackward, CausalAttentionGradients};
 pub use cross_entropy::CrossEntropy;
 pub use embed::{Embed, EmbedBuffers, EmbedOp};
 pub use exit_gate::{ExitGate, gate_elements};
@@ -40,17 +49,22 @@ pub use exit_probabilities::ExitProbabilities;
 pub use finish::{Finish, FinishBuffers, FinishOp, Record};
 pub use gather::Gather;
 pub use gather_backward::{GatherBackward, Takers};
+pub use glu::Glu;
+pub use glu_backward::GluBackward;
 pub use linear::Linear;
 pub use product::{Product, ProductKind, ProductShape};
 pub use projection::{ProjectionOp, RowVariant};
 pub use qkv::{AttentionShape, Qkv, QkvBuffers};
+pub use rms_norm::RmsNorm;
+pub use rms_norm_backward::{RmsNormBackward, RmsNormGradients};
+pub use rotary::Rotary;
 pub use sample::{Sample, SampleOp, SampleRequest, seen_words};
 pub use stream_read::StreamRead;
 pub use swiglu::Swiglu;
 pub use token_stats::{STATS_WORDS, TOP_MAX, TokenStats, TokenStatsOp};
 
 /// Every shader of the crate, for validation and tools.
-pub const SOURCES: [Source; 19] = [
+pub const SOURCES: [Source; 26] = [
     embed::SOURCE,
     qkv::SOURCE,
     attention::SOURCE,
@@ -70,4 +84,11 @@ pub const SOURCES: [Source; 19] = [
     cross_entropy::SOURCE,
     exit_probabilities::SOURCE,
     exit_objective::SOURCE,
+    rms_norm::SOURCE,
+    rms_norm_backward::SOURCE,
+    rotary::SOURCE,
+    causal_attention::SOURCE,
+    causal_attention_backward::SOURCE,
+    glu::SOURCE,
+    glu_backward::SOURCE,
 ];
