@@ -6,6 +6,7 @@
 //! gradients can be held against central differences.
 
 mod accumulate;
+mod adamw;
 mod add_norm;
 mod attention;
 mod causal_attention;
@@ -21,6 +22,7 @@ mod gather;
 mod gather_backward;
 mod glu;
 mod glu_backward;
+mod gradient_norm;
 mod linear;
 mod product;
 mod qkv;
@@ -33,6 +35,7 @@ mod swiglu;
 mod token_stats;
 
 pub use accumulate::accumulate;
+pub use adamw::adamw;
 pub use add_norm::add_norm;
 pub use attention::attention;
 pub use causal_attention::causal_attention;
@@ -48,6 +51,7 @@ pub use gather::gather;
 pub use gather_backward::gather_backward;
 pub use glu::glu;
 pub use glu_backward::glu_backward;
+pub use gradient_norm::gradient_norm;
 pub use linear::linear;
 pub use product::product;
 pub use qkv::{qkv, rotary_table};

@@ -2,6 +2,7 @@
 //! and records dispatches.
 
 pub mod accumulate;
+pub mod adamw;
 pub mod add_norm;
 pub mod attention;
 pub mod causal_attention;
@@ -18,6 +19,7 @@ pub mod gather;
 pub mod gather_backward;
 pub mod glu;
 pub mod glu_backward;
+pub mod gradient_norm;
 pub mod linear;
 pub mod product;
 mod projection;
@@ -33,6 +35,7 @@ pub mod token_stats;
 use crate::kernel::Source;
 
 pub use accumulate::Accumulate;
+pub use adamw::{AdamW, AdamWBuffers, AdamWHyper};
 pub use add_norm::{AddNorm, AddNormOp};
 pub use attention::{Attention, AttentionOp};
 pub use causal_attention::CausalAttention;
@@ -51,6 +54,7 @@ pub use gather::Gather;
 pub use gather_backward::{GatherBackward, Takers};
 pub use glu::Glu;
 pub use glu_backward::GluBackward;
+pub use gradient_norm::{GRADIENT_STATS, GradientNorm};
 pub use linear::Linear;
 pub use product::{Product, ProductKind, ProductShape};
 pub use projection::{ProjectionOp, RowVariant};
@@ -64,7 +68,7 @@ pub use swiglu::Swiglu;
 pub use token_stats::{STATS_WORDS, TOP_MAX, TokenStats, TokenStatsOp};
 
 /// Every shader of the crate, for validation and tools.
-pub const SOURCES: [Source; 26] = [
+pub const SOURCES: [Source; 28] = [
     embed::SOURCE,
     qkv::SOURCE,
     attention::SOURCE,
@@ -91,4 +95,6 @@ pub const SOURCES: [Source; 26] = [
     causal_attention_backward::SOURCE,
     glu::SOURCE,
     glu_backward::SOURCE,
+    gradient_norm::SOURCE,
+    adamw::SOURCE,
 ];

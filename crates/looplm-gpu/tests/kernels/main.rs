@@ -1,6 +1,7 @@
 //! Every kernel against its CPU twin, on the adapter of this machine.
 
 mod accumulate;
+mod adamw;
 mod add_norm;
 mod attention;
 mod causal_attention;
@@ -14,6 +15,7 @@ mod gather;
 mod glu;
 mod glu_backward;
 mod gradient;
+mod gradient_norm;
 mod linear;
 mod matrix;
 mod memory;
