@@ -217,6 +217,42 @@ fn the_weights_are_the_slopes_of_the_objective_in_the_losses() {
     }
 }
 
+/// stage1_loss (beta 0.1) and stage2_loss (k 50, gamma 0.005) of `tests/reference/looplm_oracle.py` and their gradients.
+#[test]
+fn the_twin_agrees_with_the_reference() {
+    let z = [0.3, -1.2, 0.8, -0.4];
+    let losses = [2.0, 1.1, 1.15, 0.2];
+    for (params, objective, dz) in [
+        (
+            ObjectiveParams::stage_1(1, 0.1, None),
+            1.425550652630683,
+            [
+                0.2981436066996212,
+                0.014114035394968845,
+                0.07205826569531928,
+                0.0,
+            ],
+        ),
+        (
+            ObjectiveParams::stage_2(1, GateLabel::Paper, 50.0, 0.005),
+            0.3744142962442808,
+            [
+                0.0,
+                0.057868804125245595,
+                0.0319494950604536,
+                0.100328084971887,
+            ],
+        ),
+    ] {
+        let got = cpu::exit_objective(&params, &z, &losses);
+        // The parameters are f32, those of the reference f64.
+        assert!((got.objective - objective).abs() < 1e-7, "{params:?}");
+        for (got, want) in got.dz.iter().zip(dz) {
+            assert!((got - want).abs() < 1e-7, "{params:?}: {got}, not {want}");
+        }
+    }
+}
+
 /// Gradient descent on the gates of one row.
 fn descend(params: &ObjectiveParams, losses: &[f64]) -> Vec<f64> {
     let mut z = vec![0.0; losses.len()];
