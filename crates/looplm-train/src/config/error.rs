@@ -113,7 +113,7 @@ impl ConfigError {
 
 impl Coded for ConfigError {
     fn code(&self) -> &'static str {
-        "invalid-config"
+        "config-invalid"
     }
 
     fn kind(&self) -> &'static str {
