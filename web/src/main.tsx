@@ -7,6 +7,8 @@ import "./styles/layout.css";
 import "./styles/prompt.css";
 import "./styles/exit-view.css";
 import "./styles/panels.css";
+import "./styles/train.css";
+import "./styles/charts.css";
 
 const root = document.getElementById("app");
 if (root) {

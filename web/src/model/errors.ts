@@ -148,6 +148,28 @@ function plain(code: string, d: Details): Omit<Explanation, "code" | "message"> 
           ? `Check the setting “${asText(d["argument"])}”.`
           : "Check the settings.",
       };
+    case "config-invalid":
+      return {
+        title: "The run cannot be tried like this",
+        advice: asText(d["field"])
+          ? `Check “${asText(d["field"])}”${asText(d["expected"]) ? `: it should be ${asText(d["expected"])}` : ""}.`
+          : "Check the settings of the run.",
+      };
+    case "non-finite":
+      return {
+        title: "The numbers ran away",
+        advice: "The loss is no number any more. Try a smaller learning rate.",
+      };
+    case "run-elsewhere":
+      return {
+        title: "Another tab has this run",
+        advice: "Pause it there and close that tab, or train another one here.",
+      };
+    case "run-lost":
+      return {
+        title: "The run’s checkpoint is gone",
+        advice: "The browser has cleared its storage. What was measured can still be seen; train it anew.",
+      };
     case "aborted":
       return { title: "Stopped", advice: "Nothing was changed." };
     case "disposed":

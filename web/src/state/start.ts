@@ -1,10 +1,16 @@
 import { effect, untracked } from "@preact/signals";
 import * as chat from "./chat-run.ts";
-import { noWebGpu, open, openModel, SHIPPED } from "./model.ts";
+import { noWebGpu, open, opening, openModel, SHIPPED } from "./model.ts";
+import { view } from "./route.ts";
 import * as shuffle from "./shuffle-run.ts";
+import { recallKept } from "./train/session.ts";
+import { followAddress, loadPresets } from "./train/setup.ts";
 import { columns, steps } from "./view.ts";
 
-/** Opens the shipped model and lets it answer its example at once; does the like for every model opened later. */
+/**
+ * Lets every model answer its example at once, beginning with the shipped one. Each view fetches what it needs when it
+ * is first shown.
+ */
 export function start(): void {
   effect(() => {
     const current = open.value;
@@ -21,7 +27,18 @@ export function start(): void {
       }
     });
   });
-  if (!noWebGpu.value) void openModel(SHIPPED);
+  followAddress();
+  let recalled = false;
+  effect(() => {
+    if (noWebGpu.value) return;
+    if (view.value === "train") {
+      void untracked(loadPresets);
+      if (!recalled) void untracked(recallKept);
+      recalled = true;
+    } else if (open.peek() === undefined && opening.peek() === undefined) {
+      void untracked(() => openModel(SHIPPED));
+    }
+  });
 }
 
 /** Sets the number of recurrent steps. The shell game answers anew; a text keeps what it has until the next question. */

@@ -12,6 +12,8 @@ import type {
 } from "looplm";
 import { type Move, label, track } from "../model/shuffle.ts";
 
+export { Trainer } from "./trainer-double.ts";
+
 const MOVES: Record<string, Move> = {
   stay: [0, 1, 2],
   swap12: [1, 0, 2],

@@ -1,4 +1,5 @@
 import { noWebGpu, open, opening } from "../state/model.ts";
+import { view } from "../state/route.ts";
 import { columns } from "../state/view.ts";
 import { CellDetail } from "./CellDetail.tsx";
 import { ChatPanel } from "./ChatPanel.tsx";
@@ -11,17 +12,27 @@ import { ModelPanel } from "./ModelPanel.tsx";
 import { NoWebGpu } from "./NoWebGpu.tsx";
 import { SamplingPanel } from "./SamplingPanel.tsx";
 import { ShufflePanel } from "./ShufflePanel.tsx";
+import { TrainView } from "./train/TrainView.tsx";
 
 /** The whole page. */
 export function App() {
+  const training = view.value === "train";
   return (
     <>
-      <a class="skip" href="#main">
-        Skip to the model
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          // The hash says which view is shown and what is shared: it stays.
+          event.preventDefault();
+          document.getElementById("main")?.focus();
+        }}
+      >
+        {training ? "Skip to training" : "Skip to the model"}
       </a>
       <Header />
       <main id="main" tabIndex={-1}>
-        {noWebGpu.value ? <NoWebGpu /> : <Workbench />}
+        {noWebGpu.value ? <NoWebGpu /> : training ? <TrainView /> : <Workbench />}
       </main>
       <DropTarget />
     </>

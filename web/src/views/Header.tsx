@@ -1,3 +1,4 @@
+import { type View, view } from "../state/route.ts";
 import { theme, toggleTheme } from "../state/theme.ts";
 
 const REPOSITORY = "https://github.com/looplm/looplm";
@@ -21,7 +22,30 @@ function Mark() {
   );
 }
 
-/** Name, what this is, links, and the theme switch. */
+const VIEWS: Record<View, { tab: string; lede: string }> = {
+  watch: {
+    tab: "Watch",
+    lede: "A looped model sends every token through the same few layers again and again; after each step a gate says how likely it is that the token has been thought over enough, and here you see every step of it.",
+  },
+  train: {
+    tab: "Train",
+    lede: "Train a looped model from nothing on this machine’s GPU, and watch what every further loop adds: easy samples are solved in one step, hard ones need them all. Then teach the gate to tell them apart.",
+  },
+};
+
+function Views() {
+  return (
+    <nav class="views" aria-label="Views">
+      {Object.entries(VIEWS).map(([name, { tab }]) => (
+        <a key={name} href={`#${name}`} aria-current={view.value === name ? "page" : undefined}>
+          {tab}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+/** Name, what this is, the views, links, and the theme switch. */
 export function Header() {
   const dark = theme.value === "dark";
   return (
@@ -32,7 +56,8 @@ export function Header() {
           looplm
         </h1>
         <p class="tagline">a small model that thinks in loops, in this tab</p>
-        <nav aria-label="Project">
+        <Views />
+        <nav class="project" aria-label="Project">
           <a href={`${REPOSITORY}#readme`}>Docs</a>
           <a href={REPOSITORY}>Source</a>
           <a href="https://arxiv.org/abs/2510.25741">Paper</a>
@@ -50,10 +75,7 @@ export function Header() {
           </button>
         </nav>
       </div>
-      <p class="lede">
-        A looped model sends every token through the same few layers again and again; after each step a gate
-        says how likely it is that the token has been thought over enough, and here you see every step of it.
-      </p>
+      <p class="lede">{VIEWS[view.value].lede}</p>
     </header>
   );
 }

@@ -1,0 +1,50 @@
+import { signal } from "@preact/signals";
+import type { GateConfig, GateProgress } from "looplm";
+import { errorCode, explain, type Explanation } from "../../model/errors.ts";
+import { findRun, patchRun, working } from "./runs.ts";
+import { outdateModel, putAway, trainerOf } from "./session.ts";
+
+/** How far teaching is; undefined while nobody teaches. */
+export const teaching = signal<(GateProgress & { run: string }) | undefined>(undefined);
+export const gateError = signal<Explanation | undefined>(undefined);
+/** When leaving is right, for the next lesson. */
+export const label = signal<NonNullable<GateConfig["label"]>>("look-ahead");
+
+let controller: AbortController | undefined;
+
+/** Stage II: teaches the gate of a run that rests, and measures what it then gives. */
+export async function teachGate(id: string): Promise<void> {
+  const run = findRun(id);
+  if (!run || working.value || teaching.value) return;
+  const mine = new AbortController();
+  controller = mine;
+  gateError.value = undefined;
+  teaching.value = { run: id, done: 0, of: 0 };
+  const { status } = run;
+  // Nothing else may use the trainer meanwhile.
+  patchRun(id, { status: "finishing" });
+  try {
+    const trainer = await trainerOf(id, mine.signal);
+    await trainer.trainGate({
+      label: label.value,
+      signal: mine.signal,
+      onProgress: ({ done, of }) => (teaching.value = { run: id, done, of }),
+    });
+    outdateModel(id);
+    await trainer.evaluate();
+    const checkpoint = await trainer.checkpoint();
+    patchRun(id, { status });
+    await putAway(id, checkpoint);
+  } catch (thrown) {
+    patchRun(id, { status });
+    outdateModel(id);
+    if (errorCode(thrown) !== "aborted") gateError.value = explain(thrown);
+  } finally {
+    teaching.value = undefined;
+  }
+}
+
+/** Ends the lesson; the gate stays as far as it came. */
+export function stopTeaching(): void {
+  controller?.abort();
+}
