@@ -18,7 +18,7 @@ function returned(body: string): string[] {
   return [...results].map(([, code = ""]) => code);
 }
 
-const codes = ["looplm", "looplm-gpu"].flatMap((crate) =>
+const codes = ["looplm", "looplm-gpu", "looplm-train"].flatMap((crate) =>
   readdirSync(new URL(`${crate}/src/`, CRATES), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".rs"))
     .flatMap((path) => bodies(readFileSync(new URL(`${crate}/src/${path}`, CRATES), "utf8")))

@@ -1,4 +1,4 @@
-use super::rms_norm;
+use super::normed;
 use crate::stride;
 
 /// Twin of `add_norm`: updates `h` and returns `x`. `gains` is [2, stride(width)].
@@ -10,11 +10,11 @@ pub fn add_norm(width: usize, epsilon: f32, a: &[f32], gains: &[f32], h: &mut [f
         .zip(h.chunks_exact_mut(padded))
         .zip(x.chunks_exact_mut(padded))
     {
-        for (h, branch) in h.iter_mut().zip(rms_norm(&a[..width], gains, epsilon)) {
+        for (h, branch) in h.iter_mut().zip(normed(&a[..width], gains, epsilon)) {
             *h += branch;
         }
         h[width..].fill(0.0);
-        x[..width].copy_from_slice(&rms_norm(&h[..width], &gains[padded..], epsilon));
+        x[..width].copy_from_slice(&normed(&h[..width], &gains[padded..], epsilon));
     }
     x
 }

@@ -1,4 +1,4 @@
-use super::rms_norm;
+use super::normed;
 use crate::{rows::GpuRow, stride};
 
 /// Twin of `embed`: returns (h, x) and updates `state`. `embedding` is [vocabulary, width] without padding.
@@ -20,7 +20,7 @@ pub fn embed(
             slot[..width].copy_from_slice(&embedding[row.token as usize * width..][..width]);
         }
         h[r * padded..][..padded].copy_from_slice(slot);
-        x[r * padded..][..width].copy_from_slice(&rms_norm(&slot[..width], gain, epsilon));
+        x[r * padded..][..width].copy_from_slice(&normed(&slot[..width], gain, epsilon));
     }
     (h, x)
 }

@@ -1,4 +1,4 @@
-use super::{dot, rms_norm};
+use super::{dot, normed};
 use crate::{kernels::Record, rows::GpuRow, stride};
 
 /// Twin of `finish`: updates `state`, `exit_state` and `records`. `gains` is [3, stride(width)] and the gate's bias.
@@ -17,13 +17,13 @@ pub fn finish(
     let padded = stride(width);
     for (r, row) in rows.iter().enumerate() {
         let slot = row.state as usize;
-        let branch = rms_norm(&a[r * padded..][..width], gains, epsilon);
+        let branch = normed(&a[r * padded..][..width], gains, epsilon);
         let sum: Vec<f32> = h[r * padded..]
             .iter()
             .zip(branch)
             .map(|(h, b)| h + b)
             .collect();
-        let y = rms_norm(&sum, &gains[padded..], epsilon);
+        let y = normed(&sum, &gains[padded..], epsilon);
         let old = &mut state[slot * padded..][..padded];
         let moved: f64 = y
             .iter()

@@ -52,7 +52,7 @@ impl AttentionShape {
     }
 
     fn check_matrix(&self, matrix: &Matrix) -> Result<(), GpuError> {
-        let rows = (self.heads + 2 * self.kv_heads) * self.head_dim;
+        let rows = self.packed();
         if matrix.shape.arrangement != Arrangement::Heads(self.head_dim)
             || matrix.shape.outputs != rows
         {
@@ -65,6 +65,11 @@ impl AttentionShape {
             ));
         }
         Ok(())
+    }
+
+    /// Elements of a row of packed queries, keys and values, before padding.
+    pub fn packed(&self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.head_dim
     }
 
     /// Elements of one KV entry (all key/value heads, padded).

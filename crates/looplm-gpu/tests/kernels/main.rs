@@ -1,15 +1,29 @@
 //! Every kernel against its CPU twin, on the adapter of this machine.
 
 mod accumulate;
+mod adamw;
 mod add_norm;
 mod attention;
+mod causal_attention;
+mod causal_attention_backward;
+mod cross_entropy;
 mod embed;
+mod exit_gate;
+mod exit_objective;
 mod finish;
+mod gather;
+mod glu;
+mod glu_backward;
+mod gradient;
+mod gradient_norm;
 mod linear;
 mod matrix;
 mod memory;
 mod product;
 mod qkv;
+mod rms_norm;
+mod rms_norm_backward;
+mod rotary;
 mod sample;
 mod stream_read;
 mod support;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use half::{bf16, f16};
 use looplm_gpu::{
-    Arrangement, Buffer, DeviceOptions, Format, Gpu, GpuRow, Matrix, MatrixShape, Readback,
+    Arrangement, Bound, Buffer, DeviceOptions, Format, Gpu, GpuRow, Matrix, MatrixShape, Readback,
     RowTables, rows::Table, stride,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -158,6 +158,18 @@ pub(crate) fn run(
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         tables.select(&mut pass, table);
         record(&mut pass, table);
+    }
+    gpu.submit(encoder);
+}
+
+/// Records bound kernels one after the other and submits.
+pub(crate) fn run_bound(gpu: &Gpu, bound: &[Bound]) {
+    let mut encoder = gpu.encoder();
+    {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for bound in bound {
+            bound.record(&mut pass).expect("the grid is small");
+        }
     }
     gpu.submit(encoder);
 }
