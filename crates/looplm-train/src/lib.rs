@@ -3,13 +3,21 @@
 
 pub mod batch;
 pub mod config;
+mod engine;
+pub mod error;
+mod initial;
+pub mod loss;
 pub mod metrics;
+pub mod objective;
 #[cfg(not(target_family = "wasm"))]
 pub mod run_folder;
 pub mod schedule;
 pub mod task;
 pub mod tasks;
+pub mod trainer;
 
 pub use batch::Batch;
 pub use config::{ConfigError, TrainConfig};
+pub use error::TrainError;
 pub use task::{Example, Split, Task};
+pub use trainer::{Snapshot, Trainer};
