@@ -41,8 +41,8 @@ export function useSite({ webgpu = true } = {}) {
     assert.deepEqual(troubles, [], "the page had troubles of its own");
   });
 
-  /** `context`: options of Playwright's newContext. `script`: runs in the page before anything else. */
-  site.open = async (context = {}, script = () => undefined) => {
+  /** `context`: options of Playwright's newContext. `script`: runs in the page before anything else. `hash`: of the address. */
+  site.open = async (context = {}, script = () => undefined, hash = "") => {
     // Animations would only make the tests wait; that they obey this setting is part of what is tested.
     const visitor = await browser.newContext({ reducedMotion: "reduce", ...context });
     const page = await visitor.newPage();
@@ -54,7 +54,7 @@ export function useSite({ webgpu = true } = {}) {
         troubles.push(message.text());
     });
     await page.addInitScript(script);
-    await page.goto(`${server.origin}/page/index.html`);
+    await page.goto(`${server.origin}/page/index.html${hash}`);
     return page;
   };
 

@@ -18,7 +18,7 @@ const kept = vi.mocked(store.keep);
 const status = (wanted: RunStatus) => vi.waitFor(() => expect(active.value?.status).toBe(wanted));
 
 beforeEach(async () => {
-  vi.mocked(store.hold).mockResolvedValue(() => undefined);
+  vi.mocked(store.hold).mockResolvedValue(() => Promise.resolve());
   kept.mockResolvedValue(undefined);
   await loadPresets();
   choosePreset("first-look");
@@ -106,11 +106,13 @@ it("what the trainer refuses is told at its field", async () => {
   expect(problems.value).toEqual({});
 });
 
-it("any other failure is told at the run", async () => {
+it("any other failure is told at the run, which can be tried again", async () => {
   const lost = Object.assign(new Error("gone"), { code: "device-lost", details: {} });
   vi.spyOn(Trainer.prototype, "run").mockRejectedValueOnce(lost);
   await train();
   expect(active.value).toMatchObject({ status: "failed", error: { code: "device-lost" } });
+  await resume(active.value!.id);
+  expect(active.value).toMatchObject({ status: "done", update: 6, error: undefined });
 });
 
 describe("the twin without the loop", () => {

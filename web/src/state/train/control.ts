@@ -3,7 +3,7 @@ import type { TrainConfig } from "looplm";
 import { errorCode, explain } from "../../model/errors.ts";
 import { withoutLoop } from "../../model/train/fields.ts";
 import { activate, addRun, dropRun, findRun, isWorking, patchRun, type Run, touch, working } from "./runs.ts";
-import { discard, liveTrainer, modelOf, outdateModel, putAway, trainerOf } from "./session.ts";
+import { discard, liveTrainer, modelOf, outdateModel, putAway, release, trainerOf } from "./session.ts";
 import { config, preset, refuse } from "./setup.ts";
 
 /** The run whose twin without the loop follows when it is over. */
@@ -79,8 +79,11 @@ async function advance(id: string, how: "run" | "step"): Promise<void> {
   wish = undefined;
   activate(id);
   outdateModel(id);
+  const hadFailed = findRun(id)?.status === "failed";
   patchRun(id, { status: "preparing", error: undefined });
   try {
+    // Its trainer is of no more use; another begins at the last checkpoint.
+    if (hadFailed) await release();
     const trainer = await trainerOf(id, making.signal);
     let over: "done" | "stopped" | undefined;
     // Not asked anything while the trainer was made; narrowing does not see that it may have been.

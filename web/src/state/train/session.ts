@@ -11,7 +11,7 @@ export const hiddenTab = signal<"continue" | "pause">("continue");
 export const storageTrouble = signal<string | undefined>(undefined);
 
 /** There is one trainer at a time: two would only halve each other's speed. */
-let live: { id: string; trainer: Trainer; letGo: () => void } | undefined;
+let live: { id: string; trainer: Trainer; letGo: () => Promise<void> } | undefined;
 /** Checkpoints that the browser's storage did not take. */
 const inMemory = new Map<string, Checkpoint>();
 /** Exported models, until their run goes on. */
@@ -26,7 +26,7 @@ export async function trainerOf(id: string, signal: AbortSignal): Promise<Traine
   if (!letGo) throw Object.assign(new Error("another tab has it"), { code: "run-elsewhere" });
   try {
     const resume = inMemory.get(id) ?? (run.savedAt === undefined ? undefined : await checkpointOf(id));
-    if (run.update > 0 && !resume)
+    if (run.savedAt !== undefined && !resume)
       throw Object.assign(new Error("no checkpoint of it is left"), { code: "run-lost" });
     const every = Math.max(1, Math.ceil(run.config.run.updates / 20));
     const trainer = await Trainer.create(run.config, {
@@ -42,7 +42,7 @@ export async function trainerOf(id: string, signal: AbortSignal): Promise<Traine
       onCheckpoint: (checkpoint) => void putAway(id, checkpoint),
     });
     const { config, parameters, memoryBytes, difficulties } = trainer.info;
-    if (resume) goBack(run.history, resume.update);
+    goBack(run.history, resume?.update ?? 0);
     patchRun(id, {
       config,
       facts: { parameters, memoryBytes, difficulties },
@@ -51,7 +51,7 @@ export async function trainerOf(id: string, signal: AbortSignal): Promise<Traine
     live = { id, trainer, letGo };
     return trainer;
   } catch (thrown) {
-    letGo();
+    await letGo();
     throw thrown;
   }
 }
@@ -65,8 +65,8 @@ export function liveTrainer(id: string): Trainer | undefined {
 export async function release(): Promise<void> {
   const before = live;
   live = undefined;
-  before?.letGo();
   try {
+    await before?.letGo();
     await before?.trainer.dispose();
   } catch (thrown) {
     // That it could not be freed in order is no trouble of what comes next: the console has it.

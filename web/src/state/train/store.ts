@@ -112,14 +112,19 @@ async function readManifest(own: FileSystemDirectoryHandle): Promise<Manifest | 
 }
 
 /**
- * Takes hold of a run for this tab, so that no second tab goes on with it; false if another has it.
- * @returns how to let go of it, or undefined
+ * Takes hold of a run for this tab, so that no second tab goes on with it.
+ * @returns how to let go of it, or undefined if another tab has it
  */
-export async function hold(id: string): Promise<(() => void) | undefined> {
+export async function hold(id: string): Promise<(() => Promise<void>) | undefined> {
   return new Promise((resolve) => {
-    void navigator.locks.request(`looplm-run-${id}`, { ifAvailable: true }, (lock) => {
+    const over = navigator.locks.request(`looplm-run-${id}`, { ifAvailable: true }, (lock) => {
       if (!lock) return resolve(undefined);
-      return new Promise<void>((release) => resolve(release));
+      return new Promise<void>((end) =>
+        resolve(async () => {
+          end();
+          await over;
+        }),
+      );
     });
   });
 }

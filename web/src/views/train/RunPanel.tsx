@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { bytes, count } from "../../model/format.ts";
 import { duration, rate, runLabel, spokenSummary } from "../../model/train/words.ts";
 import { canAct, pause, reset, resume, step, stop } from "../../state/train/control.ts";
@@ -23,11 +24,16 @@ const STATUS: Record<RunStatus, string> = {
 /** How the run is going, and the buttons that steer it. */
 export function RunPanel({ run }: { run: Run }) {
   void drawn.value;
+  const panel = useRef<HTMLElement>(null);
+  // On a narrow screen the run is below what began it.
+  useEffect(() => {
+    if (run.status === "preparing") panel.current?.scrollIntoView({ block: "nearest" });
+  }, [run.id]);
   const { last } = run.history;
   const updates = run.config.run.updates;
   const done = Math.max(run.update, last?.update ?? 0);
   return (
-    <section class="card run" aria-labelledby="run-title">
+    <section ref={panel} class="card run" aria-labelledby="run-title">
       <div class="run-head">
         <h2 id="run-title">
           {run.title} <span class="note">{runLabel(run.config)}</span>

@@ -24,7 +24,6 @@ export function SetupPanel() {
         onSubmit={(event) => {
           event.preventDefault();
           void train();
-          document.getElementById("run-title")?.scrollIntoView({ block: "nearest" });
         }}
       >
         <div class="train-fields">
