@@ -1,10 +1,10 @@
 import { createError, type LoopLMError } from "./errors.js";
-import init, * as wasm from "./wasm/looplm.js";
+import init, { Model, Trainer } from "./wasm/looplm.js";
 
 /** What the engines use of the wasm module; tests give their own. */
 export interface WasmModule {
-  Model: Pick<typeof wasm.Model, "load">;
-  Trainer: Pick<typeof wasm.Trainer, "create" | "presets">;
+  Model: Pick<typeof Model, "load">;
+  Trainer: Pick<typeof Trainer, "create" | "presets">;
 }
 
 let started: Promise<WasmModule> | undefined;
@@ -28,7 +28,7 @@ async function start(url: string): Promise<WasmModule> {
     const message = `${url} could not be started as WebAssembly: ${String(cause)}. Is it the looplm_bg.wasm of this version, and does the page's Content-Security-Policy allow 'wasm-unsafe-eval'?`;
     throw createError("internal", message, { where: "wasm" }, { cause });
   }
-  return wasm;
+  return { Model, Trainer };
 }
 
 /** Fetched here, and not by the generated code, which would try to compile an error page. */

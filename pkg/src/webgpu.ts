@@ -46,7 +46,7 @@ function missingWebGPU(): string | undefined {
     return "WebGPU is not available on this address: browsers offer it on https:// and on localhost only.";
   }
   if (typeof document === "undefined") {
-    return `WebGPU is not available in Workers of this browser. Try LoopLM.load(..., { worker: false }). ${howToGet()}`;
+    return `WebGPU is not available in Workers of this browser. Try the option worker: false. ${howToGet()}`;
   }
   return `WebGPU is not available in this browser. ${howToGet()}`;
 }

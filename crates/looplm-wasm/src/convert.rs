@@ -7,6 +7,8 @@ use looplm::{
     tokenizer::Tokenizer,
     trace::StepTrace,
 };
+use looplm_gpu::AdapterReport;
+use looplm_train::Trainer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -237,15 +239,35 @@ pub(crate) fn info(info: &Info) -> Value {
             "workspace": info.memory.workspace,
         },
         "tokenizer": tokenizer,
-        "adapter": {
-            "name": info.adapter.name,
-            "vendor": info.adapter.vendor,
-            "backend": info.adapter.backend,
-            "tier": info.adapter.tier.name(),
-            "limits": { "maxStorageBufferBindingSize": info.device_limits.0, "maxBufferSize": info.device_limits.1 },
-        },
+        "adapter": adapter(&info.adapter, info.device_limits),
         "contextLength": info.context,
         "warnings": info.warnings,
         "task": c.looplm_task,
+    })
+}
+
+/// `limits`: the largest storage binding and the largest buffer, in bytes.
+fn adapter(report: &AdapterReport, limits: (u64, u64)) -> Value {
+    json!({
+        "name": report.name,
+        "vendor": report.vendor,
+        "backend": report.backend,
+        "tier": report.tier.name(),
+        "limits": { "maxStorageBufferBindingSize": limits.0, "maxBufferSize": limits.1 },
+    })
+}
+
+pub(crate) fn trainer_info(trainer: &Trainer) -> Value {
+    let (task, gpu) = (trainer.task(), trainer.gpu());
+    json!({
+        "config": trainer.config(),
+        "parameters": trainer.parameters(),
+        "memoryBytes": trainer.memory_bytes(),
+        "vocabSize": trainer.model_config().vocab_size,
+        "difficulties": task.difficulties(),
+        "example": task.example(0),
+        "task": task.description(),
+        "adapter": adapter(gpu.report(), (gpu.max_binding(), gpu.max_buffer())),
+        "updates": trainer.config().run.updates,
     })
 }

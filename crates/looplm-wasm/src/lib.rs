@@ -6,6 +6,7 @@ mod error;
 mod generation;
 mod model;
 mod source;
+mod trainer;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

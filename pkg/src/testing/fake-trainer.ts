@@ -34,6 +34,8 @@ export class FakeTraining implements Pick<WasmModule, "Trainer"> {
   gateConfigs: GateConfig[] = [];
   /** Makes the update of this number fail, each time less once. */
   failures = new Map<number, Error[]>();
+  /** Thrown by the next call that waits for updates on their way, where there are some. */
+  lateFailure: Error | undefined;
   /** Thrown by the next creations. */
   createFailures: Error[] = [];
   /** Awaited in every update. */
@@ -111,7 +113,14 @@ class FakeTrainer extends FakeObject<FakeTraining> implements Omit<Trainer, neve
   }
 
   finishUpdates(): Promise<Update[]> {
-    return this.#alone(async () => this.#late.splice(0));
+    return this.#alone(async () => {
+      const { lateFailure } = this.wasm;
+      if (lateFailure !== undefined && this.#late.length > 0) {
+        this.wasm.lateFailure = undefined;
+        throw lateFailure;
+      }
+      return this.#late.splice(0);
+    });
   }
 
   evaluate(): Promise<Evaluation> {

@@ -168,17 +168,17 @@ export class DirectTrainer implements TrainerEngine {
     try {
       if (this.#failure !== undefined) throw this.#failure;
       if (!this.#done) this.#setState({ status: "running" });
-      for (let made = 0; made < updates && this.#halt === undefined && !this.#done; made++) {
-        await this.#compute((trainer) => this.#advance(trainer));
-        // Messages, and what else computes, come in between; so does the drawing of the page, in its thread.
-        await this.#breath.take();
-      }
-      if (this.#halt === undefined && this.#done) {
+      const until = Math.min(this.#state.update + updates, this.#state.updates);
+      // Updates on their way may be lost with the GPU, so that there are some to make again.
+      do {
+        while (this.#state.update < until && this.#halt === undefined) {
+          await this.#compute((trainer) => this.#advance(trainer));
+          // Messages, and what else computes, come in between; so does the drawing of the page, in its thread.
+          await this.#breath.take();
+        }
         await this.#compute((trainer) => this.#finish(trainer));
-        return this.#rest("done");
-      }
-      await this.#compute((trainer) => this.#drain(trainer));
-      return this.#rest(this.#halt ?? "paused");
+      } while (this.#state.update < until && this.#halt === undefined);
+      return this.#rest(this.#halt ?? (this.#done ? "done" : "paused"));
     } catch (thrown) {
       const error = toLoopLMError(thrown);
       if (error.code === "disposed") return this.#rest("aborted");
@@ -205,9 +205,11 @@ export class DirectTrainer implements TrainerEngine {
     if (isDue(update, this.#every.checkpoint)) await this.#giveCheckpoint(trainer);
   }
 
+  /** Waits for the updates on their way; after the last one evaluates and saves. */
   async #finish(trainer: Trainer): Promise<void> {
     await this.#drain(trainer);
     const { update } = this.#state;
+    if (!this.#done || this.#halt !== undefined) return;
     if (this.#evaluated !== update) await this.#evaluate(trainer);
     if (this.#kept?.update !== update) await this.#giveCheckpoint(trainer);
   }

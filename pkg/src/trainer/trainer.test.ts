@@ -205,6 +205,26 @@ describe.each(["direct", "worker"])("Trainer over the %s engine", (kind) => {
     expect(training.disposed).toBe(1);
   });
 
+  test("updates that were on their way when the GPU went away are made again", async () => {
+    const trainer = await create();
+    await trainer.step(6);
+    training.lateFailure = lost();
+    expect(await trainer.step(1)).toEqual({ reason: "paused", update: 7 });
+    expect(updates().join(" ")).toBe("1 2 3 4 5 6 6 7");
+    await trainer.step(1);
+    training.beforeUpdate = (update) => {
+      if (update !== 10) return;
+      training.lateFailure = lost();
+      training.beforeUpdate = () => undefined;
+    };
+    expect(await trainer.run()).toEqual({ reason: "done", update: 10 });
+    expect(metrics.filter(({ kind }) => kind === "evaluation").map(({ update }) => update)).toEqual([
+      4, 8, 8, 10,
+    ]);
+    expect(checkpoints.map(({ update }) => update)).toEqual([5, 10]);
+    expect(statuses().filter((status) => status === "recovering").length).toBe(2);
+  });
+
   test("without a checkpoint it starts again from the beginning, also while there is no adapter yet", async () => {
     training.failures.set(3, [lost()]);
     const trainer = await create();

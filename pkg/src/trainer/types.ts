@@ -328,7 +328,7 @@ export type PresetsOptions = Pick<TrainerOptions, "worker" | "wasmUrl">;
 export interface TrainGateOptions extends GateConfig {
   /** Told how many gate updates of how many are done. */
   onProgress?: ((progress: GateProgress) => void) | undefined;
-  /** Stops it; `trainGate` then throws `AbortedError`, and the gate is as far as it came. */
+  /** Stops it; `trainGate` then throws `AbortedError`, and the gate is as it was. */
   signal?: AbortSignal | undefined;
 }
 

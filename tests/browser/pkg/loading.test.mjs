@@ -27,10 +27,13 @@ test("the generated module has what src/wasm/looplm.d.ts says", async () => {
       load: typeof wasm.Model.load,
       model: Object.getOwnPropertyNames(wasm.Model.prototype),
       generation: Object.getOwnPropertyNames(wasm.Generation.prototype),
+      create: typeof wasm.Trainer.create,
+      presets: typeof wasm.Trainer.presets,
+      trainer: Object.getOwnPropertyNames(wasm.Trainer.prototype),
     };
   });
   assert.equal(methods.init, "function");
-  assert.equal(methods.load, "function");
+  for (const name of ["load", "create", "presets"]) assert.equal(methods[name], "function", name);
   for (const name of [
     "info",
     "tokenize",
@@ -45,6 +48,20 @@ test("the generated module has what src/wasm/looplm.d.ts says", async () => {
   }
   for (const name of ["next", "finish", "close"])
     assert.ok(methods.generation.includes(name), `Generation.${name}`);
+  for (const name of [
+    "info",
+    "updatesDone",
+    "update",
+    "finishUpdates",
+    "evaluate",
+    "snapshot",
+    "modelFiles",
+    "trainGate",
+    "dispose",
+    "free",
+  ]) {
+    assert.ok(methods.trainer.includes(name), `Trainer.${name}`);
+  }
 });
 
 describe("from an address", () => {

@@ -122,6 +122,11 @@ fn program(
 }
 
 impl Trainer {
+    /// Trains the gate with these settings from now on, instead of the configuration's.
+    pub fn set_gate(&mut self, settings: GateConfig) {
+        self.config.gate = settings;
+    }
+
     /// Trains the gate (Stage II, eqs. 5 and 6) with the language model frozen, as the configuration says, and measures
     /// what its thresholds give on held-out samples. `progress` is told the updates done and all there are; where it
     /// returns false, the training stops and the gate is as it was.
