@@ -6,7 +6,7 @@
 //   last step   J = L_T
 //   Stage II    J = sum_t BCE_t / T, BCE_t = -(w_t log(1 - lambda_t) + (1 - w_t) log lambda_t) with
 //               w_t = sigmoid(k (max(0, gain_t) - gamma)); gain_t = L_(t-1) - L_t for t = 2..T (label of the paper) or
-//               L_t - L_(t+1) for t = 1..T-1 (look-ahead); the losses are constants
+//               L_t - min over s > t of L_s for t = 1..T-1 (look-ahead); the losses are constants
 //
 //   objective   what the update trains for (shared/objective.wgsl)
 //   targets     [ROWS] i32, negative where there is none
@@ -87,6 +87,7 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         value = 0.0;
     }
     var later = 0.0;
+    var best_later = losses[(STEPS - 1u) * ROWS + r];
     for (var left = STEPS; left > 0u; left--) {
         let t = left - 1u;
         let at = t * ROWS + r;
@@ -98,13 +99,16 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
             later += slope[t];
         } else if objective.kind == STAGE_2 {
             var labelled = t > 0u;
-            var before = max(t, 1u) - 1u;
+            var before = losses[(max(t, 1u) - 1u) * ROWS + r];
+            var after = losses[at];
             if objective.label == LOOK_AHEAD {
                 labelled = left < STEPS;
-                before = t;
+                before = after;
+                after = best_later;
+                best_later = min(best_later, before);
             }
             if labelled {
-                let gain = max(losses[before * ROWS + r] - losses[(before + 1u) * ROWS + r], 0.0);
+                let gain = max(before - after, 0.0);
                 let go_on = sigmoid(objective.k * (gain - objective.gamma));
                 let stop = sigmoid(-objective.k * (gain - objective.gamma));
                 value -= (go_on * log_sigmoid(-z[at]) + stop * log_sigmoid(z[at])) / f32(STEPS);

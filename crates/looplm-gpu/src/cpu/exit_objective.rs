@@ -41,11 +41,11 @@ fn log_prior(params: &ObjectiveParams, t: usize, steps: usize) -> f64 {
 /// In Stage II, the chance of going on that the gate of step t (from 0) is taught, if it is taught any.
 fn label(params: &ObjectiveParams, losses: &[f64], t: usize) -> Option<f64> {
     let (before, after) = if params.label == GateLabel::LookAhead as u32 {
-        (Some(t), t + 1)
+        (losses[t], losses[t + 1..].iter().copied().reduce(f64::min)?)
     } else {
-        (t.checked_sub(1), t)
+        (losses[t.checked_sub(1)?], losses[t])
     };
-    let gain = (losses[before?] - losses.get(after)?).max(0.0);
+    let gain = (before - after).max(0.0);
     Some(sigmoid(
         f64::from(params.k) * (gain - f64::from(params.gamma)),
     ))

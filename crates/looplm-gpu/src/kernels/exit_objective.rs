@@ -65,7 +65,7 @@ pub enum GateLabel {
     /// Of the paper: how much this step improved on the one before, for steps 2 to T.
     #[default]
     Paper = 0,
-    /// How much the next step will improve on this one, for steps 1 to T - 1.
+    /// How much the best of the steps to come will improve on this one, for steps 1 to T - 1.
     LookAhead = 1,
 }
 

@@ -289,17 +289,18 @@ fn free_gates_find_the_gibbs_distribution() {
 
 #[test]
 fn labels_look_back_or_ahead() {
-    // Step 2 improves on step 1, step 3 on nothing.
-    let (z, losses) = ([0.0; 3], [2.0, 1.0, 1.0]);
-    let signs = |label| {
+    let signs = |label, losses: [f64; 3]| {
         let params = ObjectiveParams::stage_2(1, label, 50.0, 0.1);
-        let dz = cpu::exit_objective(&params, &z, &losses).dz;
+        let dz = cpu::exit_objective(&params, &[0.0; 3], &losses).dz;
         let sign = |d: &f64| i32::from(*d > 0.0) - i32::from(*d < 0.0);
         dz.iter().map(sign).collect::<Vec<_>>()
     };
-    // A positive derivative lowers the gate: go on.
-    assert_eq!(signs(GateLabel::Paper), [0, 1, -1]);
-    assert_eq!(signs(GateLabel::LookAhead), [1, -1, 0]);
+    // A positive derivative lowers the gate: go on. Step 2 improves on step 1, step 3 on nothing.
+    assert_eq!(signs(GateLabel::Paper, [2.0, 1.0, 1.0]), [0, 1, -1]);
+    assert_eq!(signs(GateLabel::LookAhead, [2.0, 1.0, 1.0]), [1, -1, 0]);
+    // A plateau before an improvement.
+    assert_eq!(signs(GateLabel::Paper, [2.0, 2.0, 1.0]), [0, -1, 1]);
+    assert_eq!(signs(GateLabel::LookAhead, [2.0, 2.0, 1.0]), [1, 1, 0]);
 }
 
 #[test]
