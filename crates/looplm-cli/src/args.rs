@@ -1,5 +1,7 @@
 //! The command line.
 
+mod training;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +13,9 @@ use looplm::generate::GenerateOptions;
 use crate::number::{self, Ids};
 use crate::say;
 
-/// Run looped language models and see what every recurrent step thought
+pub(crate) use training::{EvalArgs, GateArgs, Label, LossArgs, TrainArgs};
+
+/// Run and train looped language models, and see what every recurrent step thought
 #[derive(Debug, Parser)]
 #[command(name = "looplm", version)]
 pub(crate) struct Cli {
@@ -29,6 +33,14 @@ pub(crate) enum Command {
     Generate(GenerateArgs),
     /// Hold a conversation
     Chat(ChatArgs),
+    /// Train a model on a task
+    Train(TrainArgs),
+    /// Measure accuracy by difficulty and recurrent step, on samples that were held out
+    Eval(EvalArgs),
+    /// Teach the exit gate of a trained model when to stop (stage 2)
+    Gate(GateArgs),
+    /// Compute the training loss of a batch, and its gradients
+    Loss(LossArgs),
 }
 
 #[derive(Debug, Args)]
@@ -129,7 +141,7 @@ pub(crate) struct SamplingArgs {
     #[arg(long, value_name = "P", value_parser = number::min_p, allow_hyphen_values = true)]
     min_p: Option<f32>,
     /// Above 1 makes tokens that occurred before less likely
-    #[arg(long, value_name = "X", value_parser = number::repetition_penalty, allow_hyphen_values = true)]
+    #[arg(long, value_name = "X", value_parser = number::above_zero, allow_hyphen_values = true)]
     repetition_penalty: Option<f32>,
     /// The same seed on the same adapter draws the same text
     #[arg(long, value_name = "S")]

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use looplm::chat::ChatError;
 use looplm::checkpoint::{CheckpointError, SourceError};
 use looplm::tokenizer::TokenizerError;
+use looplm_gpu::GpuError;
+use looplm_train::TrainError;
+use looplm_train::config::ConfigError;
+use looplm_train::run_folder::RunFolderError;
 use rustyline::error::ReadlineError;
 use thiserror::Error;
 
@@ -22,6 +26,50 @@ pub(crate) enum Failure {
         path: PathBuf,
         /// What the system said.
         reason: String,
+    },
+    /// A file that was to be read.
+    #[error("cannot read {}: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The folder of a run.
+    #[error(transparent)]
+    Run(#[from] RunFolderError),
+    /// A configuration file.
+    #[error("{}: {error}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        error: ConfigError,
+    },
+    /// Training, or a preset.
+    #[error(transparent)]
+    Train(TrainError),
+    /// Training met numbers that are not finite.
+    #[error("{error}; {checkpoint}")]
+    Diverged {
+        /// Where.
+        error: TrainError,
+        /// What there is to go on from.
+        checkpoint: String,
+    },
+    /// A model without a run does not know what to be measured on.
+    #[error("{} is not a run, so it needs --task: a configuration file or the name of a preset", path.display())]
+    NoTask {
+        /// The folder that was given.
+        path: PathBuf,
+    },
+    /// An option of the other stage of training.
+    #[error("{option} means nothing in stage {stage}")]
+    OtherStage {
+        /// The option.
+        option: &'static str,
+        /// The stage that was asked for.
+        stage: u8,
     },
     /// Standard output.
     #[error("cannot write to standard output: {0}")]
@@ -43,6 +91,24 @@ impl Failure {
 
 impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
+        Failure::Model(error.into())
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        Failure::Train(error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure::Train(error.into())
+    }
+}
+
+impl From<GpuError> for Failure {
+    fn from(error: GpuError) -> Self {
         Failure::Model(error.into())
     }
 }

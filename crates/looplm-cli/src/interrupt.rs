@@ -1,4 +1,4 @@
-//! Ctrl-C: stops the answer, not the program.
+//! Ctrl-C: stops an answer, not the program, and lets training save what it has.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,5 +41,43 @@ impl Interrupt {
         let result = answer(&|| self.state.pressed.load(Ordering::Relaxed));
         self.state.answering.store(false, Ordering::Relaxed);
         result
+    }
+}
+
+/// What asks work that takes long to save what it has and end: Ctrl-C, and on Unix SIGTERM and SIGHUP. Asked again, the
+/// program ends at once.
+pub(crate) struct StopRequest {
+    asked: Arc<AtomicBool>,
+}
+
+impl StopRequest {
+    /// Listens from now on.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let asked = Arc::new(AtomicBool::new(false));
+        #[cfg(unix)]
+        for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+            use signal_hook::flag;
+            // In this order: the first signal finds the flag down, the second finds it up.
+            flag::register_conditional_shutdown(signal, INTERRUPTED, asked.clone())
+                .and_then(|_| flag::register(signal, asked.clone()))
+                .map_err(|e| Failure::Interrupt(ctrlc::Error::System(e)))?;
+        }
+        let seen = asked.clone();
+        ctrlc::set_handler(move || {
+            if seen.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED);
+            }
+        })?;
+        Ok(Self { asked })
+    }
+
+    /// Whether it was asked.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Ends the program, all being saved, as a shell expects of one that was stopped.
+    pub(crate) fn end(&self) -> ! {
+        std::process::exit(INTERRUPTED)
     }
 }

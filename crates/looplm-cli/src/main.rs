@@ -1,18 +1,26 @@
 //! The program `looplm`: looped language models in a terminal.
 
+mod accuracy;
 mod answer;
 mod args;
 mod chat;
+mod config;
+mod eval;
 mod failure;
 mod forward;
+mod gate;
 mod generate;
 mod info;
 mod input;
 mod interrupt;
 mod load;
+mod loss;
 mod number;
+mod progress;
 mod say;
 mod shade;
+mod tensor_file;
+mod train;
 
 use std::process::ExitCode;
 
@@ -44,6 +52,10 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Forward(args) => forward::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Chat(args) => chat::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Gate(args) => gate::run(args),
+        Command::Loss(args) => loss::run(args),
     }
 }
 

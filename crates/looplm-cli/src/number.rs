@@ -2,6 +2,7 @@
 
 use looplm::exit::ExitRule;
 use looplm::row::{MAX_STEPS, Step};
+use looplm_train::objective::Prior;
 
 /// Token ids, separated by commas.
 #[derive(Debug, Clone)]
@@ -42,6 +43,18 @@ pub(crate) fn exit(text: &str) -> Result<ExitRule, String> {
     Err("an exit rule is full, step:N or gate:Q, as in step:2 or gate:0.8".into())
 }
 
+pub(crate) fn prior(text: &str) -> Result<Prior, String> {
+    if text == "uniform" {
+        return Ok(Prior::Uniform);
+    }
+    let rate = text.strip_prefix("geometric:").and_then(|l| l.parse().ok());
+    rate.filter(|l| *l > 0.0 && *l < 1.0)
+        .map(Prior::Geometric)
+        .ok_or_else(|| {
+            "a prior is uniform or geometric:L with L between 0 and 1, as in geometric:0.5".into()
+        })
+}
+
 pub(crate) fn temperature(text: &str) -> Result<f32, String> {
     number(
         text,
@@ -66,12 +79,24 @@ pub(crate) fn min_p(text: &str) -> Result<f32, String> {
     )
 }
 
-pub(crate) fn repetition_penalty(text: &str) -> Result<f32, String> {
+pub(crate) fn from_zero(text: &str) -> Result<f32, String> {
+    number(
+        text,
+        |x| x >= 0.0 && x.is_finite(),
+        "it must be a number from 0",
+    )
+}
+
+pub(crate) fn above_zero(text: &str) -> Result<f32, String> {
     number(
         text,
         |x| x > 0.0 && x.is_finite(),
         "it must be a number above 0",
     )
+}
+
+pub(crate) fn finite(text: &str) -> Result<f32, String> {
+    number(text, f32::is_finite, "it must be a number")
 }
 
 fn number(text: &str, fits: impl Fn(f32) -> bool, range: &str) -> Result<f32, String> {
@@ -121,7 +146,7 @@ mod tests {
             ("0", top_p("0").is_ok()),
             ("1.1", top_p("1.1").is_ok()),
             ("1.1", min_p("1.1").is_ok()),
-            ("0", repetition_penalty("0").is_ok()),
+            ("0", above_zero("0").is_ok()),
             ("0", steps("0").is_ok()),
             ("9", steps("9").is_ok()),
         ] {

@@ -5,4 +5,6 @@ mod errors;
 mod forward;
 mod generate;
 mod info;
+mod loss;
 mod support;
+mod train;

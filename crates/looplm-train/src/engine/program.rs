@@ -377,7 +377,7 @@ impl<'a> Builder<'a> {
                 add: self.view(boundary),
                 dx: branch,
                 dgain: self.gradient(blocks.norms[3])?,
-                partials: partials,
+                partials,
             },
         )?];
         program.extend(self.kernels.down.backward(
@@ -418,7 +418,7 @@ impl<'a> Builder<'a> {
                 add: self.view(boundary),
                 dx: self.view(middle),
                 dgain: self.gradient(blocks.norms[2])?,
-                partials: partials,
+                partials,
             },
         )?);
         program.push(kernels.norm.bind(
@@ -430,7 +430,7 @@ impl<'a> Builder<'a> {
                 add: self.view(middle),
                 dx: branch,
                 dgain: self.gradient(blocks.norms[1])?,
-                partials: partials,
+                partials,
             },
         )?);
         program.extend(self.kernels.output.backward(
@@ -483,7 +483,7 @@ impl<'a> Builder<'a> {
                 add: self.view(middle),
                 dx: self.view(boundary),
                 dgain: self.gradient(blocks.norms[0])?,
-                partials: partials,
+                partials,
             },
         )?);
         Ok(program)

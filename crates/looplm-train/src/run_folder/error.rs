@@ -42,7 +42,10 @@ pub enum RunFolderError {
         path: PathBuf,
     },
     /// The run was begun with another configuration.
-    #[error("{}: {field} is {stored} in this run, but {given} was given", path.display())]
+    #[error(
+        "{0}: {field} is {stored} in this run, but {given} was given; to go on with another value, change {0} itself",
+        path.display()
+    )]
     ConfigDiffers {
         /// The run's configuration.
         path: PathBuf,

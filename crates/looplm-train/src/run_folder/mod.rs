@@ -79,10 +79,7 @@ impl RunFolder {
     /// [`RunFolderError::Exists`], [`RunFolderError::NotEmpty`], [`RunFolderError::NotAFolder`],
     /// [`RunFolderError::Busy`], or what the file system says.
     pub fn create(root: &Path, config: &str) -> Result<Self, RunFolderError> {
-        if root.exists() {
-            check_is_folder(root)?;
-            check_is_empty(root)?;
-        }
+        check_new(root)?;
         fs::create_dir_all(root).map_err(at("make", root))?;
         let lock = lock(root)?;
         // Between the look and the lock, another process may have begun a run.
@@ -106,13 +103,7 @@ impl RunFolder {
             atomic::recover(&root.join(which.name()))?;
         }
         let last = root.join(Which::Last.name());
-        let saved = last
-            .is_dir()
-            .then(|| {
-                let path = last.join(OPTIMIZER);
-                updates_of(&path, &read(&path)?)
-            })
-            .transpose()?;
+        let saved = last.is_dir().then(|| updates(&last)).transpose()?;
         let mut folder = Self::open(root, lock, saved.unwrap_or(0))?;
         folder.saved = saved;
         Ok(folder)
@@ -224,6 +215,18 @@ impl RunFolder {
     }
 }
 
+/// Whether [`RunFolder::create`] could make a run here, as far as can be told without making one.
+///
+/// # Errors
+/// [`RunFolderError::Exists`], [`RunFolderError::NotEmpty`], [`RunFolderError::NotAFolder`].
+pub fn check_new(root: &Path) -> Result<(), RunFolderError> {
+    if !root.exists() {
+        return Ok(());
+    }
+    check_is_folder(root)?;
+    check_is_empty(root)
+}
+
 /// Whether a folder is meant to be a run: it has the configuration of one and is no model.
 pub fn is_run(root: &Path) -> bool {
     root.join(CONFIG).is_file() && !root.join("config.json").exists()
@@ -252,6 +255,15 @@ pub fn best_model(root: &Path) -> Result<PathBuf, RunFolderError> {
             path: root.to_owned(),
             missing: "checkpoint yet (last/, best/)",
         })
+}
+
+/// The number of updates behind the checkpoint in a folder.
+///
+/// # Errors
+/// [`RunFolderError::Damaged`], or what the file system says.
+pub fn updates(checkpoint: &Path) -> Result<u64, RunFolderError> {
+    let path = checkpoint.join(OPTIMIZER);
+    updates_of(&path, &read(&path)?)
 }
 
 /// Writes a Hugging Face folder, wholly or not at all, in the place of what is there under the name.

@@ -98,7 +98,7 @@ impl Trainer {
     }
 
     /// A trainer over the weights of a model folder: to evaluate it, or to train its gate. The model's shape is the
-    /// folder's, whatever `config.model` says.
+    /// folder's, whatever `config.model` says; `steps` are the recurrent steps, as many as it was trained with if `None`.
     ///
     /// # Errors
     /// [`TrainError::Model`] for what is wrong with the folder, [`TrainError::Config`] if the task's vocabulary or
@@ -107,8 +107,10 @@ impl Trainer {
         gpu: Gpu,
         mut config: TrainConfig,
         source: &dyn Source,
+        steps: Option<usize>,
     ) -> Result<Self, TrainError> {
-        let model = read_config(source).await.map_err(looplm::Error::from)?;
+        let mut model = read_config(source).await.map_err(looplm::Error::from)?;
+        model.total_ut_steps = steps.unwrap_or(model.total_ut_steps);
         adopt(&mut config, &model);
         let task = config.task()?;
         fits(task.as_ref(), &model)?;
