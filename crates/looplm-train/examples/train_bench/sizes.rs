@@ -42,7 +42,7 @@ impl Size {
                 "total_ut_steps": self.steps,
             },
             "objective": { "kind": "stage-1", "beta": 0.1 },
-            "optimizer": { "learning_rate": 1e-3, "warmup": 10 },
+            "optimizer": { "learning_rate": 1e-3 },
             "run": { "updates": 1, "batch_size": self.sequences },
         })
     }
