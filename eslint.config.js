@@ -37,8 +37,8 @@ export default tseslint.config(
     },
   },
   {
-    // Node programs: configuration and the browser tests' drivers.
-    files: ["**/*.mjs", "**/*.config.js", "**/*.config.ts"],
+    // Node programs, and the pages of the bench: configuration, the browser tests' drivers.
+    files: ["**/*.mjs", "web/bench/*.js", "**/*.config.js", "**/*.config.ts"],
     languageOptions: { globals: { ...globals.node, ...globals.browser } },
     rules: { "no-console": "off" },
   },

@@ -1,4 +1,5 @@
-// Starts a headless Chromium that computes WebGPU on the CPU (SwiftShader), the same on every machine.
+// Starts a headless Chromium that computes WebGPU on the CPU (SwiftShader), the same on every machine, unless it is asked
+// to use the machine's GPU.
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { chromium } from "playwright-core";
@@ -11,7 +12,13 @@ const QUIET = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const WEBGPU = [
+const GPU = [
+  "--enable-unsafe-webgpu",
+  "--enable-features=Vulkan",
+  "--use-angle=vulkan",
+  "--ignore-gpu-blocklist",
+];
+const SWIFTSHADER = [
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
   // SwiftShader unrolls the zeroing of workgroup memory: compiling a model's kernels takes 13 s of CPU time with it and
@@ -19,11 +26,11 @@ const WEBGPU = [
   "--enable-dawn-features=disable_workgroup_init",
 ];
 
-/** Without `webgpu` the browser has no adapter, as on a machine without a GPU. */
-export function launchChromium({ webgpu = true } = {}) {
+/** Without `webgpu` the browser has no adapter, as on a machine without a GPU. With `gpu` it is a real one. */
+export function launchChromium({ webgpu = true, gpu = false } = {}) {
   return chromium.launch({
     executablePath: findChromium(),
-    args: webgpu ? [...QUIET, ...WEBGPU] : QUIET,
+    args: webgpu ? [...QUIET, ...(gpu ? GPU : SWIFTSHADER)] : QUIET,
   });
 }
 

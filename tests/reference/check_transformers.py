@@ -3,7 +3,7 @@
     python check_transformers.py CHECKPOINT --modeling FOLDER [--ids 1 2 3 ...]
 
 FOLDER holds configuration_ouro.py and modeling_ouro.py as they come with the published Ouro checkpoints; they are not part of this
-repository. Needs transformers 4.55 .. 4.57 (the published code was written for these). Every weight must have its place and every place
+repository. Needs transformers 4.55 .. 4.57, which the published code was written for, in an environment of their own (their tokenizers are older). Every weight must have its place and every place
 its weight. Then the logits of each recurrent step are compared with the oracle's, in float32 against float64, the exit distribution too,
 and greedy decoding through the published cache is compared with the oracle's.
 """

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 import shell_game
 from fast_looplm import FastLoopLM, stage1_loss, step_losses
-from looplm_oracle import Config, LoopLM, exit_pdf, tensor_shapes
+from looplm_oracle import Config, LoopLM, exit_pdf
 from make_case import one_line_lists
 from shell_game import MAX_MOVES, VOCABULARY, sample
 from shell_game_card import card

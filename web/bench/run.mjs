@@ -1,0 +1,125 @@
+// Milliseconds of a training update in Chromium: looplm's Trainer against the same model in jax-js, taking turns in one run.
+//
+//   cargo xtask build && npm --prefix web/bench install
+//   node web/bench/run.mjs [--size small]... [--updates 10] [--rounds 3] [--only looplm|jax-js] [--gpu] [--json]
+//
+// Without --gpu WebGPU runs on the CPU (SwiftShader), the same everywhere; with it on whatever GPU Chromium finds.
+// Sizes are those of tests/reference/bench_sizes.json, except that the vocabulary is the task's own.
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize, resolve, sep } from "node:path";
+import { parseArgs } from "node:util";
+import { launchChromium } from "../../tests/browser/chromium.mjs";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+
+/** The group of the shuffle whose vocabulary comes nearest, and that vocabulary. */
+const GROUPS = [
+  { group: "s3", vocabulary: 14 },
+  { group: "s5", vocabulary: 242 },
+];
+
+const { values: options } = parseArgs({
+  options: {
+    size: { type: "string", multiple: true },
+    updates: { type: "string", default: "10" },
+    rounds: { type: "string", default: "3" },
+    only: { type: "string" },
+    gpu: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const contestants = ["looplm", "jax-js"].filter((name) => !options.only || name === options.only);
+const sizes = JSON.parse(readFileSync(join(ROOT, "tests/reference/bench_sizes.json"), "utf8"))
+  .filter((size) => !options.size || options.size.includes(size.name))
+  .map((size) => ({ ...size, ...(size.vocabulary <= 14 ? GROUPS[0] : GROUPS[1]) }));
+
+const needs = { looplm: "pkg/dist/index.js", "jax-js": "web/bench/node_modules/@jax-js/jax" };
+for (const name of contestants) {
+  const path = needs[name];
+  if (!existsSync(join(ROOT, path))) {
+    console.error(`there is no ${path}: cargo xtask build && npm --prefix web/bench install`);
+    process.exit(1);
+  }
+}
+
+const server = await serve();
+const browser = await launchChromium({ gpu: options.gpu });
+try {
+  for (const size of sizes) report(size, await measure(size));
+} finally {
+  await browser.close();
+  server.close();
+}
+
+/** Each contestant in a page of its own, so that one's memory is not the other's; they take turns. */
+async function measure(size) {
+  const rows = [];
+  for (const name of contestants) {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(0);
+    page.on("pageerror", (error) => console.error(`${name}: ${error}`));
+    await page.goto(`http://localhost:${server.address().port}/web/bench/index.html`);
+    await page.waitForFunction(() => window.contestants);
+    const row = { name, page, rounds: [] };
+    row.first = await page.evaluate(
+      async ([name, size]) => {
+        const started = performance.now();
+        window.contestant = await window.contestants[name](size);
+        // The first updates compile kernels.
+        await window.contestant.run(2);
+        return { readyMs: performance.now() - started, parameters: window.contestant.parameters };
+      },
+      [name, size],
+    );
+    rows.push(row);
+  }
+  for (let round = 0; round < Number(options.rounds); round++) {
+    for (const row of rows) {
+      row.rounds.push(await row.page.evaluate((n) => window.contestant.run(n), Number(options.updates)));
+    }
+  }
+  for (const { page } of rows) {
+    await page.evaluate(() => window.contestant.dispose());
+    await page.close();
+  }
+  return rows.map(({ name, first, rounds }) => ({
+    size: size.name,
+    name,
+    parameters: first.parameters,
+    readyMs: Math.round(first.readyMs),
+    ms: rounds.map(({ ms }) => Number(ms.toFixed(2))),
+    loss: rounds.at(-1).loss,
+  }));
+}
+
+function report(size, rows) {
+  if (options.json) return rows.forEach((row) => console.log(JSON.stringify(row)));
+  const { hidden, layers, steps, sequences, length, vocabulary } = size;
+  console.log(
+    `${size.name}: hidden ${hidden}, ${layers} layers, ${steps} steps, ${sequences} x ${length} tokens, vocabulary ${vocabulary}`,
+  );
+  for (const { name, parameters, readyMs, ms, loss } of rows) {
+    const median = ms.toSorted((a, b) => a - b)[Math.floor(ms.length / 2)];
+    console.log(
+      `  ${name.padEnd(8)} ${median} ms an update (rounds: ${ms.join(", ")}), ${parameters} parameters, ` +
+        `ready after ${(readyMs / 1000).toFixed(1)} s, loss ${loss.toFixed(3)}`,
+    );
+  }
+}
+
+/** The repository's files on a free port of this machine. */
+function serve() {
+  const server = createServer((request, response) => {
+    const file = normalize(join(ROOT, decodeURIComponent(new URL(request.url, "http://localhost").pathname)));
+    if (!file.startsWith(ROOT + sep) || !existsSync(file) || !statSync(file).isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
+    createReadStream(file).pipe(response);
+  });
+  return new Promise((done) => server.listen(0, "localhost", () => done(server)));
+}
