@@ -312,7 +312,7 @@ fn an_exported_model_loads_and_evaluates_the_same() {
         source = source.with(&name, bytes);
     }
     let mut loaded =
-        block_on(Trainer::load(gpu(), config(&[]), &source)).expect("the folder is whole");
+        block_on(Trainer::load(gpu(), config(&[]), &source, None)).expect("the folder is whole");
     let there = block_on(loaded.evaluate()).expect("it works");
     assert_eq!(
         (here.step_losses, here.accuracy),
