@@ -73,6 +73,9 @@ const DEFAULTS: Readonly<Record<string, number>> = {
   seed: 1,
 };
 
+/** Fewest updates between evaluations. */
+const LEAST_BETWEEN = 10;
+
 /** What a person has changed: texts by path, as typed. Anything absent is as the preset has it. */
 export type Changes = Readonly<Record<string, string>>;
 
@@ -152,7 +155,8 @@ export function configured(preset: TrainConfig, changes: Changes): TrainConfig {
   if (lengthRatio !== 1) {
     if (optimizer?.warmup) optimizer.warmup = Math.min(scaled(optimizer.warmup), run.updates);
     if (optimizer?.decay) optimizer.decay = Math.min(scaled(optimizer.decay), run.updates);
-    if (run.evaluate_every) run.evaluate_every = scaled(run.evaluate_every);
+    // In a very short run evaluations would take longer than what they measure.
+    if (run.evaluate_every) run.evaluate_every = Math.max(scaled(run.evaluate_every), LEAST_BETWEEN);
   }
   if (changes["objective.beta"] !== undefined && objective) delete objective.beta_end;
   fitSteps(config);

@@ -45,6 +45,7 @@ it("says how far each step reaches, and nothing that the numbers do not show", (
 
 it("says what the gate came to", () => {
   expect(gateSummary(gate(), 2)).toBe(
-    "At q = 0.60 a token takes 1.4 of 2 steps (70 %) and 98 % are right; all steps give 98 %.",
+    "At q = 0.60 a token takes 1.4 of 2 steps (70 %) and 98 % are right; all steps give 98 %. Harder means later: rank correlation 0.90.",
   );
+  expect(gateSummary({ ...gate(), rankCorrelation: 0.1 }, 2)).not.toContain("Harder");
 });

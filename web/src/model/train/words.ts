@@ -57,5 +57,7 @@ export function gateSummary(gate: Gate, steps: number): string {
   const kept = gate.sweep.find((point) => point.q === gate.q) ?? gate.sweep.at(-1);
   if (!kept) return "";
   const share = percent(kept.meanSteps / steps);
-  return `At q = ${gate.q.toFixed(2)} a token takes ${kept.meanSteps.toFixed(1)} of ${plural(steps, "step")} (${share}) and ${percent(kept.accuracy)} are right; all steps give ${percent(gate.fullAccuracy)}.`;
+  const rank = gate.exitSteps.length > 1 ? gate.rankCorrelation : 0;
+  const later = rank > 0.5 ? ` Harder means later: rank correlation ${rank.toFixed(2)}.` : "";
+  return `At q = ${gate.q.toFixed(2)} a token takes ${kept.meanSteps.toFixed(1)} of ${plural(steps, "step")} (${share}) and ${percent(kept.accuracy)} are right; all steps give ${percent(gate.fullAccuracy)}.${later}`;
 }

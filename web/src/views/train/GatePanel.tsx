@@ -52,9 +52,7 @@ export function GatePanel({ run }: { run: Run }) {
         <div class="gate-result" data-testid="gate-result">
           <p class="caption">
             {gateSummary(gate, steps)} Its loss went from {gate.lossBefore.toFixed(3)} to{" "}
-            {gate.lossAfter.toFixed(3)}.{" "}
-            {gate.exitSteps.length > 1 &&
-              `Harder means later: rank correlation ${gate.rankCorrelation.toFixed(2)}.`}
+            {gate.lossAfter.toFixed(3)}.
           </p>
           <SweepChart
             key={`${run.id} ${gate.lossAfter}`}

@@ -3,7 +3,7 @@ import { reset, trainTwin, twinWanted } from "../../state/train/control.ts";
 import { activate, drawn, isWorking, patchRun, type Run, runs, working } from "../../state/train/runs.ts";
 import { runName } from "./names.ts";
 
-/** All runs of this page: which is shown, which are laid over it, and the twin without the loop. */
+/** All runs of this page: which is shown, which are overlaid, and the twin without the loop. */
 export function RunsPanel({ run }: { run: Run }) {
   void drawn.value;
   return (
@@ -17,7 +17,7 @@ export function RunsPanel({ run }: { run: Run }) {
               <th scope="col">task</th>
               <th scope="col">updates</th>
               <th scope="col">accuracy, last step</th>
-              <th scope="col">laid over</th>
+              <th scope="col">overlaid</th>
               <th scope="col">
                 <span class="visually-hidden">remove</span>
               </th>
@@ -36,6 +36,7 @@ export function RunsPanel({ run }: { run: Run }) {
 }
 
 function Row({ run, active }: { run: Run; active: boolean }) {
+  void drawn.value;
   const name = runName(run, runs.value);
   const accuracy = run.history.evaluations.at(-1)?.accuracy.at(-1);
   return (
@@ -54,7 +55,7 @@ function Row({ run, active }: { run: Run; active: boolean }) {
         ) : (
           <input
             type="checkbox"
-            aria-label={`Lay ${name} over the charts`}
+            aria-label={`Overlay ${name} on the charts`}
             checked={run.overlaid}
             onChange={(event) => patchRun(run.id, { overlaid: event.currentTarget.checked })}
           />
@@ -98,7 +99,7 @@ function Twin({ run }: { run: Run }) {
       <span class="note">
         {queued
           ? "T = 1 follows when this run is over."
-          : "The same parameters and as many updates with T = 1, laid over this run."}
+          : "The same parameters and as many updates with T = 1, overlaid on this run."}
       </span>
     </p>
   );
