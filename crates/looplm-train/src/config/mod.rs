@@ -103,6 +103,26 @@ impl TrainConfig {
         }
     }
 
+    /// The file that the text to train on is in, where the configuration names one (`task.path`). Whoever has files reads
+    /// it and gives it to [`Self::set_text_file`].
+    pub fn text_path(&self) -> Option<&str> {
+        match &self.task {
+            TaskConfig::Text(text) => text.path.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Gives the content of [`Self::text_path`]. The configuration still names the file when it is written.
+    ///
+    /// # Errors
+    /// [`ConfigError::Text`] for a file that is empty, binary, not UTF-8 or too large.
+    pub fn set_text_file(&mut self, content: &[u8]) -> Result<(), ConfigError> {
+        match &mut self.task {
+            TaskConfig::Text(text) => text.set_file(content),
+            _ => Ok(()),
+        }
+    }
+
     /// The generator of what is learned.
     ///
     /// # Errors

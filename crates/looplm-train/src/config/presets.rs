@@ -31,7 +31,24 @@ macro_rules! presets {
 }
 
 /// Name and text of each, in the order in which people should meet them.
-const PRESETS: &[(&str, &str)] = presets!["shell-game"];
+const PRESETS: &[(&str, &str)] = presets![
+    "first-look",
+    "shell-game",
+    "who-is-who",
+    "addition-small",
+    "mano-small",
+    "root-small",
+    "k-hop-small",
+    "reach-small",
+    "people-small",
+    "biographies-small",
+    "shuffle-s5",
+    "text-bytes",
+    "text-pieces",
+    "mano-paper",
+    "people-paper",
+    "biographies-paper",
+];
 
 /// The names of all presets, in the order in which people should meet them.
 pub fn names() -> Vec<&'static str> {

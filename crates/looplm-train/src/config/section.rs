@@ -159,17 +159,6 @@ impl<'a> Section<'a> {
             .transpose()
     }
 
-    /// A number that has no default.
-    pub(crate) fn number(
-        &self,
-        key: &'static str,
-        expected: &str,
-        right: impl Fn(f64) -> bool,
-    ) -> Result<f64, ConfigError> {
-        let value = self.number_if_any(key, expected, right)?;
-        self.need(key, value, expected)
-    }
-
     /// Exactly `N` values, each read by `read`.
     pub(crate) fn values_if_any<T, const N: usize>(
         &self,

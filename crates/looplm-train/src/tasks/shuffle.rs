@@ -70,7 +70,7 @@ impl ShuffleConfig {
 
 /// The generator. Tokens: `<unk>`, `<bos>`, the moves, the arrangements.
 #[derive(Debug, Clone)]
-pub struct Shuffle {
+pub(crate) struct Shuffle {
     config: ShuffleConfig,
     seed: u64,
     words: Words,
@@ -82,7 +82,7 @@ pub struct Shuffle {
 
 impl Shuffle {
     /// The task of a configuration.
-    pub fn new(config: ShuffleConfig, seed: u64) -> Self {
+    pub(super) fn new(config: ShuffleConfig, seed: u64) -> Self {
         let arrangements = permutations(config.group.cups());
         let moves: Vec<Vec<usize>> = match config.group {
             Group::S3 => S3_MOVES.iter().map(|(_, p)| p.to_vec()).collect(),
