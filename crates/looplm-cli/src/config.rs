@@ -26,7 +26,7 @@ pub(crate) fn find(name: &str) -> Result<TrainConfig, Failure> {
 fn parse(path: &Path, text: &str) -> Result<TrainConfig, Failure> {
     TrainConfig::from_toml(text).map_err(|error| Failure::Config {
         path: path.to_owned(),
-        error,
+        error: Box::new(error),
     })
 }
 

@@ -44,16 +44,16 @@ pub(crate) enum Failure {
         /// The file.
         path: PathBuf,
         /// What is wrong in it.
-        error: ConfigError,
+        error: Box<ConfigError>,
     },
     /// Training, or a preset.
     #[error(transparent)]
-    Train(TrainError),
+    Train(Box<TrainError>),
     /// Training met numbers that are not finite.
     #[error("{error}; {checkpoint}")]
     Diverged {
         /// Where.
-        error: TrainError,
+        error: Box<TrainError>,
         /// What there is to go on from.
         checkpoint: String,
     },
@@ -97,13 +97,13 @@ impl From<CheckpointError> for Failure {
 
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
-        Failure::Train(error)
+        Failure::Train(Box::new(error))
     }
 }
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Failure::Train(error.into())
+        TrainError::from(error).into()
     }
 }
 

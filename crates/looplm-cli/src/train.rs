@@ -124,16 +124,18 @@ impl Run {
     /// Adds to what went wrong where the run can go on from.
     fn explain(&mut self, failure: Failure) -> Failure {
         let failure = match failure {
-            Failure::Train(error @ TrainError::NonFinite { .. }) => Failure::Diverged {
-                error,
-                checkpoint: match self.folder.saved() {
-                    Some(update) => format!(
-                        "the last good checkpoint is {}, of update {update}",
-                        self.folder.path(Which::Last).display()
-                    ),
-                    None => "there is no checkpoint yet".to_owned(),
-                },
-            },
+            Failure::Train(error) if matches!(*error, TrainError::NonFinite { .. }) => {
+                Failure::Diverged {
+                    error,
+                    checkpoint: match self.folder.saved() {
+                        Some(update) => format!(
+                            "the last good checkpoint is {}, of update {update}",
+                            self.folder.path(Which::Last).display()
+                        ),
+                        None => "there is no checkpoint yet".to_owned(),
+                    },
+                }
+            }
             other => other,
         };
         // The disk may be what is wrong; the message is printed all the same.
