@@ -5,13 +5,16 @@
 //
 //   a   A as it lies in memory: rows of A_STRIDE quads, row m with k along it (A_ALONG_DEPTH) or row k with m along it
 //   b   B likewise, rows of B_STRIDE quads
-//   c   `main`: [splits, ROWS, 4 * C_STRIDE] f32, the sums of split s over k in [s * SPLIT_DEPTH, (s + 1) * SPLIT_DEPTH);
+//   c   `main_*`: [splits, ROWS, 4 * C_STRIDE] f32, the sums of split s over k in [s * SPLIT_DEPTH, (s + 1) * SPLIT_DEPTH);
 //       added to what is there if ADD.
 //       `reduce`: [4 * REDUCE_QUADS] f32, to which the SPLITS partial sums in `a` are added in their order.
 //
-// Rows are padded to whole quads with zeros; so are the rows of C. One workgroup is a tile of 64 x 64 elements of C, an
-// invocation holds 8 x 8 of them. Each stage brings 16 k of both operands into workgroup memory, k by k, whatever way they
-// lie in memory.
+// Rows are padded to whole quads with zeros; so are the rows of C. A workgroup makes a tile of 64 x 64 elements of C.
+// `main_tile`, for GPUs: an invocation holds 8 x 8 of them. Each stage brings 16 k of both operands into workgroup memory, k by
+// k, whatever way they lie in memory.
+// `main_block`, for adapters that are programs on the CPU: there a load costs each invocation as much as several
+// multiplications, from workgroup memory too, and a barrier costs much more. So 16 invocations hold 16 x 16 each, as 4 x 4
+// matrices of 4 x 4, and read the operands where they lie. What lies outside is read from the nearest row inside and not stored.
 // Limits: baseline WebGPU (3 storage buffers, 8 KiB of workgroup memory, 64 invocations).
 
 override ROWS: u32 = 1u;
@@ -20,7 +23,7 @@ override SPLIT_DEPTH: u32 = 16u;
 override A_STRIDE: u32 = 2u;
 override B_STRIDE: u32 = 2u;
 override C_STRIDE: u32 = 2u;
-// Rows of B if k lies along them.
+// Rows of B where k lies along them.
 override COLUMNS: u32 = 1u;
 override A_ALONG_DEPTH: bool = true;
 override B_ALONG_DEPTH: bool = true;
@@ -69,7 +72,7 @@ fn store(row: u32, quad: u32, base: u32, value: vec4<f32>) {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let split = group.y / ROW_TILES;
     let first_row = (group.y % ROW_TILES) * TILE;
     let first_quad = group.x * TILE_QUADS;
@@ -154,6 +157,107 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     store(row + 33u, quad, base, c50); store(row + 33u, quad + 8u, base, c51);
     store(row + 34u, quad, base, c60); store(row + 34u, quad + 8u, base, c61);
     store(row + 35u, quad, base, c70); store(row + 35u, quad + 8u, base, c71);
+}
+
+// Four m, one in each column, over four k.
+fn block_a(row: u32, k: u32, end: u32) -> mat4x4<f32> {
+    if A_ALONG_DEPTH {
+        let quad = k / 4u;
+        let last = ROWS - 1u;
+        return mat4x4<f32>(
+            a[min(row, last) * A_STRIDE + quad],
+            a[min(row + 1u, last) * A_STRIDE + quad],
+            a[min(row + 2u, last) * A_STRIDE + quad],
+            a[min(row + 3u, last) * A_STRIDE + quad]);
+    }
+    let quad = min(row / 4u, A_STRIDE - 1u);
+    let last = end - 1u;
+    let zero = vec4<f32>();
+    return transpose(mat4x4<f32>(
+        a[k * A_STRIDE + quad],
+        select(zero, a[min(k + 1u, last) * A_STRIDE + quad], k < last),
+        select(zero, a[min(k + 2u, last) * A_STRIDE + quad], k + 1u < last),
+        select(zero, a[min(k + 3u, last) * A_STRIDE + quad], k + 2u < last)));
+}
+
+// Four k, one in each column, over four n. What it holds beyond the last k meets a zero of A.
+fn block_b(column_quad: u32, k: u32, end: u32) -> mat4x4<f32> {
+    if B_ALONG_DEPTH {
+        let quad = k / 4u;
+        let row = 4u * column_quad;
+        let last = COLUMNS - 1u;
+        return transpose(mat4x4<f32>(
+            b[min(row, last) * B_STRIDE + quad],
+            b[min(row + 1u, last) * B_STRIDE + quad],
+            b[min(row + 2u, last) * B_STRIDE + quad],
+            b[min(row + 3u, last) * B_STRIDE + quad]));
+    }
+    let quad = min(column_quad, B_STRIDE - 1u);
+    let last = end - 1u;
+    return mat4x4<f32>(
+        b[k * B_STRIDE + quad],
+        b[min(k + 1u, last) * B_STRIDE + quad],
+        b[min(k + 2u, last) * B_STRIDE + quad],
+        b[min(k + 3u, last) * B_STRIDE + quad]);
+}
+
+// The columns of `value` are four rows of C.
+fn store_block(row: u32, quad: u32, base: u32, value: mat4x4<f32>) {
+    var inside = vec4<bool>(true, true, true, true);
+    if B_ALONG_DEPTH {
+        inside = 4u * vec4<u32>(quad) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(COLUMNS);
+    }
+    let zero = vec4<f32>();
+    store(row, quad, base, select(zero, value[0], inside));
+    store(row + 1u, quad, base, select(zero, value[1], inside));
+    store(row + 2u, quad, base, select(zero, value[2], inside));
+    store(row + 3u, quad, base, select(zero, value[3], inside));
+}
+
+@compute @workgroup_size(16)
+fn main_block(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let split = group.y / ROW_TILES;
+    let row = (group.y % ROW_TILES) * TILE + 4u * (lane / 4u);
+    let quad = group.x * TILE_QUADS + lane % 4u;
+    let begin = split * SPLIT_DEPTH;
+    let end = min(begin + SPLIT_DEPTH, DEPTH);
+
+    var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
+    var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
+    var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
+    var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
+    for (var k = begin; k < end; k += 4u) {
+        let a0 = block_a(row, k, end);
+        let a1 = block_a(row + 16u, k, end);
+        let a2 = block_a(row + 32u, k, end);
+        let a3 = block_a(row + 48u, k, end);
+        let b0 = block_b(quad, k, end);
+        let b1 = block_b(quad + 4u, k, end);
+        let b2 = block_b(quad + 8u, k, end);
+        let b3 = block_b(quad + 12u, k, end);
+        c00 += b0 * a0; c01 += b1 * a0; c02 += b2 * a0; c03 += b3 * a0;
+        c10 += b0 * a1; c11 += b1 * a1; c12 += b2 * a1; c13 += b3 * a1;
+        c20 += b0 * a2; c21 += b1 * a2; c22 += b2 * a2; c23 += b3 * a2;
+        c30 += b0 * a3; c31 += b1 * a3; c32 += b2 * a3; c33 += b3 * a3;
+    }
+
+    let base = split * ROWS * C_STRIDE;
+    store_block(row, quad, base, c00);
+    store_block(row, quad + 4u, base, c01);
+    store_block(row, quad + 8u, base, c02);
+    store_block(row, quad + 12u, base, c03);
+    store_block(row + 16u, quad, base, c10);
+    store_block(row + 16u, quad + 4u, base, c11);
+    store_block(row + 16u, quad + 8u, base, c12);
+    store_block(row + 16u, quad + 12u, base, c13);
+    store_block(row + 32u, quad, base, c20);
+    store_block(row + 32u, quad + 4u, base, c21);
+    store_block(row + 32u, quad + 8u, base, c22);
+    store_block(row + 32u, quad + 12u, base, c23);
+    store_block(row + 48u, quad, base, c30);
+    store_block(row + 48u, quad + 4u, base, c31);
+    store_block(row + 48u, quad + 8u, base, c32);
+    store_block(row + 48u, quad + 12u, base, c33);
 }
 
 @compute @workgroup_size(64)

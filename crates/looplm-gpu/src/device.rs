@@ -58,6 +58,7 @@ pub struct Gpu {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     report: Arc<AdapterReport>,
+    on_cpu: bool,
     max_binding: u64,
     max_buffer: u64,
     faults: Arc<Mutex<Faults>>,
@@ -159,6 +160,7 @@ impl Gpu {
         Ok(Self {
             device,
             queue,
+            on_cpu: info.device_type == wgpu::DeviceType::Cpu,
             report: Arc::new(AdapterReport {
                 name: if info.name.is_empty() {
                     "unnamed adapter".into()
@@ -184,6 +186,12 @@ impl Gpu {
     /// The adapter in use.
     pub fn report(&self) -> &AdapterReport {
         &self.report
+    }
+
+    /// Whether the adapter is a program on the CPU (lavapipe, SwiftShader), where loads and barriers cost more than
+    /// arithmetic.
+    pub fn on_cpu(&self) -> bool {
+        self.on_cpu
     }
 
     /// Largest storage buffer that a kernel can bind, in bytes.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use looplm_gpu::{
     Arrangement, Buffer, DeviceOptions, Format, Gpu, GpuError, GpuRow, Matrix, MatrixShape,
-    RowTables, rows::Table,
+    RowTables, kernel::Bound, rows::Table,
 };
 
 /// Numbers of rows a kernel is measured with.
@@ -28,12 +28,20 @@ pub(crate) struct Measurement {
     pub(crate) rows: usize,
     /// Bytes a dispatch has to read and write at least.
     pub(crate) bytes: u64,
+    /// Floating point operations of a dispatch, where they are what counts.
+    pub(crate) operations: Option<u64>,
     pub(crate) timing: Timing,
 }
 
 impl Measurement {
     pub(crate) fn gigabytes_per_second(&self) -> f64 {
         self.bytes as f64 / self.timing.median / 1e9
+    }
+
+    /// Floating point operations a second, in 10^9.
+    pub(crate) fn gigaflops(&self) -> Option<f64> {
+        self.operations
+            .map(|operations| operations as f64 / self.timing.median / 1e9)
     }
 }
 
@@ -165,29 +173,47 @@ impl Bench {
             .into_iter()
             .filter(|table| counts.contains(&table.rows))
         {
-            self.batch(table, 1, record)?;
-            let once = self.batch(table, 1, record)?;
-            let repeats = (BATCH_SECONDS / once).ceil().clamp(1.0, 500.0) as usize;
-            let mut seconds = Vec::with_capacity(BATCHES);
-            for _ in 0..BATCHES {
-                seconds.push(self.batch(table, repeats, record)? / repeats as f64);
-            }
-            seconds.sort_by(f64::total_cmp);
-            let timing = Timing {
-                median: seconds[BATCHES / 2],
-                lower_quartile: seconds[BATCHES / 4],
-                upper_quartile: seconds[BATCHES - 1 - BATCHES / 4],
-            };
+            let timing = time(|repeats| self.batch(table, repeats, record))?;
             self.measurements.push(Measurement {
                 kernel,
                 detail: detail.to_string(),
                 rows: table.rows,
                 bytes: bytes(table.rows) as u64,
+                operations: None,
                 timing,
             });
         }
         Ok(())
     }
+
+    /// Measures a kernel of training, which knows its rows: `what` says all but the time.
+    pub(crate) fn measure_bound(
+        &mut self,
+        bound: &Bound,
+        what: impl FnOnce(Timing) -> Measurement,
+    ) -> Result<(), GpuError> {
+        let record: &Record<'_> = &|_, pass, _| bound.record(pass);
+        let timing = time(|repeats| self.batch(self.by_count[0], repeats, record))?;
+        self.measurements.push(what(timing));
+        Ok(())
+    }
+}
+
+/// Times batches of so many dispatches that submitting them counts little.
+fn time(mut batch: impl FnMut(usize) -> Result<f64, GpuError>) -> Result<Timing, GpuError> {
+    batch(1)?;
+    let once = batch(1)?;
+    let repeats = (BATCH_SECONDS / once).ceil().clamp(1.0, 500.0) as usize;
+    let mut seconds = Vec::with_capacity(BATCHES);
+    for _ in 0..BATCHES {
+        seconds.push(batch(repeats)? / repeats as f64);
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(Timing {
+        median: seconds[BATCHES / 2],
+        lower_quartile: seconds[BATCHES / 4],
+        upper_quartile: seconds[BATCHES - 1 - BATCHES / 4],
+    })
 }
 
 /// Records a dispatch.

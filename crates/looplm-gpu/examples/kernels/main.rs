@@ -6,6 +6,7 @@
 //! the commands is not counted. Each is the median of the batches, with the quartiles as its spread.
 
 mod bench;
+mod product;
 mod report;
 
 use looplm_gpu::{
@@ -278,7 +279,7 @@ fn token_stats(bench: &mut Bench) -> Outcome {
 type Measure = fn(&mut Bench) -> Outcome;
 
 /// The kernels in the order of a step.
-const KERNELS: [(&str, Measure); 9] = [
+const KERNELS: [(&str, Measure); 10] = [
     ("embed", embed),
     ("qkv", qkv),
     ("attention", attention),
@@ -288,6 +289,7 @@ const KERNELS: [(&str, Measure); 9] = [
     ("finish", finish),
     ("sample", sample),
     ("token_stats", token_stats),
+    ("product", product::product),
 ];
 
 fn run(only: &[String]) -> Result<Bench, GpuError> {

@@ -14,8 +14,8 @@ pub(crate) fn print_table(bench: &Bench, shape: &serde_json::Value) {
     println!("{} ({}, {})", report.name, report.backend, report.driver);
     println!("{shape}");
     println!(
-        "{:<12} {:<13} {:>4} {:>11} {:>23} {:>8} {:>8}",
-        "kernel", "", "rows", "median us", "quartiles us", "GB/s", "of read"
+        "{:<12} {:<20} {:>4} {:>11} {:>23} {:>8} {:>8} {:>8}",
+        "kernel", "", "rows", "median us", "quartiles us", "GB/s", "of read", "GFLOP/s"
     );
     for m in &bench.measurements {
         let timing = [
@@ -27,8 +27,11 @@ pub(crate) fn print_table(bench: &Bench, shape: &serde_json::Value) {
         let speed = m.gigabytes_per_second();
         let share = 100.0 * speed / stream(bench);
         let spread = format!("{low:.1} - {high:.1}");
+        let operations = m
+            .gigaflops()
+            .map_or(String::new(), |speed| format!("{speed:.1}"));
         println!(
-            "{:<12} {:<13} {:>4} {median:>11.1} {spread:>23} {speed:>8.2} {share:>7.0}%",
+            "{:<12} {:<20} {:>4} {median:>11.1} {spread:>23} {speed:>8.2} {share:>7.0}% {operations:>8}",
             m.kernel, m.detail, m.rows
         );
     }
@@ -51,6 +54,7 @@ pub(crate) fn print_json(bench: &Bench, shape: &serde_json::Value) {
                     "upperQuartile": m.timing.upper_quartile,
                 },
                 "gigabytesPerSecond": m.gigabytes_per_second(),
+                "gigaflopsPerSecond": m.gigaflops(),
                 "shareOfStreamRead": m.gigabytes_per_second() / stream(bench),
             })
         })

@@ -5,7 +5,7 @@ use crate::{
     device::Gpu,
     error::{GpuError, shape},
     kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::gradient_norm::GRADIENT_STATS,
+    kernels::{flat, gradient_norm::GRADIENT_STATS},
 };
 
 /// The shader.
@@ -23,9 +23,6 @@ pub const SOURCE: Source = Source {
     rows: false,
     entries: &["main"],
 };
-
-const LANES: usize = 64;
-const GROUPS_ACROSS: usize = 32_768;
 
 /// What the host writes before each update, as it lies in the buffer `hyper`.
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -138,12 +135,11 @@ impl AdamW {
         for (what, view, elements) in all {
             check_size(SOURCE.name, what, view, elements)?;
         }
-        let groups = (self.elements / 4).div_ceil(LANES);
         Ok(Bound::new(
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &all.map(|(_, view, _)| view)),
-            [groups.min(GROUPS_ACROSS), groups.div_ceil(GROUPS_ACROSS)],
+            flat::grid(self.elements / 4),
         ))
     }
 }

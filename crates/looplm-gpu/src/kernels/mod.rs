@@ -56,7 +56,7 @@ pub use glu::Glu;
 pub use glu_backward::GluBackward;
 pub use gradient_norm::{GRADIENT_STATS, GradientNorm};
 pub use linear::Linear;
-pub use product::{Product, ProductKind, ProductShape};
+pub use product::{Product, ProductKind, ProductMethod, ProductShape};
 pub use projection::{ProjectionOp, RowVariant};
 pub use qkv::{AttentionShape, Qkv, QkvBuffers};
 pub use rms_norm::RmsNorm;

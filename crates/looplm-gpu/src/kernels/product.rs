@@ -5,6 +5,7 @@ use crate::{
     device::Gpu,
     error::{GpuError, shape},
     kernel::{Binding, Bound, Kernel, Source, check_size},
+    kernels::flat,
     stride,
 };
 
@@ -14,17 +15,17 @@ pub const SOURCE: Source = Source {
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/product.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write],
     rows: false,
-    entries: &["main", "reduce"],
+    entries: &["main_tile", "main_block", "reduce"],
 };
 
-const LANES: usize = 64;
-const GROUPS_ACROSS: usize = 32_768;
 /// Rows and columns of the tile of a workgroup.
 const TILE: usize = 64;
 /// Workgroups that a weight gradient is split into, so that small matrices use the whole device.
 const WORKGROUPS: usize = 64;
 /// Fewest rows in a split: below, writing and adding the partial sums costs more than it brings.
 const SPLIT_ROWS: usize = 128;
+/// Operations from which on blocks are worth it: half a second longer to compile on lavapipe, half the time to run.
+const BLOCK_OPERATIONS: u64 = 8 << 20;
 
 /// Which product of the layer y = x Wᵀ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,15 @@ pub enum ProductKind {
     InputGradient,
     /// dW\[N, K\] += dy\[R, N\]ᵀ x\[R, K\].
     WeightGradient,
+}
+
+/// How the product is computed; the result is the same but for rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProductMethod {
+    /// Through workgroup memory, 8 x 8 elements an invocation: for GPUs.
+    Tile,
+    /// From where the operands lie, 16 x 16 elements an invocation: for adapters that are programs on the CPU.
+    Block,
 }
 
 /// Shape of the layer. Rows of the activations and of W are padded to [`stride`] with zeros.
@@ -76,11 +86,29 @@ pub struct Product {
 }
 
 impl Product {
-    /// Compiles the kernel for `shape`.
+    /// Compiles the kernel for `shape` with the method that suits it and the adapter.
     ///
     /// # Errors
     /// [`GpuError::Shape`] if a size is 0 or an operand has more elements than 32 bits count.
     pub fn new(gpu: &Gpu, kind: ProductKind, shape: ProductShape) -> Result<Self, GpuError> {
+        let method = if gpu.on_cpu() && operations(shape) >= BLOCK_OPERATIONS {
+            ProductMethod::Block
+        } else {
+            ProductMethod::Tile
+        };
+        Self::with_method(gpu, kind, shape, method)
+    }
+
+    /// As [`Product::new`], with a method of one's own choice.
+    ///
+    /// # Errors
+    /// As [`Product::new`].
+    pub fn with_method(
+        gpu: &Gpu,
+        kind: ProductKind,
+        shape: ProductShape,
+        method: ProductMethod,
+    ) -> Result<Self, GpuError> {
         check(shape)?;
         let ProductShape {
             rows,
@@ -111,7 +139,10 @@ impl Product {
         let kernel = Kernel::new(gpu, SOURCE);
         let main = kernel.pipeline(
             gpu,
-            "main",
+            match method {
+                ProductMethod::Tile => "main_tile",
+                ProductMethod::Block => "main_block",
+            },
             &[
                 ("ROWS", c_rows as f64),
                 ("DEPTH", depth as f64),
@@ -159,7 +190,7 @@ impl Product {
 
     /// Floating point operations of a dispatch, two for each multiplication and addition.
     pub fn operations(&self) -> u64 {
-        2 * self.shape.rows as u64 * self.shape.outputs as u64 * self.shape.inputs as u64
+        operations(self.shape)
     }
 
     /// Binds the operands and the result of the kind:
@@ -201,11 +232,14 @@ impl Product {
         let sums = self.kernel.bind_views(gpu, &[a, b, partials]);
         // The second operand is not read.
         let total = self.kernel.bind_views(gpu, &[partials, partials, c]);
-        let groups = (weights / 4).div_ceil(LANES);
-        let grid = [groups.min(GROUPS_ACROSS), groups.div_ceil(GROUPS_ACROSS)];
+        let grid = flat::grid(weights / 4);
         Ok(Bound::new(name, &self.main, sums, self.grid)
             .then(Bound::new(name, reduce, total, grid)))
     }
+}
+
+fn operations(of: ProductShape) -> u64 {
+    2 * of.rows as u64 * of.outputs as u64 * of.inputs as u64
 }
 
 fn check(of: ProductShape) -> Result<(), GpuError> {

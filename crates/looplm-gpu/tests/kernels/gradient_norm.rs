@@ -68,9 +68,9 @@ fn wrong_arguments_are_errors() {
     let kernel = GradientNorm::new(gpu, 64, 1.0).expect("a multiple of 4");
     let sizes = [64, kernel.partials_elements(), 4];
     let large = sizes.map(|n| support::poisoned(gpu, n));
-    for short in 0..3 {
-        let small = support::poisoned(gpu, sizes[short].max(8) - 4);
-        let too_small = small.size() < 4 * sizes[short] as u64;
+    for (short, size) in sizes.into_iter().enumerate() {
+        let small = support::poisoned(gpu, size.max(8) - 4);
+        let too_small = small.size() < 4 * size as u64;
         let at = |i: usize| {
             if i == short {
                 small.view()

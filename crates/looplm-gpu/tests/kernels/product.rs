@@ -2,7 +2,7 @@
 
 use looplm_gpu::{
     Buffer, Gpu, GpuError, cpu,
-    kernels::{Product, ProductKind, ProductShape},
+    kernels::{Product, ProductKind, ProductMethod, ProductShape},
     stride,
 };
 
@@ -40,10 +40,10 @@ fn within(gpu: &Gpu, data: &[f32]) -> Buffer {
     upload(gpu, &[&[0.0; 64], data, &poison(64)].concat())
 }
 
-fn check(kind: ProductKind, s: ProductShape) {
+fn check(kind: ProductKind, s: ProductShape, method: ProductMethod) {
     let gpu = support::gpu();
     let [a, b, mut c] = operands(kind, s);
-    let kernel = Product::new(gpu, kind, s).expect("the sizes are small");
+    let kernel = Product::with_method(gpu, kind, s, method).expect("the sizes are small");
     let (a_buffer, b_buffer) = (within(gpu, &a), within(gpu, &b));
     let c_buffer = within(gpu, &c);
     let partials = support::poisoned(gpu, kernel.partials_elements());
@@ -66,7 +66,7 @@ fn check(kind: ProductKind, s: ProductShape) {
         ProductKind::WeightGradient => s.rows,
     };
     let tolerance = 1e-6 * (terms as f32).sqrt().max(2.0);
-    let what = format!("{kind:?} {s:?}");
+    let what = format!("{kind:?} {s:?} {method:?}");
     support::assert_near(&what, &got[64..64 + c.len()], &c, tolerance);
     assert!(got[..64].iter().all(|&v| v == 0.0), "{what}: before it");
     assert!(
@@ -85,20 +85,26 @@ fn check(kind: ProductKind, s: ProductShape) {
 
 #[test]
 fn sizes_around_the_tile() {
+    let shapes = [
+        (1, 1, 1),
+        (1, 7, 13),
+        (2, 64, 3),
+        (3, 1, 65),
+        (13, 17, 1),
+        (16, 64, 64),
+        (63, 65, 64),
+        (64, 127, 9),
+        (65, 8, 131),
+        (129, 66, 72),
+    ];
     for kind in KINDS {
-        for (rows, outputs, inputs) in [
-            (1, 1, 1),
-            (1, 7, 13),
-            (2, 64, 3),
-            (3, 1, 65),
-            (13, 17, 1),
-            (16, 64, 64),
-            (63, 65, 64),
-            (64, 127, 9),
-            (65, 8, 131),
-            (129, 66, 72),
-        ] {
-            check(kind, shape(rows, outputs, inputs));
+        for (i, &(rows, outputs, inputs)) in shapes.iter().enumerate() {
+            let s = shape(rows, outputs, inputs);
+            check(kind, s, ProductMethod::Tile);
+            // Slow to compile.
+            if i % 2 == 0 || i == 9 {
+                check(kind, s, ProductMethod::Block);
+            }
         }
     }
 }
@@ -106,9 +112,9 @@ fn sizes_around_the_tile() {
 #[test]
 fn many_rows() {
     for kind in KINDS {
-        check(kind, shape(2039, 24, 40));
-        check(kind, shape(515, 192, 64));
-        check(kind, shape(1024, 67, 129));
+        check(kind, shape(2039, 24, 40), ProductMethod::Tile);
+        check(kind, shape(515, 192, 64), ProductMethod::Tile);
+        check(kind, shape(1023, 67, 129), ProductMethod::Block);
     }
 }
 
