@@ -1,11 +1,13 @@
 //! What a command line calls a configuration: a file, or the name of a preset. And the model that a path means.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use looplm_train::TrainConfig;
-use looplm_train::config::presets;
+use looplm_train::config::{ConfigError, presets};
 use looplm_train::run_folder;
+use looplm_train::tasks::{MAX_TEXT, TaskConfig};
 
 use crate::failure::Failure;
 
@@ -24,10 +26,30 @@ pub(crate) fn find(name: &str) -> Result<TrainConfig, Failure> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<TrainConfig, Failure> {
-    TrainConfig::from_toml(text).map_err(|error| Failure::Config {
+    let wrong = |error: ConfigError| Failure::Config {
         path: path.to_owned(),
         error: Box::new(error),
-    })
+    };
+    let mut config = TrainConfig::from_toml(text).map_err(wrong)?;
+    if let TaskConfig::Text(task) = &mut config.task
+        && let Some(name) = &task.path
+    {
+        // Beside the configuration. A run's own lies elsewhere and has to find the file too, so the whole path is kept.
+        let file = path.with_file_name(name);
+        let file = std::path::absolute(&file).unwrap_or(file);
+        let unreadable = |e: io::Error| Failure::Read {
+            path: file.clone(),
+            reason: e.to_string(),
+        };
+        let mut content = Vec::new();
+        // One byte too many is enough to be told that there are too many.
+        File::open(&file)
+            .and_then(|file| file.take(MAX_TEXT as u64 + 1).read_to_end(&mut content))
+            .map_err(unreadable)?;
+        task.path = Some(file.to_string_lossy().into_owned());
+        config.set_text_file(&content).map_err(wrong)?;
+    }
+    Ok(config)
 }
 
 /// A trained model, and what it is to be measured on.

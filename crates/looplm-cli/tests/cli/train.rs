@@ -255,6 +255,20 @@ fn what_cannot_be_trained_is_said_and_leaves_nothing_behind() {
     }
     let said = fail(train(Path::new("shel-game"), &out, &[]));
     assert!(said.contains("shell-game"), "{said}");
+    // The text to train on is looked for beside the configuration.
+    let task = "kind = \"shuffle\"\nmoves = 4";
+    let config = place.config("text.toml", &[(task, "kind = \"text\"\npath = \"my.txt\"")]);
+    let said = fail(train(&config, &out, &[]));
+    assert!(
+        said.contains("cannot read") && said.contains("my.txt"),
+        "{said}"
+    );
+    fs::write(place.path("my.txt"), "").expect("there is room");
+    let said = fail(train(&config, &out, &[]));
+    assert!(
+        said.contains("text.toml: task.path") && said.contains("empty"),
+        "{said}"
+    );
     assert!(!out.exists());
 
     let config = place.config("tiny.toml", &[]);
