@@ -6,6 +6,7 @@ const RATE = 1e-3;
 /** Ours. The task makes samples of the wanted length; its vocabulary is `size.vocabulary`. */
 async function looplm(size) {
   const { Trainer } = await import("looplm");
+  let last;
   const trainer = await Trainer.create(
     {
       name: "bench",
@@ -24,7 +25,6 @@ async function looplm(size) {
     },
     { worker: false, checkpointEvery: 0, onMetrics: (metric) => (last = metric) },
   );
-  let last;
   if (trainer.info.vocabSize !== size.vocabulary) {
     throw new Error(`the task's vocabulary is ${trainer.info.vocabSize}, not ${size.vocabulary}`);
   }

@@ -3,9 +3,10 @@
 //   cargo xtask build && npm --prefix web/bench install
 //   node web/bench/run.mjs [--size small]... [--updates 10] [--rounds 3] [--only looplm|jax-js] [--gpu] [--json]
 //
-// Without --gpu WebGPU runs on the CPU (SwiftShader), the same everywhere; with it on whatever GPU Chromium finds.
+// Without --gpu WebGPU runs on the CPU (SwiftShader), the same everywhere; with it on whatever GPU Chromium finds. On the CPU
+// the processor time is the figure to compare: it holds on a machine that has other work, too.
 // Sizes are those of tests/reference/bench_sizes.json, except that the vocabulary is the task's own.
-import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize, resolve, sep } from "node:path";
 import { parseArgs } from "node:util";
@@ -76,9 +77,12 @@ async function measure(size) {
     );
     rows.push(row);
   }
+  const updates = Number(options.updates);
   for (let round = 0; round < Number(options.rounds); round++) {
     for (const row of rows) {
-      row.rounds.push(await row.page.evaluate((n) => window.contestant.run(n), Number(options.updates)));
+      const before = processorMs();
+      const result = await row.page.evaluate((n) => window.contestant.run(n), updates);
+      row.rounds.push({ ...result, processorMs: (processorMs() - before) / updates });
     }
   }
   for (const { page } of rows) {
@@ -91,6 +95,7 @@ async function measure(size) {
     parameters: first.parameters,
     readyMs: Math.round(first.readyMs),
     ms: rounds.map(({ ms }) => Number(ms.toFixed(2))),
+    processorMs: rounds.map(({ processorMs }) => Math.round(processorMs)),
     loss: rounds.at(-1).loss,
   }));
 }
@@ -101,13 +106,39 @@ function report(size, rows) {
   console.log(
     `${size.name}: hidden ${hidden}, ${layers} layers, ${steps} steps, ${sequences} x ${length} tokens, vocabulary ${vocabulary}`,
   );
-  for (const { name, parameters, readyMs, ms, loss } of rows) {
-    const median = ms.toSorted((a, b) => a - b)[Math.floor(ms.length / 2)];
+  for (const { name, parameters, readyMs, ms, processorMs, loss } of rows) {
+    const rounds = `rounds: ${ms.join(", ")}`;
+    const processor = options.gpu ? "" : `, ${median(processorMs)} ms of processor time`;
     console.log(
-      `  ${name.padEnd(8)} ${median} ms an update (rounds: ${ms.join(", ")}), ${parameters} parameters, ` +
+      `  ${name.padEnd(8)} ${median(ms)} ms an update (${rounds})${processor}; ${parameters} parameters, ` +
         `ready after ${(readyMs / 1000).toFixed(1)} s, loss ${loss.toFixed(3)}`,
     );
   }
+}
+
+function median(values) {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+/** Processor time so far of this program and all processes below it, the browser's; 0 where there is no /proc. */
+function processorMs() {
+  if (!existsSync("/proc/self/stat")) return 0;
+  const stats = new Map();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+      const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+      // Of proc(5): ppid, and utime with stime in hundredths of a second.
+      stats.set(Number(pid), {
+        parent: Number(fields[1]),
+        ms: 10 * (Number(fields[11]) + Number(fields[12])),
+      });
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  const isOurs = (pid) => pid === process.pid || (stats.has(pid) && isOurs(stats.get(pid).parent));
+  return [...stats].reduce((sum, [pid, { ms }]) => sum + (isOurs(pid) ? ms : 0), 0);
 }
 
 /** The repository's files on a free port of this machine. */
