@@ -9,8 +9,9 @@
 //   first, last  [ROWS] u32, first and last row of the row's document
 //
 // Two stages, in this order: `queries` (an invocation a (row, head); writes dq and delta), `keys` (an invocation a (row,
-// key/value head), over the rows that saw it and the heads that share it; writes dk and dv). No barriers, sums in the
-// order of rows. HEAD_DIM is even and at most 128.
+// key/value head), over the rows that saw it and the heads that share it; writes dk and dv). `queries_four` and `keys_four`
+// take four neighbouring rows an invocation, for adapters on which a load costs much more than a multiplication (those that
+// compute on the CPU). No barriers, sums in the order of rows. HEAD_DIM is even and at most 128, for four rows at most 32.
 // Limits: baseline WebGPU (8 storage buffers, 64 invocations).
 
 import package::shared::flat::flat_index;
@@ -149,7 +150,9 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         dkey[i] = vec4<f32>(0.0);
         dvalue[i] = vec4<f32>(0.0);
     }
-    for (var asker = row; asker <= last[row]; asker++) {
+    // No row is behind the last one, whatever `last` says: the loop must end.
+    let end = min(last[row], ROWS - 1u);
+    for (var asker = row; asker <= end; asker++) {
         for (var head = kv_head * sharing; head < (kv_head + 1u) * sharing; head++) {
             let query_base = asker * ROW_STRIDE + head * HEAD_DIM;
             let out_base = asker * OUT_STRIDE + head * HEAD_DIM;
@@ -170,5 +173,181 @@ fn keys(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var i = 0u; i < quads; i++) {
         write_quad(key_base, i, dkey[i]);
         write_quad(value_base, i, dvalue[i]);
+    }
+}
+
+// The four rows from `row` on; behind the last one, the last one again.
+fn four_rows(row: u32) -> vec4<u32> {
+    return min(vec4<u32>(row, row + 1u, row + 2u, row + 3u), vec4<u32>(ROWS - 1u));
+}
+
+// Quad i of the heads at `bases`, one of them in each component of the columns.
+fn qkv_quads(bases: vec4<u32>, i: u32) -> mat4x4<f32> {
+    return transpose(mat4x4<f32>(
+        qkv_quad(bases.x, i),
+        qkv_quad(bases.y, i),
+        qkv_quad(bases.z, i),
+        qkv_quad(bases.w, i),
+    ));
+}
+
+fn out_quads(bases: vec4<u32>, i: u32) -> mat4x4<f32> {
+    return transpose(mat4x4<f32>(
+        out_quad(bases.x, i),
+        out_quad(bases.y, i),
+        out_quad(bases.z, i),
+        out_quad(bases.w, i),
+    ));
+}
+
+fn dout_quads(bases: vec4<u32>, i: u32) -> mat4x4<f32> {
+    return transpose(mat4x4<f32>(
+        dout_quad(bases.x, i),
+        dout_quad(bases.y, i),
+        dout_quad(bases.z, i),
+        dout_quad(bases.w, i),
+    ));
+}
+
+// As `queries`, with what belongs to rows 4 n .. 4 n + 3 in the components of a vector. The keys go from the first row of
+// the first one's document to the last one, and each row counts those that it sees.
+@compute @workgroup_size(64)
+fn queries_four(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let index = flat_index(group, lane);
+    let head = index % HEADS;
+    let row = 4u * (index / HEADS);
+    if row >= ROWS {
+        return;
+    }
+    let rows = four_rows(row);
+    let quads = (HEAD_DIM + 3u) / 4u;
+    let key_offset = (HEADS + head / (HEADS / KV_HEADS)) * HEAD_DIM;
+    let value_offset = key_offset + KV_HEADS * HEAD_DIM;
+
+    var query: array<vec4<f32>, 32>;
+    var slope: array<vec4<f32>, 32>;  // dout
+    var acc: array<vec4<f32>, 32>;
+    var own_delta = vec4<f32>(0.0);
+    for (var i = 0u; i < quads; i++) {
+        let q = qkv_quads(rows * ROW_STRIDE + head * HEAD_DIM, i);
+        for (var c = 0u; c < 4u; c++) {
+            query[4u * i + c] = q[c] * SCALE;
+            acc[4u * i + c] = vec4<f32>(0.0);
+        }
+    }
+    for (var i = 0u; i < quads; i++) {
+        let d = dout_quads(rows * OUT_STRIDE + head * HEAD_DIM, i);
+        for (var c = 0u; c < 4u; c++) {
+            slope[4u * i + c] = d[c];
+        }
+    }
+    for (var i = 0u; i < quads; i++) {
+        let o = out_quads(rows * OUT_STRIDE + head * HEAD_DIM, i);
+        for (var c = 0u; c < 4u; c++) {
+            own_delta += slope[4u * i + c] * o[c];
+        }
+    }
+    let at = rows * HEADS + head;
+    let own_lse = vec4<f32>(lse[at.x], lse[at.y], lse[at.z], lse[at.w]);
+    let firsts = vec4<u32>(first[rows.x], first[rows.y], first[rows.z], first[rows.w]);
+    for (var key = firsts.x; key <= rows.w; key++) {
+        var keys: array<vec4<f32>, 8>;
+        var score = vec4<f32>(0.0);
+        var dweight = vec4<f32>(0.0);
+        for (var i = 0u; i < quads; i++) {
+            let k = qkv_quad(key * ROW_STRIDE + key_offset, i);
+            let v = qkv_quad(key * ROW_STRIDE + value_offset, i);
+            keys[i] = k;
+            for (var c = 0u; c < 4u; c++) {
+                score += query[4u * i + c] * k[c];
+                dweight += slope[4u * i + c] * v[c];
+            }
+        }
+        let seen = (vec4<u32>(key) >= firsts) & (vec4<u32>(key) <= rows);
+        let weight = select(vec4<f32>(0.0), exp(score - own_lse), seen);
+        let dscore = weight * (dweight - own_delta) * SCALE;
+        for (var i = 0u; i < quads; i++) {
+            for (var c = 0u; c < 4u; c++) {
+                acc[4u * i + c] += dscore * keys[i][c];
+            }
+        }
+    }
+    for (var t = 0u; t < min(4u, ROWS - row); t++) {
+        let to = (row + t) * ROW_STRIDE / 2u;
+        for (var i = 0u; i < HEAD_DIM / 2u; i++) {
+            dqkv[to + head * HEAD_DIM / 2u + i] = vec2<f32>(acc[2u * i][t], acc[2u * i + 1u][t]);
+        }
+        delta[(row + t) * HEADS + head] = own_delta[t];
+        if head == 0u {
+            for (var pad = (HEADS + 2u * KV_HEADS) * HEAD_DIM; pad < ROW_STRIDE; pad += 2u) {
+                dqkv[to + pad / 2u] = vec2<f32>(0.0);
+            }
+        }
+    }
+}
+
+// As `keys`, with what belongs to rows 4 n .. 4 n + 3 in the components of a vector.
+@compute @workgroup_size(64)
+fn keys_four(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let index = flat_index(group, lane);
+    let kv_head = index % KV_HEADS;
+    let row = 4u * (index / KV_HEADS);
+    if row >= ROWS {
+        return;
+    }
+    let rows = four_rows(row);
+    let quads = (HEAD_DIM + 3u) / 4u;
+    let key_bases = rows * ROW_STRIDE + (HEADS + kv_head) * HEAD_DIM;
+    let sharing = HEADS / KV_HEADS;
+
+    var key: array<vec4<f32>, 32>;
+    var value: array<vec4<f32>, 32>;
+    var dkey: array<vec4<f32>, 32>;
+    var dvalue: array<vec4<f32>, 32>;
+    for (var i = 0u; i < quads; i++) {
+        let k = qkv_quads(key_bases, i);
+        let v = qkv_quads(key_bases + KV_HEADS * HEAD_DIM, i);
+        for (var c = 0u; c < 4u; c++) {
+            key[4u * i + c] = k[c] * SCALE;
+            value[4u * i + c] = v[c];
+            dkey[4u * i + c] = vec4<f32>(0.0);
+            dvalue[4u * i + c] = vec4<f32>(0.0);
+        }
+    }
+    let lasts = min(vec4<u32>(last[rows.x], last[rows.y], last[rows.z], last[rows.w]), vec4<u32>(ROWS - 1u));
+    for (var asker = row; asker <= lasts.w; asker++) {
+        let asks = (vec4<u32>(asker) >= rows) & (vec4<u32>(asker) <= lasts);
+        for (var head = kv_head * sharing; head < (kv_head + 1u) * sharing; head++) {
+            var query: array<vec4<f32>, 8>;
+            var slope: array<vec4<f32>, 8>;
+            var score = vec4<f32>(0.0);
+            var dweight = vec4<f32>(0.0);
+            for (var i = 0u; i < quads; i++) {
+                let q = qkv_quad(asker * ROW_STRIDE + head * HEAD_DIM, i);
+                let d = dout_quad(asker * OUT_STRIDE + head * HEAD_DIM, i);
+                query[i] = q;
+                slope[i] = d;
+                for (var c = 0u; c < 4u; c++) {
+                    score += key[4u * i + c] * q[c];
+                    dweight += value[4u * i + c] * d[c];
+                }
+            }
+            let at = asker * HEADS + head;
+            let weight = select(vec4<f32>(0.0), exp(score - lse[at]), asks);
+            let dscore = weight * (dweight - delta[at]) * SCALE;
+            for (var i = 0u; i < quads; i++) {
+                for (var c = 0u; c < 4u; c++) {
+                    dkey[4u * i + c] += dscore * query[i][c];
+                    dvalue[4u * i + c] += weight * slope[i][c];
+                }
+            }
+        }
+    }
+    for (var t = 0u; t < min(4u, ROWS - row); t++) {
+        let to = ((row + t) * ROW_STRIDE + (HEADS + kv_head) * HEAD_DIM) / 2u;
+        for (var i = 0u; i < HEAD_DIM / 2u; i++) {
+            dqkv[to + i] = vec2<f32>(dkey[2u * i][t], dkey[2u * i + 1u][t]);
+            dqkv[to + KV_HEADS * HEAD_DIM / 2u + i] = vec2<f32>(dvalue[2u * i][t], dvalue[2u * i + 1u][t]);
+        }
     }
 }

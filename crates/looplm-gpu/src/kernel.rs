@@ -35,6 +35,15 @@ pub struct Source {
     pub entries: &'static [&'static str],
 }
 
+impl Source {
+    fn descriptor(&self) -> wgpu::ShaderModuleDescriptor<'static> {
+        wgpu::ShaderModuleDescriptor {
+            label: Some(self.name),
+            source: wgpu::ShaderSource::Wgsl(self.wgsl.into()),
+        }
+    }
+}
+
 /// Values of a pipeline's override constants.
 pub type Constants = Vec<(&'static str, f64)>;
 
@@ -68,6 +77,27 @@ pub struct Kernel {
 impl Kernel {
     /// Compiles the shader's module.
     pub fn new(gpu: &Gpu, source: Source) -> Self {
+        let module = gpu.device.create_shader_module(source.descriptor());
+        Self::with_module(gpu, source, module)
+    }
+
+    /// As [`Kernel::new`], without the counter that wgpu puts into every loop, which keeps drivers from unrolling it. What
+    /// an invocation keeps in arrays stays in registers only if the loops over them are unrolled.
+    ///
+    /// # Safety
+    /// Every loop of the shader ends, whatever its buffers hold.
+    pub(crate) unsafe fn with_free_loops(gpu: &Gpu, source: Source) -> Self {
+        let mut checks = wgpu::ShaderRuntimeChecks::checked();
+        checks.force_loop_bounding = false;
+        // SAFETY: all checks but that of loops are made, and loops end by this function's own condition.
+        let module = unsafe {
+            gpu.device
+                .create_shader_module_trusted(source.descriptor(), checks)
+        };
+        Self::with_module(gpu, source, module)
+    }
+
+    fn with_module(gpu: &Gpu, source: Source, module: wgpu::ShaderModule) -> Self {
         let entries: Vec<_> = source
             .bindings
             .iter()
@@ -101,12 +131,6 @@ impl Kernel {
                 label: Some(source.name),
                 bind_group_layouts: if source.rows { &groups } else { &groups[..1] },
                 immediate_size: 0,
-            });
-        let module = gpu
-            .device
-            .create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(source.name),
-                source: wgpu::ShaderSource::Wgsl(source.wgsl.into()),
             });
         Self {
             source,
@@ -271,18 +295,6 @@ pub(crate) fn check_size(
 
 /// Largest number of workgroups in one dimension of a dispatch (WebGPU's default limit).
 pub const MAX_WORKGROUPS: u32 = 65_535;
-
-/// Workgroups in the first dimension of a large dispatch, as `shaders/shared/flat.wgsl` counts them.
-const FLAT_GROUPS_ACROSS: usize = 32_768;
-
-/// Workgroups of 64 for a kernel that numbers its invocations with `flat_index`.
-pub(crate) fn flat_grid(invocations: usize) -> [usize; 2] {
-    let groups = invocations.div_ceil(64);
-    [
-        groups.min(FLAT_GROUPS_ACROSS),
-        groups.div_ceil(FLAT_GROUPS_ACROSS),
-    ]
-}
 
 /// Rows that fit into each of these buffers, given with the 32-bit words that one row takes.
 pub(crate) fn capacity(buffers: &[(&Buffer, usize)]) -> usize {

@@ -1,10 +1,11 @@
 //! causal_attention: causal attention over packed documents, for training. See `shaders/causal_attention.wgsl`.
 
+use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernel::{Binding, Bound, Kernel, Source, check_size},
     kernels::AttentionShape,
     stride,
 };
@@ -15,17 +16,53 @@ pub const SOURCE: Source = Source {
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/causal_attention.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
     rows: false,
-    entries: &["main"],
+    entries: &["main", "main_four"],
 };
 
-/// Largest head the shaders keep in an invocation.
-const MAX_HEAD_DIM: usize = 128;
+/// Rows of a head that one invocation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowBlock {
+    /// One: most invocations, fewest registers.
+    One,
+    /// Four: each key is loaded once for all of them.
+    Four,
+}
+
+impl RowBlock {
+    /// What suits the adapter: four where loads are dear and the driver unrolls the loops over a head (native adapters that
+    /// compute on the CPU, heads of at most 32), one where many invocations hide the loads.
+    pub fn of(gpu: &Gpu, attention: AttentionShape) -> Self {
+        let native = cfg!(not(target_arch = "wasm32"));
+        if native && gpu.on_cpu() && attention.head_dim <= Self::Four.max_head_dim() {
+            Self::Four
+        } else {
+            Self::One
+        }
+    }
+
+    /// Largest head that an invocation keeps.
+    fn max_head_dim(self) -> usize {
+        match self {
+            Self::One => 128,
+            Self::Four => 32,
+        }
+    }
+
+    /// Invocations for so many rows of one head.
+    pub(super) fn invocations(self, rows: usize) -> usize {
+        match self {
+            Self::One => rows,
+            Self::Four => rows.div_ceil(4),
+        }
+    }
+}
 
 /// The kernel for one number of rows of one attention shape.
 #[derive(Debug)]
 pub struct CausalAttention {
     rows: usize,
     attention: AttentionShape,
+    block: RowBlock,
     kernel: Kernel,
     pipeline: wgpu::ComputePipeline,
 }
@@ -34,19 +71,40 @@ impl CausalAttention {
     /// A kernel for `rows` rows, whose scores are multiplied by `scale` (1 / sqrt(head_dim)).
     ///
     /// # Errors
-    /// [`GpuError::Shape`] if there are no rows, `attention` is not a shape of attention, or its heads are longer than 128.
+    /// [`GpuError::Shape`] if there are no rows, `attention` is not a shape of attention, or its heads are longer than 128
+    /// (32 for [`RowBlock::Four`]).
     pub fn new(
         gpu: &Gpu,
         rows: usize,
         attention: AttentionShape,
         scale: f32,
     ) -> Result<Self, GpuError> {
-        let constants = constants(SOURCE.name, rows, attention, scale)?;
-        let kernel = Kernel::new(gpu, SOURCE);
-        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        Self::with_block(gpu, rows, attention, scale, RowBlock::of(gpu, attention))
+    }
+
+    /// As [`CausalAttention::new`] with so many rows an invocation.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_block(
+        gpu: &Gpu,
+        rows: usize,
+        attention: AttentionShape,
+        scale: f32,
+        block: RowBlock,
+    ) -> Result<Self, GpuError> {
+        let constants = constants(SOURCE.name, rows, attention, scale, block)?;
+        // SAFETY: its loops count up to constants and to numbers of rows, which are below 2^32 - 1.
+        let kernel = unsafe { Kernel::with_free_loops(gpu, SOURCE) };
+        let entry = match block {
+            RowBlock::One => "main",
+            RowBlock::Four => "main_four",
+        };
+        let pipeline = kernel.pipeline(gpu, entry, &constants);
         Ok(Self {
             rows,
             attention,
+            block,
             kernel,
             pipeline,
         })
@@ -78,7 +136,7 @@ impl CausalAttention {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[qkv, first, out, lse]),
-            flat_grid(rows * heads),
+            flat::grid(self.block.invocations(rows) * heads),
         ))
     }
 }
@@ -88,6 +146,7 @@ pub(super) fn constants(
     rows: usize,
     attention: AttentionShape,
     scale: f32,
+    block: RowBlock,
 ) -> Result<[(&'static str, f64); 7], GpuError> {
     attention.check()?;
     let AttentionShape {
@@ -95,11 +154,12 @@ pub(super) fn constants(
         kv_heads,
         head_dim,
     } = attention;
-    if rows == 0 || head_dim > MAX_HEAD_DIM {
+    let largest = block.max_head_dim();
+    if rows == 0 || head_dim > largest {
         return Err(shape(
             kernel,
             format!(
-                "{rows} rows with heads of {head_dim}; takes at least 1, and heads of at most {MAX_HEAD_DIM}"
+                "{rows} rows with heads of {head_dim}; takes at least 1, and heads of at most {largest}"
             ),
         ));
     }

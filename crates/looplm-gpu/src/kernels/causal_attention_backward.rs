@@ -1,11 +1,12 @@
 //! causal_attention_backward: the gradient of causal attention. See `shaders/causal_attention_backward.wgsl`.
 
-use super::causal_attention::constants;
+use super::causal_attention::{RowBlock, constants};
+use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernel::{Binding, Bound, Kernel, Source, check_size},
     kernels::AttentionShape,
     stride,
 };
@@ -25,7 +26,7 @@ pub const SOURCE: Source = Source {
         Binding::Write,
     ],
     rows: false,
-    entries: &["queries", "keys"],
+    entries: &["queries", "keys", "queries_four", "keys_four"],
 };
 
 /// What [`CausalAttentionBackward::bind`] binds. `packed` is stride([`AttentionShape::packed`]), `joined` is
@@ -55,6 +56,7 @@ pub struct CausalAttentionGradients<'a> {
 pub struct CausalAttentionBackward {
     rows: usize,
     attention: AttentionShape,
+    block: RowBlock,
     kernel: Kernel,
     stages: [wgpu::ComputePipeline; 2],
 }
@@ -70,12 +72,32 @@ impl CausalAttentionBackward {
         attention: AttentionShape,
         scale: f32,
     ) -> Result<Self, GpuError> {
-        let constants = constants(SOURCE.name, rows, attention, scale)?;
-        let kernel = Kernel::new(gpu, SOURCE);
-        let stages = ["queries", "keys"].map(|entry| kernel.pipeline(gpu, entry, &constants));
+        Self::with_block(gpu, rows, attention, scale, RowBlock::of(gpu, attention))
+    }
+
+    /// As [`CausalAttentionBackward::new`] with so many rows an invocation.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_block(
+        gpu: &Gpu,
+        rows: usize,
+        attention: AttentionShape,
+        scale: f32,
+        block: RowBlock,
+    ) -> Result<Self, GpuError> {
+        let constants = constants(SOURCE.name, rows, attention, scale, block)?;
+        // SAFETY: its loops count up to constants and to numbers of rows, which are below 2^32 - 1.
+        let kernel = unsafe { Kernel::with_free_loops(gpu, SOURCE) };
+        let entries = match block {
+            RowBlock::One => ["queries", "keys"],
+            RowBlock::Four => ["queries_four", "keys_four"],
+        };
+        let stages = entries.map(|entry| kernel.pipeline(gpu, entry, &constants));
         Ok(Self {
             rows,
             attention,
+            block,
             kernel,
             stages,
         })
@@ -125,7 +147,7 @@ impl CausalAttentionBackward {
                 SOURCE.name,
                 pipeline,
                 group.clone(),
-                flat_grid(rows * heads),
+                flat::grid(self.block.invocations(rows) * heads),
             )
         };
         Ok(stage(queries, heads).then(stage(keys, kv_heads)))

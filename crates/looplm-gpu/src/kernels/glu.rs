@@ -1,10 +1,11 @@
 //! glu: the gated product of a SwiGLU block. See `shaders/glu.wgsl`.
 
+use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernel::{Binding, Bound, Kernel, Source, check_size},
     stride,
 };
 
@@ -54,7 +55,7 @@ impl Glu {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[gu, m]),
-            flat_grid(self.rows * stride(self.width)),
+            flat::grid(self.rows * stride(self.width)),
         ))
     }
 }

@@ -38,7 +38,7 @@ pub use accumulate::Accumulate;
 pub use adamw::{AdamW, AdamWBuffers, AdamWHyper};
 pub use add_norm::{AddNorm, AddNormOp};
 pub use attention::{Attention, AttentionOp};
-pub use causal_attention::CausalAttention;
+pub use causal_attention::{CausalAttention, RowBlock};
 pub use causal_attention_backward::{CausalAttentionBackward, CausalAttentionGradients};
 pub use cross_entropy::CrossEntropy;
 pub use embed::{Embed, EmbedBuffers, EmbedOp};

@@ -1,10 +1,11 @@
 //! rms_norm: RMSNorm of rows, with or without a residual. See `shaders/rms_norm.wgsl`.
 
+use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernel::{Binding, Bound, Kernel, Source, check_size},
     stride,
 };
 
@@ -71,7 +72,7 @@ impl RmsNorm {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[x, gain, residual, y]),
-            flat_grid(self.rows),
+            flat::grid(self.rows),
         ))
     }
 }

@@ -1,11 +1,12 @@
 //! rms_norm_backward: the gradients of RMSNorm. See `shaders/rms_norm_backward.wgsl`.
 
+use super::flat;
 use super::rms_norm::{check_shape, constants};
 use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernel::{Binding, Bound, Kernel, Source, check_size},
     stride,
 };
 
@@ -123,7 +124,12 @@ impl RmsNormBackward {
         let quads = padded / 4;
         let [rows, columns, total] = &self.stages;
         let stage = |pipeline, invocations| {
-            Bound::new(SOURCE.name, pipeline, group.clone(), flat_grid(invocations))
+            Bound::new(
+                SOURCE.name,
+                pipeline,
+                group.clone(),
+                flat::grid(invocations),
+            )
         };
         Ok(stage(rows, self.rows)
             .then(stage(columns, self.rows.div_ceil(CHUNK) * quads))

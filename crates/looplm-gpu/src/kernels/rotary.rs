@@ -1,10 +1,11 @@
 //! rotary: rotary embedding of packed queries and keys, in place. See `shaders/rotary.wgsl`.
 
+use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernel::{Binding, Bound, Kernel, Source, check_size},
     kernels::AttentionShape,
     stride,
 };
@@ -84,7 +85,7 @@ impl Rotary {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[qkv, table, positions]),
-            flat_grid(self.rows * turned * (self.attention.head_dim / 2)),
+            flat::grid(self.rows * turned * (self.attention.head_dim / 2)),
         ))
     }
 }

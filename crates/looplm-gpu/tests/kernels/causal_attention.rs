@@ -2,7 +2,7 @@
 
 use looplm_gpu::{
     GpuError, cpu,
-    kernels::{AttentionShape, CausalAttention},
+    kernels::{AttentionShape, CausalAttention, RowBlock},
     stride,
 };
 
@@ -34,6 +34,9 @@ pub(crate) fn packed(documents: &[usize]) -> (Vec<u32>, Vec<u32>) {
     (first, last)
 }
 
+/// Rows of a head that one invocation takes.
+pub(crate) const BLOCKS: [RowBlock; 2] = [RowBlock::One, RowBlock::Four];
+
 /// Shapes with one and several heads a key/value head, aligned to four elements and not.
 pub(crate) const SHAPES: [(usize, usize, usize); 7] = [
     (1, 1, 2),
@@ -45,8 +48,8 @@ pub(crate) const SHAPES: [(usize, usize, usize); 7] = [
     (2, 1, 128),
 ];
 
-/// One long document, many short ones, and both.
-pub(crate) const DOCUMENTS: [&[usize]; 4] = [&[1], &[37], &[1, 1, 2, 3, 5], &[16, 3, 70, 1, 41]];
+/// Documents shorter and longer than a block, beginning anywhere in one.
+pub(crate) const DOCUMENTS: [usize; 5] = [16, 3, 70, 1, 41];
 
 fn check(shape: AttentionShape, documents: &[usize], size: f32) {
     let gpu = support::gpu();
@@ -60,33 +63,39 @@ fn check(shape: AttentionShape, documents: &[usize], size: f32) {
     want.extend(poison(64));
     want_lse.extend(poison(64));
     let (qkv, first) = (upload(gpu, &qkv), upload(gpu, &first));
-    let (out, lse) = (poisoned(gpu, want.len()), poisoned(gpu, want_lse.len()));
-    let bound = CausalAttention::new(gpu, rows, shape, scale(shape))
-        .and_then(|kernel| kernel.bind(gpu, qkv.view(), first.view(), out.view(), lse.view()))
-        .expect("the shapes fit");
-    submit(gpu, &bound);
-    let what = format!("{shape:?}, documents {documents:?}");
-    let tolerance = 1e-5 * size.powi(2);
-    assert_close(
-        &format!("out of {what}"),
-        &fetch(gpu, &out, want.len()),
-        &want,
-        tolerance,
-    );
-    assert_near(
-        &format!("lse of {what}"),
-        &fetch(gpu, &lse, want_lse.len()),
-        &want_lse,
-        tolerance,
-    );
+    for block in BLOCKS {
+        if block == RowBlock::Four && shape.head_dim > 32 {
+            continue;
+        }
+        let (out, lse) = (poisoned(gpu, want.len()), poisoned(gpu, want_lse.len()));
+        let bound = CausalAttention::with_block(gpu, rows, shape, scale(shape), block)
+            .and_then(|kernel| kernel.bind(gpu, qkv.view(), first.view(), out.view(), lse.view()))
+            .expect("the shapes fit");
+        submit(gpu, &bound);
+        let what = format!("{shape:?}, documents {documents:?}, {block:?}");
+        let tolerance = 1e-5 * size.powi(2);
+        assert_close(
+            &format!("out of {what}"),
+            &fetch(gpu, &out, want.len()),
+            &want,
+            tolerance,
+        );
+        assert_near(
+            &format!("lse of {what}"),
+            &fetch(gpu, &lse, want_lse.len()),
+            &want_lse,
+            tolerance,
+        );
+    }
 }
 
 #[test]
 fn shapes_and_documents() {
     for (heads, kv_heads, head_dim) in SHAPES {
-        for documents in DOCUMENTS {
-            check(attention(heads, kv_heads, head_dim), documents, 1.0);
-        }
+        check(attention(heads, kv_heads, head_dim), &DOCUMENTS, 1.0);
+    }
+    for documents in [[1].as_slice(), &[37], &[1, 1, 2, 3, 5]] {
+        check(attention(4, 2, 6), documents, 1.0);
     }
 }
 
@@ -106,6 +115,8 @@ fn wrong_shapes_are_errors() {
         let made = CausalAttention::new(gpu, rows, shape, 1.0);
         assert!(matches!(made, Err(GpuError::Shape { .. })));
     }
+    let made = CausalAttention::with_block(gpu, 4, attention(2, 1, 34), 1.0, RowBlock::Four);
+    assert!(matches!(made, Err(GpuError::Shape { .. })));
     let shape = attention(2, 1, 6);
     let kernel = CausalAttention::new(gpu, 9, shape, 1.0).expect("the shape is one");
     let qkv = poisoned(gpu, 9 * stride(shape.packed()));

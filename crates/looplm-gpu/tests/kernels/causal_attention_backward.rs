@@ -2,12 +2,12 @@
 
 use looplm_gpu::{
     GpuError, cpu,
-    kernels::{AttentionShape, CausalAttentionBackward, CausalAttentionGradients},
+    kernels::{AttentionShape, CausalAttentionBackward, CausalAttentionGradients, RowBlock},
     stride,
 };
 
 use crate::{
-    causal_attention::{DOCUMENTS, SHAPES, attention, packed, scale},
+    causal_attention::{BLOCKS, DOCUMENTS, SHAPES, attention, packed, scale},
     gradient::{assert_gradient, narrow, submit, weighted, wide},
     support::{self, assert_near, fetch, padded_rows, poison, poisoned, upload},
 };
@@ -36,38 +36,44 @@ fn check(shape: AttentionShape, documents: &[usize]) {
     let [qkv, out, dout, lse] =
         [&qkv, &narrow(&out), &dout, &narrow(&lse)].map(|data| upload(gpu, data));
     let (first, last) = (upload(gpu, &first), upload(gpu, &last));
-    let (delta, dqkv) = (poisoned(gpu, rows * shape.heads), poisoned(gpu, want.len()));
-    let views = CausalAttentionGradients {
-        qkv: qkv.view(),
-        out: out.view(),
-        dout: dout.view(),
-        lse: lse.view(),
-        first: first.view(),
-        last: last.view(),
-        delta: delta.view(),
-        dqkv: dqkv.view(),
-    };
-    let bound = CausalAttentionBackward::new(gpu, rows, shape, scale(shape))
-        .and_then(|kernel| kernel.bind(gpu, views))
-        .expect("the shapes fit");
-    submit(gpu, &bound);
-    let what = format!("{shape:?}, documents {documents:?}");
-    let got: Vec<f32> = fetch(gpu, &dqkv, want.len());
-    assert_near(&what, &got, &want, 2e-5);
-    for row in got[..rows * stride(shape.packed())].chunks_exact(stride(shape.packed())) {
-        assert!(
-            row[shape.packed()..].iter().all(|v| *v == 0.0),
-            "the padding of {what}"
-        );
+    for block in BLOCKS {
+        if block == RowBlock::Four && shape.head_dim > 32 {
+            continue;
+        }
+        let (delta, dqkv) = (poisoned(gpu, rows * shape.heads), poisoned(gpu, want.len()));
+        let views = CausalAttentionGradients {
+            qkv: qkv.view(),
+            out: out.view(),
+            dout: dout.view(),
+            lse: lse.view(),
+            first: first.view(),
+            last: last.view(),
+            delta: delta.view(),
+            dqkv: dqkv.view(),
+        };
+        let bound = CausalAttentionBackward::with_block(gpu, rows, shape, scale(shape), block)
+            .and_then(|kernel| kernel.bind(gpu, views))
+            .expect("the shapes fit");
+        submit(gpu, &bound);
+        let what = format!("{shape:?}, documents {documents:?}, {block:?}");
+        let got: Vec<f32> = fetch(gpu, &dqkv, want.len());
+        assert_near(&what, &got, &want, 2e-5);
+        for row in got[..rows * stride(shape.packed())].chunks_exact(stride(shape.packed())) {
+            assert!(
+                row[shape.packed()..].iter().all(|v| *v == 0.0),
+                "the padding of {what}"
+            );
+        }
     }
 }
 
 #[test]
 fn shapes_and_documents() {
     for (heads, kv_heads, head_dim) in SHAPES {
-        for documents in DOCUMENTS {
-            check(attention(heads, kv_heads, head_dim), documents);
-        }
+        check(attention(heads, kv_heads, head_dim), &DOCUMENTS);
+    }
+    for documents in [[1].as_slice(), &[37], &[1, 1, 2, 3, 5]] {
+        check(attention(4, 2, 6), documents);
     }
 }
 
