@@ -4,17 +4,16 @@
 //
 // One invocation four elements. Limits: baseline WebGPU (2 storage buffers, 64 invocations).
 
+import package::shared::flat::flat_index;
+
 override QUADS: u32 = 1u;
 
 @group(0) @binding(0) var<storage, read_write> sum: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> term: array<vec4<f32>>;
 
-const LANES: u32 = 64u;
-const GROUPS_ACROSS: u32 = 32768u;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let at = (group.y * GROUPS_ACROSS + group.x) * LANES + lane;
+    let at = flat_index(group, lane);
     if at < QUADS {
         sum[at] += term[at];
     }

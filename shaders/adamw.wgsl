@@ -9,6 +9,8 @@
 //
 // One invocation four elements. Limits: baseline WebGPU (6 storage buffers, 64 invocations).
 
+import package::shared::flat::flat_index;
+
 override QUADS: u32 = 1u;
 override DECAY_QUADS: u32 = 0u;
 
@@ -19,12 +21,9 @@ override DECAY_QUADS: u32 = 0u;
 @group(0) @binding(4) var<storage, read> stats: array<f32, 4>;
 @group(0) @binding(5) var<storage, read> hyper: array<f32, 8>;
 
-const LANES: u32 = 64u;
-const GROUPS_ACROSS: u32 = 32768u;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let at = (group.y * GROUPS_ACROSS + group.x) * LANES + lane;
+    let at = flat_index(group, lane);
     if at >= QUADS || stats[2] == 0.0 {
         return;
     }

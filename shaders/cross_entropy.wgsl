@@ -11,6 +11,8 @@
 // One invocation a row, which suits vocabularies of up to a few thousand.
 // Limits: baseline WebGPU (5 storage buffers, 64 invocations).
 
+import package::shared::flat::flat_index;
+
 override ROWS: u32 = 1u;
 override VOCABULARY: u32 = 1u;
 override QUADS: u32 = 2u;
@@ -22,8 +24,6 @@ override GRADIENT: u32 = 0u;
 @group(0) @binding(3) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(4) var<storage, read_write> predictions: array<u32>;
 
-const LANES: u32 = 64u;
-const GROUPS_ACROSS: u32 = 32768u;
 const LOWEST: f32 = -3.4e38;
 
 /// Four logits; those beyond the vocabulary so low that their exponential is zero.
@@ -34,7 +34,7 @@ fn quad(row: u32, q: u32) -> vec4<f32> {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let r = (group.y * GROUPS_ACROSS + group.x) * LANES + lane;
+    let r = flat_index(group, lane);
     if r >= ROWS {
         return;
     }

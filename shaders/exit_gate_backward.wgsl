@@ -10,6 +10,8 @@
 // `main` does one chunk of rows of four columns an invocation, `add_chunks` adds the chunks of four columns in order.
 // Limits: baseline WebGPU (6 storage buffers, 64 invocations).
 
+import package::shared::flat::flat_index;
+
 override ROWS: u32 = 1u;
 override QUADS: u32 = 2u;
 
@@ -21,12 +23,11 @@ override QUADS: u32 = 2u;
 @group(0) @binding(5) var<storage, read_write> partials: array<vec4<f32>>;
 
 const LANES: u32 = 64u;
-const GROUPS_ACROSS: u32 = 32768u;
 const CHUNK: u32 = 64u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let at = (group.y * GROUPS_ACROSS + group.x) * LANES + lane;
+    let at = flat_index(group, lane);
     let columns = QUADS + 2u;
     let chunk = at / columns;
     let column = at - chunk * columns;

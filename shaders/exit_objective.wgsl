@@ -19,6 +19,7 @@
 // `gradient` does one row an invocation, `chunk_totals` one chunk, `totals_of_chunks` one sum, in order.
 // Limits: baseline WebGPU (7 storage buffers, 64 invocations).
 
+import package::shared::flat::flat_index;
 import package::shared::objective::{Objective, STAGE_1, LAST_STEP, STAGE_2, GEOMETRIC, LOOK_AHEAD, MAX_STEPS, log_sigmoid};
 
 override ROWS: u32 = 1u;
@@ -32,8 +33,6 @@ override STEPS: u32 = 1u;
 @group(0) @binding(5) var<storage, read_write> row_stats: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> totals: array<f32>;
 
-const LANES: u32 = 64u;
-const GROUPS_ACROSS: u32 = 32768u;
 const CHUNK: u32 = 64u;
 const SUMS: u32 = 16u;
 
@@ -52,7 +51,7 @@ fn log_prior(t: u32) -> f32 {
 
 @compute @workgroup_size(64)
 fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let r = (group.y * GROUPS_ACROSS + group.x) * LANES + lane;
+    let r = flat_index(group, lane);
     if r >= ROWS {
         return;
     }
@@ -122,7 +121,7 @@ fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
 
 @compute @workgroup_size(64)
 fn chunk_totals(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let chunk = (group.y * GROUPS_ACROSS + group.x) * LANES + lane;
+    let chunk = flat_index(group, lane);
     let first = chunk * CHUNK;
     if first >= ROWS {
         return;

@@ -10,6 +10,7 @@
 //
 // One invocation a row. Limits: baseline WebGPU (5 storage buffers, 64 invocations).
 
+import package::shared::flat::flat_index;
 import package::shared::objective::{Objective, STAGE_1, LAST_STEP, log_sigmoid};
 
 override ROWS: u32 = 1u;
@@ -21,12 +22,9 @@ override STEPS: u32 = 1u;
 @group(0) @binding(3) var<storage, read_write> p: array<f32>;
 @group(0) @binding(4) var<storage, read_write> weights: array<f32>;
 
-const LANES: u32 = 64u;
-const GROUPS_ACROSS: u32 = 32768u;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let r = (group.y * GROUPS_ACROSS + group.x) * LANES + lane;
+    let r = flat_index(group, lane);
     if r >= ROWS {
         return;
     }

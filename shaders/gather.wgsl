@@ -6,6 +6,8 @@
 //
 // One invocation four elements. Limits: baseline WebGPU (3 storage buffers, 64 invocations).
 
+import package::shared::flat::flat_index;
+
 override ROWS: u32 = 1u;
 override VOCABULARY: u32 = 1u;
 override QUADS: u32 = 2u;
@@ -14,12 +16,9 @@ override QUADS: u32 = 2u;
 @group(0) @binding(1) var<storage, read> table: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
 
-const LANES: u32 = 64u;
-const GROUPS_ACROSS: u32 = 32768u;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let at = (group.y * GROUPS_ACROSS + group.x) * LANES + lane;
+    let at = flat_index(group, lane);
     if at >= ROWS * QUADS {
         return;
     }

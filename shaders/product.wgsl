@@ -17,6 +17,8 @@
 // matrices of 4 x 4, and read the operands where they lie. What lies outside is read from the nearest row inside and not stored.
 // Limits: baseline WebGPU (3 storage buffers, 8 KiB of workgroup memory, 64 invocations).
 
+import package::shared::flat::flat_index;
+
 override ROWS: u32 = 1u;
 override DEPTH: u32 = 1u;
 override SPLIT_DEPTH: u32 = 16u;
@@ -36,8 +38,6 @@ override REDUCE_QUADS: u32 = 1u;
 @group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> c: array<vec4<f32>>;
 
-const LANES: u32 = 64u;
-const GROUPS_ACROSS: u32 = 32768u;
 const TILE: u32 = 64u;
 const TILE_QUADS: u32 = 16u;
 const STAGE: u32 = 16u;
@@ -262,7 +262,7 @@ fn main_block(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 
 @compute @workgroup_size(64)
 fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let at = (group.y * GROUPS_ACROSS + group.x) * LANES + lane;
+    let at = flat_index(group, lane);
     if at < REDUCE_QUADS {
         var sum = c[at];
         for (var split = 0u; split < SPLITS; split++) {

@@ -4,7 +4,7 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
 };
 
 /// The shader.
@@ -15,10 +15,6 @@ pub const SOURCE: Source = Source {
     rows: false,
     entries: &["main"],
 };
-
-const LANES: usize = 64;
-/// Workgroups in the first dimension of a large dispatch, as the shader counts them.
-const GROUPS_ACROSS: usize = 32_768;
 
 /// The kernel for one number of elements.
 #[derive(Debug)]
@@ -56,12 +52,11 @@ impl Accumulate {
     pub fn bind(&self, gpu: &Gpu, sum: View<'_>, term: View<'_>) -> Result<Bound, GpuError> {
         check_size(SOURCE.name, "sum", sum, self.elements)?;
         check_size(SOURCE.name, "term", term, self.elements)?;
-        let groups = (self.elements / 4).div_ceil(LANES);
         Ok(Bound::new(
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[sum, term]),
-            [groups.min(GROUPS_ACROSS), groups.div_ceil(GROUPS_ACROSS)],
+            flat_grid(self.elements / 4),
         ))
     }
 }

@@ -4,8 +4,8 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::{flat, gradient_norm::GRADIENT_STATS},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernels::gradient_norm::GRADIENT_STATS,
 };
 
 /// The shader.
@@ -139,7 +139,7 @@ impl AdamW {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &all.map(|(_, view, _)| view)),
-            flat::grid(self.elements / 4),
+            flat_grid(self.elements / 4),
         ))
     }
 }

@@ -4,8 +4,7 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::flat,
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     stride,
 };
 
@@ -85,7 +84,7 @@ impl CrossEntropy {
             &self.pipeline,
             self.kernel
                 .bind_views(gpu, &[logits, targets, weights, losses, predictions]),
-            flat::grid(self.rows),
+            flat_grid(self.rows),
         ))
     }
 }

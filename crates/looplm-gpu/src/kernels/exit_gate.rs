@@ -5,8 +5,7 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::flat,
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     stride,
 };
 
@@ -70,7 +69,7 @@ impl ExitGate {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[y, gate, z]),
-            flat::grid(self.rows),
+            flat_grid(self.rows),
         ))
     }
 }

@@ -5,8 +5,8 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::{exit_gate::gate_elements, flat},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernels::exit_gate::gate_elements,
     stride,
 };
 
@@ -98,8 +98,8 @@ impl ExitGateBackward {
             SOURCE.name,
             &self.add_chunks,
             group.clone(),
-            flat::grid(gate / 4),
+            flat_grid(gate / 4),
         );
-        Ok(Bound::new(SOURCE.name, &self.main, group, flat::grid(partials / 4)).then(sum))
+        Ok(Bound::new(SOURCE.name, &self.main, group, flat_grid(partials / 4)).then(sum))
     }
 }

@@ -10,8 +10,8 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::{exit_probabilities::check_steps, flat},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernels::exit_probabilities::check_steps,
 };
 
 /// The shader.
@@ -238,9 +238,9 @@ impl ExitObjective {
         ];
         let group = self.kernel.bind_views(gpu, &views);
         let [gradient, chunk_totals, totals_of_chunks] = &self.pipelines;
-        let chunks = flat::grid(self.rows.div_ceil(CHUNK));
+        let chunks = flat_grid(self.rows.div_ceil(CHUNK));
         Ok(
-            Bound::new(name, gradient, group.clone(), flat::grid(self.rows))
+            Bound::new(name, gradient, group.clone(), flat_grid(self.rows))
                 .then(Bound::new(name, chunk_totals, group.clone(), chunks))
                 .then(Bound::new(name, totals_of_chunks, group, [1, 1])),
         )

@@ -6,8 +6,8 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::{exit_objective::ObjectiveParams, flat},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
+    kernels::exit_objective::ObjectiveParams,
 };
 
 /// The shader.
@@ -93,7 +93,7 @@ impl ExitProbabilities {
             &self.pipeline,
             self.kernel
                 .bind_views(gpu, &[params, targets, z, p, weights]),
-            flat::grid(self.rows),
+            flat_grid(self.rows),
         ))
     }
 }

@@ -4,8 +4,7 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::flat,
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     stride,
 };
 
@@ -70,7 +69,7 @@ impl Gather {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[ids, table, y]),
-            flat::grid(self.rows * stride / 4),
+            flat_grid(self.rows * stride / 4),
         ))
     }
 }

@@ -4,8 +4,7 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::flat,
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     stride,
 };
 
@@ -105,7 +104,7 @@ impl GatherBackward {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[starts, rows, dy, dtable]),
-            flat::grid(self.vocabulary * stride / 4),
+            flat_grid(self.vocabulary * stride / 4),
         ))
     }
 }

@@ -14,7 +14,6 @@ pub mod exit_gate_backward;
 pub mod exit_objective;
 pub mod exit_probabilities;
 pub mod finish;
-mod flat;
 pub mod gather;
 pub mod gather_backward;
 pub mod glu;

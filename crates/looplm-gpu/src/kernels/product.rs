@@ -4,8 +4,7 @@ use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size},
-    kernels::flat,
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     stride,
 };
 
@@ -232,7 +231,7 @@ impl Product {
         let sums = self.kernel.bind_views(gpu, &[a, b, partials]);
         // The second operand is not read.
         let total = self.kernel.bind_views(gpu, &[partials, partials, c]);
-        let grid = flat::grid(weights / 4);
+        let grid = flat_grid(weights / 4);
         Ok(Bound::new(name, &self.main, sums, self.grid)
             .then(Bound::new(name, reduce, total, grid)))
     }
