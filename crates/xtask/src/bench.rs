@@ -7,35 +7,92 @@ use crate::setup;
 use anyhow::Result;
 use std::process::Command;
 
-/// The bench programs: every kernel by itself, then whole passes, prefill and decode.
-const PROGRAMS: [(&str, &str); 2] = [("looplm-gpu", "kernels"), ("looplm", "bench")];
+/// The bench programs of inference: every kernel by itself, then whole passes, prefill and decode.
+const INFERENCE: [(&str, &str); 2] = [("looplm-gpu", "kernels"), ("looplm", "bench")];
+
+/// The bench program of training.
+const TRAINING: (&str, &str) = ("looplm-train", "train_bench");
 
 /// What the bench programs are told.
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Print one JSON object a program instead of tables
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
+}
+
+/// What is measured instead of inference.
+#[derive(clap::Subcommand)]
+enum What {
+    /// Training updates of three sizes: milliseconds, time by kernel, share of the best matrix product
+    Train {
+        /// Only these, separated by commas: small, medium, large
+        #[arg(long)]
+        sizes: Option<String>,
+        /// Updates timed of each size
+        #[arg(long)]
+        updates: Option<u64>,
+        /// Time the same updates in PyTorch on this machine, too (`pip install -r tests/reference/requirements.txt`)
+        #[arg(long)]
+        torch: bool,
+    },
 }
 
 /// Builds the bench programs for speed and runs them, one after the other.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     setup::require(&[Requirement::Vulkan])?;
-    for (package, example) in PROGRAMS {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command
-            .args([
-                "run",
-                "--release",
-                "--package",
-                package,
-                "--example",
-                example,
-                "--",
-            ])
-            .args(options.json.then_some("--json"))
-            .current_dir(&project.root);
-        process::run(&mut command)?;
+    let json = options.json.then(|| "--json".to_owned());
+    match &options.what {
+        None => INFERENCE
+            .iter()
+            .try_for_each(|&program| example(project, program, json.clone())),
+        Some(What::Train {
+            sizes,
+            updates,
+            torch,
+        }) => {
+            let mut arguments = Vec::from_iter(json);
+            if let Some(sizes) = sizes {
+                arguments.extend(["--sizes".to_owned(), sizes.clone()]);
+            }
+            if let Some(updates) = updates {
+                arguments.extend(["--updates".to_owned(), updates.to_string()]);
+            }
+            example(project, TRAINING, arguments)?;
+            if *torch {
+                pytorch(project, sizes.as_deref(), *updates)?;
+            }
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+fn example(
+    project: &Project,
+    (package, name): (&str, &str),
+    arguments: impl IntoIterator<Item = String>,
+) -> Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(["run", "--release", "--package", package])
+        .args(["--example", name, "--"])
+        .args(arguments)
+        .current_dir(&project.root);
+    process::run(&mut command)
+}
+
+/// PyTorch's updates of the same sizes, one after the other.
+fn pytorch(project: &Project, sizes: Option<&str>, updates: Option<u64>) -> Result<()> {
+    let sizes: Vec<&str> = sizes.map_or_else(Vec::new, |sizes| sizes.split(',').collect());
+    let mut command = Command::new("python3");
+    command
+        .arg("bench_train.py")
+        .args(sizes.iter().flat_map(|size| ["--size", size]))
+        .current_dir(project.path("tests/reference"));
+    if let Some(updates) = updates {
+        command.args(["--updates", &updates.to_string()]);
+    }
+    process::run(&mut command)
 }

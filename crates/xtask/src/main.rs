@@ -37,7 +37,7 @@ enum Command {
     Build(build::Options),
     /// Check what is missing on this machine, and install it where that can be done
     Setup,
-    /// Measure the kernels and a whole pass; further arguments go to the bench program
+    /// Measure the kernels and whole passes, or with `train` the updates of training
     Bench(bench::Options),
 }
 
@@ -76,6 +76,12 @@ mod tests {
             "without --check"
         );
         assert!(Arguments::try_parse_from(["xtask", "bench", "--json"]).is_ok());
+        assert!(
+            Arguments::try_parse_from([
+                "xtask", "bench", "train", "--json", "--sizes", "small", "--torch"
+            ])
+            .is_ok()
+        );
         assert!(Arguments::try_parse_from(["xtask", "test", "--only", "everything"]).is_err());
     }
 }
