@@ -9,6 +9,7 @@ mod npm;
 mod process;
 mod project;
 mod requirements;
+mod retrain;
 mod serve;
 mod setup;
 mod stamp;
@@ -39,6 +40,8 @@ enum Command {
     Setup,
     /// Measure the kernels and whole passes, or with `train` the updates of training
     Bench(bench::Options),
+    /// Train a shipped model again, from its train.toml to its files
+    Retrain(retrain::Options),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Build(options) => build::run(&project, &options),
         Command::Setup => setup::run(&project),
         Command::Bench(options) => bench::run(&project, &options),
+        Command::Retrain(options) => retrain::run(&project, &options),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
