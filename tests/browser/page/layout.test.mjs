@@ -1,24 +1,9 @@
 // Wide and narrow, light and dark, for eyes and for assistive technology.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
-import { slide, useSite } from "./page.mjs";
+import { complaints, slide, useSite } from "./page.mjs";
 
 const site = useSite();
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** What axe finds wrong, one line each. */
-async function complaints(page) {
-  await page.evaluate(axe);
-  const found = await page.evaluate(() =>
-    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }),
-  );
-  assert.ok(found.passes.length > 20, "axe has looked");
-  return found.violations.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${id}: ${node.target.join(" ")}: ${node.failureSummary}`),
-  );
-}
 
 for (const colorScheme of ["light", "dark"]) {
   test(`has no accessibility faults that axe can find, ${colorScheme}`, async () => {

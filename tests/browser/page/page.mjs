@@ -1,6 +1,7 @@
 // The built page in a real Chromium, as a visitor gets it.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -14,6 +15,8 @@ export const FIXTURES = path("tests/fixtures");
 
 /** What the shipped model's config says of its task. */
 export const TASK = JSON.parse(readFileSync(join(SHIPPED_MODEL, "config.json"), "utf8")).looplm_task;
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const WIDE = { width: 1440, height: 900 };
 
@@ -87,6 +90,18 @@ function countEngineCalls() {
     globalThis.engineCalls++;
     return post.apply(this, message);
   };
+}
+
+/** What axe finds wrong, one line each. */
+export async function complaints(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() =>
+    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }),
+  );
+  assert.ok(found.passes.length > 20, "axe has looked");
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map((node) => `${id}: ${node.target.join(" ")}: ${node.failureSummary}`),
+  );
 }
 
 /** Types moves, asks, and waits for the answer about these moves. */

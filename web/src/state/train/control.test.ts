@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Trainer } from "../../testing/trainer-double.ts";
+import { noWebGpu } from "../model.ts";
 import { canAct, pause, reset, resume, step, stop, train, trainTwin, twinWanted } from "./control.ts";
 import { teachGate } from "./gate.ts";
 import { active, overlays, type RunStatus, runs } from "./runs.ts";
@@ -113,6 +114,15 @@ it("any other failure is told at the run, which can be tried again", async () =>
   expect(active.value).toMatchObject({ status: "failed", error: { code: "device-lost" } });
   await resume(active.value!.id);
   expect(active.value).toMatchObject({ status: "done", update: 6, error: undefined });
+});
+
+it("without WebGPU the page says how to get it", async () => {
+  noWebGpu.value = false;
+  const none = Object.assign(new Error("no adapter"), { code: "webgpu-unavailable", details: {} });
+  vi.spyOn(Trainer, "create").mockRejectedValueOnce(none);
+  await train();
+  expect(noWebGpu.value).toBe(true);
+  expect(runs.value).toEqual([]);
 });
 
 describe("the twin without the loop", () => {

@@ -2,6 +2,7 @@ import { signal } from "@preact/signals";
 import type { TrainConfig } from "looplm";
 import { errorCode, explain } from "../../model/errors.ts";
 import { withoutLoop } from "../../model/train/fields.ts";
+import { noWebGpu } from "../model.ts";
 import { activate, addRun, dropRun, findRun, isWorking, patchRun, type Run, touch, working } from "./runs.ts";
 import { discard, liveTrainer, modelOf, outdateModel, putAway, release, trainerOf } from "./session.ts";
 import { config, preset, refuse } from "./setup.ts";
@@ -113,9 +114,10 @@ async function settle({ id, history }: Run, over: "done" | "stopped" | undefined
   if (over && checkpoint.update > 0 && history.evaluations.at(-1)?.update !== checkpoint.update)
     await trainer.evaluate();
   if (over) await modelOf(id, making.signal);
+  // Only now: what is said to rest can be left.
+  await putAway(id, checkpoint, over);
   patchRun(id, { status: over ?? "paused", update: checkpoint.update });
   touch();
-  await putAway(id, checkpoint);
 }
 
 /** The twin that was asked for while the run was under way. */
@@ -133,6 +135,12 @@ function failed(id: string, thrown: unknown): void {
   if (code === "aborted") {
     if (run.update === 0) dropRun(id);
     else patchRun(id, { status: "paused" });
+    return;
+  }
+  if (code === "webgpu-unavailable" && run.update === 0) {
+    // The page's own words about it say how to get WebGPU.
+    dropRun(id);
+    noWebGpu.value = true;
     return;
   }
   const { details } = Object(thrown) as { details?: { field?: unknown; argument?: unknown } };

@@ -33,8 +33,8 @@ export async function teachGate(id: string): Promise<void> {
     outdateModel(id);
     await trainer.evaluate();
     const checkpoint = await trainer.checkpoint();
+    await putAway(id, checkpoint, status === "done" || status === "stopped" ? status : undefined);
     patchRun(id, { status });
-    await putAway(id, checkpoint);
   } catch (thrown) {
     patchRun(id, { status });
     outdateModel(id);

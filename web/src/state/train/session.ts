@@ -87,13 +87,15 @@ function onState(id: string, { status, update, restarts }: TrainerState): void {
 
 let putting: Promise<void> = Promise.resolve();
 
-/** Puts a checkpoint away, one after the other; if the browser will not have it, keeps it as long as the page. */
-export function putAway(id: string, checkpoint: Checkpoint): Promise<void> {
+/**
+ * Puts a checkpoint away, one after the other; if the browser will not have it, keeps it as long as the page.
+ * @param over how the run has ended, if it has
+ */
+export function putAway(id: string, checkpoint: Checkpoint, over?: Kept["over"]): Promise<void> {
   putting = putting.then(async () => {
     const run = findRun(id);
     if (!run) return;
     const savedAt = Date.now();
-    const over = run.status === "done" || run.status === "stopped" ? run.status : undefined;
     const { title, facts, history } = run;
     const { update, seconds, config } = checkpoint;
     try {
