@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { trainConfig } from "../../testing/train-fixtures.ts";
-import { configured, FIELDS, fieldText, problemsOf, withChange, withoutLoop } from "./fields.ts";
+import { configured, FIELDS, fieldText, problemsOf, withChange, TEXT, withoutLoop } from "./fields.ts";
+import { shareHash } from "./share.ts";
 
 describe("withChange", () => {
   it("keeps what differs from the preset, and only that", () => {
@@ -40,6 +41,21 @@ describe("problemsOf", () => {
     expect(of("64")).toMatch(/even/);
     expect(of("1", "256")).toMatch(/128/);
     expect(of("4")).toBeUndefined();
+  });
+});
+
+describe("a text of one's own", () => {
+  const preset = { ...trainConfig(), task: { kind: "text", text: "as it comes" } };
+  it("is learned instead of the preset's", () => {
+    const changes = withChange(preset, {}, TEXT, "mine");
+    expect(configured(preset, changes).task["text"]).toBe("mine");
+    expect(withChange(preset, changes, TEXT, "as it comes")).toEqual({});
+    expect(shareHash({ preset: "p", changes })).toBe("#train?preset=p");
+  });
+  it("must hold something, and not too much", () => {
+    expect(problemsOf(preset, { [TEXT]: " " })[TEXT]).toMatch(/nothing/);
+    expect(problemsOf(preset, { [TEXT]: "x".repeat(4_000_001) })[TEXT]).toMatch(/4,000,000/);
+    expect(problemsOf(trainConfig(), { [TEXT]: "" })).toEqual({});
   });
 });
 

@@ -65,6 +65,17 @@ export const FIELDS: readonly Field[] = [
   },
 ];
 
+/** Where a task that learns a text of one's own has it. It is no field of a link: it may be long, and private. */
+export const TEXT = "task.text";
+/** Longest text, in characters: it goes into every checkpoint's description. */
+const LONGEST_TEXT = 4_000_000;
+
+/** The text that a run learns, if it learns one. */
+export function ownText(config: TrainConfig, changes: Changes): string | undefined {
+  const text = config.task["text"];
+  return typeof text === "string" ? (changes[TEXT] ?? text) : undefined;
+}
+
 /** What the trainer takes where a configuration is silent. */
 const DEFAULTS: Readonly<Record<string, number>> = {
   "optimizer.learning_rate": 1e-3,
@@ -99,7 +110,11 @@ export function fieldText(config: TrainConfig, changes: Changes, path: string): 
 /** Notes that a field now has this text. A text that means the preset's value is no change. */
 export function withChange(config: TrainConfig, changes: Changes, path: string, text: string): Changes {
   const rest = Object.fromEntries(Object.entries(changes).filter(([key]) => key !== path));
-  return text.trim() !== "" && Number(text) === valueAt(config, path) ? rest : { ...rest, [path]: text };
+  const same =
+    path === TEXT
+      ? text === config.task["text"]
+      : text.trim() !== "" && Number(text) === valueAt(config, path);
+  return same ? rest : { ...rest, [path]: text };
 }
 
 /** What is wrong with the fields, in a sentence each, by path; empty if the run can be tried. */
@@ -114,6 +129,10 @@ export function problemsOf(config: TrainConfig, changes: Changes): Record<string
     if (!Number.isFinite(value) || !inside || (whole && !Number.isInteger(value)))
       problems[path] = `A ${whole ? "whole number" : "number"} from ${count(min)} to ${count(max)}.`;
   }
+  const text = ownText(config, changes);
+  if (text?.trim() === "") problems[TEXT] = "There is nothing to learn in it yet.";
+  else if (text !== undefined && text.length > LONGEST_TEXT)
+    problems[TEXT] = `At most ${count(LONGEST_TEXT)} characters; train on a part of it.`;
   const [width, heads] = [values["model.hidden_size"]!, values["model.num_attention_heads"]!];
   // Rotary embedding turns pairs, so a head's width is even.
   const changed =
@@ -142,6 +161,8 @@ export function configured(preset: TrainConfig, changes: Changes): TrainConfig {
     const text = changes[path];
     if (text !== undefined) setAt(config, path, Number(text));
   }
+  const text = ownText(preset, changes);
+  if (text !== undefined) config.task["text"] = text;
   const { model, run, objective, optimizer } = config;
   const widthRatio = model.hidden_size / preset.model.hidden_size;
   if (widthRatio !== 1)

@@ -10,6 +10,7 @@ it.each([
   [120, "2 min"],
   [700, "12 min"],
   [7400, "2 h 3 min"],
+  [180_000, "50 h"],
   [Number.NaN, "–"],
 ])("duration(%s) is %s", (seconds, words) => expect(duration(seconds)).toBe(words));
 

@@ -9,6 +9,7 @@ export function duration(seconds: number): string {
   if (s < 60) return `${s} s`;
   if (s < 3600)
     return s % 60 === 0 || s >= 600 ? `${Math.round(s / 60)} min` : `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s >= 36_000) return `${Math.round(s / 3600)} h`;
   return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
 }
 

@@ -1,7 +1,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import { type Preset, type TrainConfig, Trainer } from "looplm";
 import { explain, type Explanation } from "../../model/errors.ts";
-import { type Changes, configured, FIELDS, problemsOf, withChange } from "../../model/train/fields.ts";
+import { type Changes, configured, FIELDS, problemsOf, TEXT, withChange } from "../../model/train/fields.ts";
 import { readHash, shareHash } from "../../model/train/share.ts";
 import { view } from "../route.ts";
 
@@ -80,9 +80,10 @@ export function asPreset(): void {
 
 /** Shows at its field what the trainer refused; false if the page has no such field. */
 export function refuse(path: string | undefined, problem: string): boolean {
-  const field = FIELDS.find((f) => f.path === path || f.path.endsWith(`.${path}`));
-  if (field) refused.value = { path: field.path, problem };
-  return field !== undefined;
+  const places = [...FIELDS.map((field) => field.path), TEXT];
+  const at = places.find((place) => place === path || place.endsWith(`.${path}`));
+  if (at !== undefined) refused.value = { path: at, problem };
+  return at !== undefined;
 }
 
 /** Takes over what the address says, and from then on says in the address what is set up here. */

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { type Field, FIELDS, fieldText } from "../../model/train/fields.ts";
+import { type Field, FIELDS, fieldText, ownText, TEXT } from "../../model/train/fields.ts";
 import { plural } from "../../model/format.ts";
 import { working } from "../../state/train/runs.ts";
 import { train } from "../../state/train/control.ts";
@@ -26,6 +26,7 @@ export function SetupPanel() {
           void train();
         }}
       >
+        <OwnText />
         <div class="train-fields">
           {FIELDS.map((field) => (
             <FieldRow key={field.path} field={field} />
@@ -50,6 +51,43 @@ export function SetupPanel() {
         {working.value && <p class="note">One run at a time: pause or stop the present one first.</p>}
       </form>
     </section>
+  );
+}
+
+/** For the tasks that learn a text of one's own: to paste it, or to take it from a file. */
+function OwnText() {
+  const text = preset.value && ownText(preset.value.config, changes.value);
+  if (text === undefined) return null;
+  const problem = problems.value[TEXT];
+  return (
+    <div class={changes.value[TEXT] === undefined ? "train-field own-text" : "train-field own-text changed"}>
+      <label for="own-text">the text</label>
+      <textarea
+        id="own-text"
+        rows={5}
+        spellcheck={false}
+        value={text}
+        aria-invalid={problem !== undefined}
+        aria-describedby="own-text-says"
+        onInput={(event) => setField(TEXT, event.currentTarget.value)}
+      />
+      <small id="own-text-says" class={problem ? "problem" : undefined}>
+        {problem ?? "It stays in this tab, and is not part of a shared link."}
+      </small>
+      <label class="secondary file">
+        Take it from a file
+        <input
+          type="file"
+          accept="text/*,.md,.txt"
+          aria-label="Take the text from a file"
+          onChange={(event) => {
+            const file = event.currentTarget.files?.[0];
+            event.currentTarget.value = "";
+            void file?.text().then((words) => setField(TEXT, words));
+          }}
+        />
+      </label>
+    </div>
   );
 }
 
