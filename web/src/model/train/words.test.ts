@@ -10,6 +10,8 @@ it.each([
   [120, "2 min"],
   [700, "12 min"],
   [7400, "2 h 3 min"],
+  [3600, "1 h"],
+  [7199, "2 h"],
   [180_000, "50 h"],
   [Number.NaN, "–"],
 ])("duration(%s) is %s", (seconds, words) => expect(duration(seconds)).toBe(words));

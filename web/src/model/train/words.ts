@@ -7,10 +7,15 @@ export function duration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return "–";
   const s = Math.round(seconds);
   if (s < 60) return `${s} s`;
-  if (s < 3600)
-    return s % 60 === 0 || s >= 600 ? `${Math.round(s / 60)} min` : `${Math.floor(s / 60)} min ${s % 60} s`;
-  if (s >= 36_000) return `${Math.round(s / 3600)} h`;
-  return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
+  if (s < 600) return both(Math.floor(s / 60), "min", s % 60, "s");
+  const minutes = Math.round(s / 60);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 600) return both(Math.floor(minutes / 60), "h", minutes % 60, "min");
+  return `${Math.round(minutes / 60)} h`;
+}
+
+function both(large: number, unit: string, small: number, smaller: string): string {
+  return small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${smaller}`;
 }
 
 /** A preset's expected time: 0.5 -> "half a minute", 2 -> "about 2 min". */
