@@ -1,5 +1,5 @@
 // The number of an invocation in a dispatch of 64 a workgroup that may have more workgroups than one dimension takes
-// (`kernels::flat::grid` on the host).
+// (`kernel::flat_grid` on the host).
 
 const FLAT_LANES: u32 = 64u;
 const FLAT_GROUPS_ACROSS: u32 = 32768u;

@@ -296,6 +296,18 @@ pub(crate) fn check_size(
 /// Largest number of workgroups in one dimension of a dispatch (WebGPU's default limit).
 pub const MAX_WORKGROUPS: u32 = 65_535;
 
+/// Workgroups in the first dimension of a large dispatch, as `shaders/shared/flat.wgsl` counts them.
+const FLAT_GROUPS_ACROSS: usize = 32_768;
+
+/// Workgroups of 64 for a kernel that numbers its invocations with `flat_index`.
+pub(crate) fn flat_grid(invocations: usize) -> [usize; 2] {
+    let groups = invocations.div_ceil(64);
+    [
+        groups.min(FLAT_GROUPS_ACROSS),
+        groups.div_ceil(FLAT_GROUPS_ACROSS),
+    ]
+}
+
 /// Rows that fit into each of these buffers, given with the 32-bit words that one row takes.
 pub(crate) fn capacity(buffers: &[(&Buffer, usize)]) -> usize {
     buffers

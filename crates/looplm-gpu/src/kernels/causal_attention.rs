@@ -1,11 +1,10 @@
 //! causal_attention: causal attention over packed documents, for training. See `shaders/causal_attention.wgsl`.
 
-use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     kernels::AttentionShape,
     stride,
 };
@@ -136,7 +135,7 @@ impl CausalAttention {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[qkv, first, out, lse]),
-            flat::grid(self.block.invocations(rows) * heads),
+            flat_grid(self.block.invocations(rows) * heads),
         ))
     }
 }

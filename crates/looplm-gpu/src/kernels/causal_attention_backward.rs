@@ -1,12 +1,11 @@
 //! causal_attention_backward: the gradient of causal attention. See `shaders/causal_attention_backward.wgsl`.
 
 use super::causal_attention::{RowBlock, constants};
-use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     kernels::AttentionShape,
     stride,
 };
@@ -147,7 +146,7 @@ impl CausalAttentionBackward {
                 SOURCE.name,
                 pipeline,
                 group.clone(),
-                flat::grid(self.block.invocations(rows) * heads),
+                flat_grid(self.block.invocations(rows) * heads),
             )
         };
         Ok(stage(queries, heads).then(stage(keys, kv_heads)))

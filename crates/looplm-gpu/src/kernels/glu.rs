@@ -1,11 +1,10 @@
 //! glu: the gated product of a SwiGLU block. See `shaders/glu.wgsl`.
 
-use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     stride,
 };
 
@@ -55,7 +54,7 @@ impl Glu {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[gu, m]),
-            flat::grid(self.rows * stride(self.width)),
+            flat_grid(self.rows * stride(self.width)),
         ))
     }
 }

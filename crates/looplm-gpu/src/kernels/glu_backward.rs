@@ -1,12 +1,11 @@
 //! glu_backward: the gradient of the gated product. See `shaders/glu_backward.wgsl`.
 
-use super::flat;
 use super::glu::constants;
 use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     stride,
 };
 
@@ -64,7 +63,7 @@ impl GluBackward {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[gu, dm, dgu]),
-            flat::grid(self.rows * self.width),
+            flat_grid(self.rows * self.width),
         ))
     }
 }

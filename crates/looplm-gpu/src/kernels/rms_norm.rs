@@ -1,11 +1,10 @@
 //! rms_norm: RMSNorm of rows, with or without a residual. See `shaders/rms_norm.wgsl`.
 
-use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     stride,
 };
 
@@ -72,7 +71,7 @@ impl RmsNorm {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[x, gain, residual, y]),
-            flat::grid(self.rows),
+            flat_grid(self.rows),
         ))
     }
 }

@@ -1,12 +1,11 @@
 //! rms_norm_backward: the gradients of RMSNorm. See `shaders/rms_norm_backward.wgsl`.
 
-use super::flat;
 use super::rms_norm::{check_shape, constants};
 use crate::{
     buffer::View,
     device::Gpu,
     error::GpuError,
-    kernel::{Binding, Bound, Kernel, Source, check_size},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     stride,
 };
 
@@ -124,12 +123,7 @@ impl RmsNormBackward {
         let quads = padded / 4;
         let [rows, columns, total] = &self.stages;
         let stage = |pipeline, invocations| {
-            Bound::new(
-                SOURCE.name,
-                pipeline,
-                group.clone(),
-                flat::grid(invocations),
-            )
+            Bound::new(SOURCE.name, pipeline, group.clone(), flat_grid(invocations))
         };
         Ok(stage(rows, self.rows)
             .then(stage(columns, self.rows.div_ceil(CHUNK) * quads))

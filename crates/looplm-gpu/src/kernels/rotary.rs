@@ -1,11 +1,10 @@
 //! rotary: rotary embedding of packed queries and keys, in place. See `shaders/rotary.wgsl`.
 
-use super::flat;
 use crate::{
     buffer::View,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Bound, Kernel, Source, check_size},
+    kernel::{Binding, Bound, Kernel, Source, check_size, flat_grid},
     kernels::AttentionShape,
     stride,
 };
@@ -85,7 +84,7 @@ impl Rotary {
             SOURCE.name,
             &self.pipeline,
             self.kernel.bind_views(gpu, &[qkv, table, positions]),
-            flat::grid(self.rows * turned * (self.attention.head_dim / 2)),
+            flat_grid(self.rows * turned * (self.attention.head_dim / 2)),
         ))
     }
 }
