@@ -26,12 +26,6 @@ export function SetupPanel() {
           void train();
         }}
       >
-        <OwnText />
-        <div class="train-fields">
-          {FIELDS.map((field) => (
-            <FieldRow key={field.path} field={field} />
-          ))}
-        </div>
         <p class="actions">
           <button
             type="submit"
@@ -49,6 +43,12 @@ export function SetupPanel() {
           )}
         </p>
         {working.value && <p class="note">One run at a time: pause or stop the present one first.</p>}
+        <OwnText />
+        <div class="train-fields">
+          {FIELDS.map((field) => (
+            <FieldRow key={field.path} field={field} />
+          ))}
+        </div>
       </form>
     </section>
   );
