@@ -1,5 +1,5 @@
 // node screenshots.mjs URL FOLDER: takes the README's pictures of a served page (`cargo xtask demo --no-open` prints its
-// URL) in a headless Chromium, with the shipped model's own answers.
+// URL) in a headless Chromium, with the shipped model's own answers, and of a whole run of the first preset.
 import { join } from "node:path";
 import { launchChromium } from "./chromium.mjs";
 
@@ -33,6 +33,15 @@ try {
     }
     await page.close();
   }
+  const page = await browser.newPage({
+    viewport: { width: 1440, height: 1180 },
+    colorScheme: "light",
+    reducedMotion: "reduce",
+  });
+  await page.goto(`${url}#train`);
+  await page.getByTestId("train").click();
+  await page.locator('[data-testid="run-status"][data-status="done"]').waitFor({ timeout: 900_000 });
+  await page.screenshot({ path: join(folder, "train.png") });
 } finally {
   await browser.close();
 }
