@@ -65,7 +65,9 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
 }
 
 fn train(project: &Project, config: &Path, run: &Path) -> Result<()> {
-    let mut arguments = vec!["train", text(config)?, "--out", text(run)?];
+    // The log names the run folder: from the root of the repository, where the program runs.
+    let out = run.strip_prefix(&project.root).unwrap_or(run);
+    let mut arguments = vec!["train", text(config)?, "--out", text(out)?];
     if run.exists() {
         arguments.push("--resume");
     }
