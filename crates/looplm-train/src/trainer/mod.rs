@@ -223,7 +223,8 @@ impl Trainer {
     /// the first is on its way. Call [`Trainer::finish_updates`] for the last ones.
     ///
     /// # Errors
-    /// [`TrainError::NonFinite`] for the update that went wrong (the weights are those before it),
+    /// [`TrainError::NonFinite`] for the update that went wrong: it changed no weights, but one behind it, already handed
+    /// out, may have, so a run goes on from its last checkpoint;
     /// [`TrainError::Gpu`].
     pub async fn update(&mut self) -> Result<Option<Update>, TrainError> {
         self.pace.start();
@@ -363,7 +364,7 @@ impl Trainer {
         let loss = sum.objective / count;
         let finite = stats.get(2).is_some_and(|&finite| finite == 1.0);
         if !finite || !loss.is_finite() {
-            // The device skipped this update. Those behind it met the same weights: they are not worth waiting for.
+            // The device skipped this update. What those behind it came to is nobody's business any more.
             self.submitted = update - 1;
             while let Some(later) = self.in_flight.pop_front() {
                 self.readbacks.push(later.readback);
