@@ -93,7 +93,7 @@ def main() -> None:
     new = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=None, pad_token_id=0)
     new = new[0, ids.shape[1]:].tolist()
     r = reference.decode(ids[0].tolist(), NEW_TOKENS)
-    two = r["logits"][:, -1].topk(2, -1).values
+    two = torch.stack([s.logits[-1] for s in r["taken"]]).topk(2, -1).values
     sure = next((i for i, (a, b) in enumerate(two.tolist()) if a - b <= CLOSE), NEW_TOKENS)
     print(f"greedy: {new}, the oracle: {r['ids']}" + (f" (compared up to {sure}, where it is a close call)" if sure < NEW_TOKENS else ""))
     if worst > TOLERANCE or gate > TOLERANCE or new[:sure] != r["ids"][:sure]:

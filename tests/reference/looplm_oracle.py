@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -152,6 +153,75 @@ def exit_pdf(lam: torch.Tensor) -> torch.Tensor:
     return torch.cat([lam[:-1] * before[:-1], before[-1:]], 0)
 
 
+@dataclass
+class Taken:
+    """The steps 1..t that one token has taken so far, stacked on axis 0."""
+    h: torch.Tensor        # (t + 1, D): h_0 is the token's embedding, then each step's state after the final norm
+    logits: torch.Tensor   # (t, V)
+    lam: torch.Tensor      # (t,)
+
+    def until(self, t: int) -> Taken:
+        return Taken(self.h[: t + 1], self.logits[:t], self.lam[:t])
+
+
+# What a rule looks at after a token's latest step, and how that has to compare with the rule's number for the token to leave.
+QUANTITIES = {
+    # The exit probability cumulated over the steps: one minus the probability of having stayed at each. Only the last step of all
+    # takes what remains, and there a token leaves anyway.
+    "gate": (lambda s: 1 - (1 - s.lam).prod(), operator.ge),
+    "gate-delayed": (lambda s: 1 - (1 - s.lam[:-1]).prod(), operator.ge),
+    "hidden": (lambda s: (s.h[-1] - s.h[-2]).norm() / s.h[-2].norm(), operator.lt),
+    "hidden-abs": (lambda s: (s.h[-1] - s.h[-2]).norm(), operator.lt),
+    "confidence": (lambda s: s.logits[-1].softmax(-1).max(), operator.ge),
+    "entropy": (lambda s: entropy(s.logits[-1].softmax(-1)), operator.le),
+}
+
+
+@dataclass
+class Exit:
+    """When a token leaves the loop: a rule, and the steps between which it decides. A rule is a name and a number:
+
+    step:N           the N-th step
+    gate:Q           the first step at which the cumulated exit probability reaches Q; Q >= 1 is never early
+    gate-delayed:Q   one step later than gate:Q
+    hidden:EPS       the state changes by less than this share of itself: |h_t - h_(t-1)| / |h_(t-1)| < EPS
+    hidden-abs:EPS   the state changes by less than this: |h_t - h_(t-1)| < EPS
+    confidence:P     the head gives its best token at least this probability
+    entropy:X        the head's entropy is at most this, in nats
+    agree:K          the head's best token has been the same for K steps, this one included"""
+    rule: str
+    min_steps: int
+    max_steps: int
+
+    def ask(self, s: Taken) -> tuple[bool, float]:
+        """Does a token leave after these steps? And how far is what was compared from where the answer changes; inf: it cannot."""
+        name, number = self.rule.split(":")
+        x, t = float(number), len(s.lam)
+        if name == "step" or name.startswith("gate") and x >= 1:
+            return name == "step" and t >= x, math.inf
+        if name == "agree":
+            if t < x:
+                return False, math.inf
+            best, token = s.logits[-int(x):].topk(2, -1)
+            return bool((token[:, 0] == token[-1, 0]).all()), float((best[:, 0] - best[:, 1]).min())
+        quantity, compare = QUANTITIES[name]
+        found = float(quantity(s))
+        return compare(found, x), abs(found - x)
+
+    def step(self, s: Taken) -> tuple[int, float] | None:
+        """The step, from 1, at which a token that has taken these steps has left, and the nearest any answer was to the other
+        one; None if it goes on. At max_steps nobody asks. What the gate says before min_steps counts all the same."""
+        nearest = math.inf
+        for t in range(self.min_steps, len(s.lam) + 1):
+            if t == self.max_steps:
+                return t, nearest
+            leaves, distance = self.ask(s.until(t))
+            nearest = min(nearest, distance)
+            if leaves:
+                return t, nearest
+        return None
+
+
 class LoopLM:
     def __init__(self, c: Config, w: Tensors):
         self.c, self.w, self.stack = c, w, Stack(c, w)
@@ -187,12 +257,18 @@ class LoopLM:
         lam = self.gate(hidden)
         return Steps(hidden, self.head(hidden), lam, exit_pdf(lam), kvs)
 
-    def decode(self, prompt: list[int], new_tokens: int, cache: str = "full", q: float = 1.0, steps: int | None = None) -> dict:
-        """Greedy decoding with a cache. `cache` says what earlier tokens leave for later ones while decoding:
-        full: each step its own; last / first / mean: one entry for all steps (the prompt is prefilled with all).
-        With q < 1 a token's logits come from its exit step; every step is still computed, as the published code does.
-        Returns ids, exit_steps, and the (T, V) logits, (T,) lam of each new token."""
+    def decode(self, prompt: list[int], new_tokens: int, cache: str = "full", rule: str = "gate:1", steps: int | None = None,
+               min_steps: int = 1, max_steps: int | None = None) -> dict:
+        """Greedy decoding with a cache; the logits of a token's exit step choose the next. `cache` says what new tokens leave for
+        later ones; the prompt is prefilled with all steps:
+        full: each step its own; last / first / mean: one entry for all steps. Every step is computed, whatever the exit step, as
+        the published code does.
+        last-exited: a token takes no step beyond its exit step, and later tokens see its last one at the steps it did not take.
+        Of each new token returns ids, exit_steps, distances (of the rule's answers, see Exit), and the steps taken by the token
+        before it, which chose it: all T, or with last-exited those up to the exit step."""
         c, T = self.c, steps or self.c.total_ut_steps
+        leave = Exit(rule, min_steps, max_steps or T)
+        embedding = self.w["model.embed_tokens.weight"]
         s = self.forward(torch.tensor([prompt]), T)
         shared = {"last": lambda x: x[-1], "first": lambda x: x[0], "mean": lambda x: sum(x) / len(x)}.get(cache)
         def pack(kvs):  # kvs[T][layer] -> the same, or every step holding the one shared entry
@@ -200,18 +276,18 @@ class LoopLM:
                 return kvs
             one = [(shared([kvs[t][i][0] for t in range(T)]), shared([kvs[t][i][1] for t in range(T)])) for i in range(c.num_hidden_layers)]
             return [one] * T
+        def taken(token: int, hs: list) -> Taken:  # hs[t] (1, 1, D)
+            hidden = torch.stack(hs)
+            return Taken(torch.cat([embedding[None, token], hidden[:, 0, 0]]), self.head(hidden)[:, 0, 0], self.gate(hidden)[:, 0, 0])
         past = pack(s.kv)
-        logits, lam = s.logits[:, 0, -1], s.lam[:, 0, -1]
-        out = {"ids": [], "exit_steps": [], "logits": [], "lam": []}
+        now = Taken(torch.cat([embedding[None, prompt[-1]], s.hidden[:, 0, -1]]), s.logits[:, 0, -1], s.lam[:, 0, -1])
+        out = {"ids": [], "exit_steps": [], "distances": [], "taken": []}
         for n in range(new_tokens):
-            pdf = exit_pdf(lam)
-            reached = pdf.cumsum(0) >= q
-            reached[-1] = True
-            e = int(reached.to(torch.int64).argmax()) + 1
-            tok = int(logits[e - 1].argmax())
-            out["ids"].append(tok); out["exit_steps"].append(e); out["logits"].append(logits); out["lam"].append(lam)
+            e, distance = leave.step(now)
+            tok = int(now.logits[e - 1].argmax())
+            out["ids"].append(tok); out["exit_steps"].append(e); out["distances"].append(distance); out["taken"].append(now)
             pos = torch.tensor([len(prompt) + n])
-            h = self.w["model.embed_tokens.weight"][torch.tensor([[tok]])]
+            h = embedding[torch.tensor([[tok]])]
             hs, fresh = [], []
             for t in range(T):
                 row = []
@@ -221,11 +297,11 @@ class LoopLM:
                     row.append(kv)
                 h = rms_norm(h, self.w["model.norm.weight"], c.rms_norm_eps)
                 hs.append(h); fresh.append(row)
-            new = pack(fresh)
+                if cache == "last-exited" and leave.step(taken(tok, hs)):
+                    break
+            now = taken(tok, hs)
+            new = pack(fresh + [fresh[-1]] * (T - len(fresh)))
             past = [[(torch.cat([past[t][i][0], new[t][i][0]], 2), torch.cat([past[t][i][1], new[t][i][1]], 2)) for i in range(c.num_hidden_layers)] for t in range(T)]
-            hidden = torch.stack(hs)
-            logits, lam = self.head(hidden)[:, 0, 0], self.gate(hidden)[:, 0, 0]
-        out["logits"], out["lam"] = torch.stack(out["logits"]), torch.stack(out["lam"])
         return out
 
 

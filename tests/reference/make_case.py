@@ -3,7 +3,7 @@
     python make_case.py OUT --seed 1 [--hidden 32 --heads 4 --kv-heads 2 --layers 2 --vocab 64 --steps 4 --tied --dtype bfloat16]
 
 OUT/model/                    config.json and model.safetensors, or with --shards N the shards and their index
-OUT/expected.json             prompt, greedy continuations per cache policy and threshold, objectives
+OUT/expected.json             prompt, greedy continuations per cache policy and threshold (with --exits, per rule too), objectives
 OUT/expected.safetensors      ids, targets, logits, hidden, exit_lambda, exit_pdf (step first), and grad.OBJECTIVE.*
 OUT/expected.stepsN.safetensors   the same tensors, without gradients, from N steps instead of the trained ones (--extra-steps)
 Needs torch and safetensors. Expected tensors are float32, computed in float64 from the weights as stored.
@@ -12,18 +12,25 @@ README.md beside this file says what every field means.
 
 import argparse
 import json
+import math
 import re
+from itertools import combinations
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from looplm_oracle import (Config, LoopLM, Steps, Tensors, entropy, exit_pdf, random_weights, stage1_loss, stage2_loss, tensor_shapes,
-                           token_losses)
+from looplm_oracle import (QUANTITIES, Config, LoopLM, Steps, Tensors, entropy, exit_pdf, random_weights, stage1_loss, stage2_loss,
+                           tensor_shapes, token_losses)
 
 BETA, GEOMETRIC = 0.1, 0.5
 CACHES = ("full", "last", "mean", "first")
 THRESHOLDS = (1.0, 0.5, 0.8)
+# The exit rules asked for with each cache policy (--exits). One without a number gets one that suits the case.
+EVERY_RULE = ("step:2", "gate", "gate-delayed", "hidden", "hidden-abs", "confidence", "entropy", "agree:2")
+RULES = {"full": EVERY_RULE, "last-exited": EVERY_RULE, "last": ("gate", "hidden"), "mean": ("gate", "confidence"), "first": ("gate", "hidden")}
+QUANTILES = [n / 10 for n in range(1, 10)]
+CLOSE = 1e-3  # a test stops comparing at a choice closer than this
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -39,6 +46,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     ap.add_argument("--shards", type=int, default=1)
     ap.add_argument("--packed", action="store_true", help="also two documents packed in each sequence: *_packed and segments")
     ap.add_argument("--extra-steps", type=int, nargs="*", default=[], metavar="N")
+    ap.add_argument("--exits", action="store_true", help="also greedy continuations for each exit rule")
     ap.add_argument("--no-grads", action="store_true", help="leave out the gradient tensors (the losses stay)")
     return ap.parse_args(argv)
 
@@ -105,20 +113,62 @@ def gradients(objective: str, loss: torch.Tensor, over: Tensors) -> Tensors:
     return {f"{prefix}.{k}": f32(g) for k, g in zip(over, grads)}
 
 
+def head_margins(r: dict) -> list[float]:
+    """How far the best logit is above the second at each token's exit step."""
+    best = [s.logits[e - 1].topk(2).values for s, e in zip(r["taken"], r["exit_steps"])]
+    return [float(two[0] - two[1]) for two in best]
+
+
 def greedy(model: LoopLM, prompt: list[int], new: int, steps: int | None = None) -> dict:
     """Greedy continuations, with how close each choice was: see README.md, "Margins"."""
     out = {}
     for cache in CACHES:
         for q in THRESHOLDS:
-            r = model.decode(prompt, new, cache, q, steps)
-            two = r["logits"].topk(2, -1).values  # (new, T, 2)
-            margins = [float(two[i, e - 1, 0] - two[i, e - 1, 1]) for i, e in enumerate(r["exit_steps"])]
+            r = model.decode(prompt, new, cache, f"gate:{q}", steps)
+            margins = head_margins(r)
             # The last step is taken whatever its probability, so only the steps before it can be a close call.
-            cumulated = exit_pdf(r["lam"].T).T.cumsum(1)[:, :-1]
+            lam = torch.stack([s.lam for s in r["taken"]])
+            cumulated = exit_pdf(lam.T).T.cumsum(1)[:, :-1]
             gate = (cumulated - q).abs().amin(1).tolist() if cumulated.shape[1] else [1.0] * new
             out[f"{cache}:{q}"] = {"ids": r["ids"], "exit_steps": r["exit_steps"], "smallest_margin": min(margins),
                                    "margins": [round(m, 7) for m in margins], "gate_margins": [round(m, 7) for m in gate]}
     return out
+
+
+def exits(model: LoopLM, prompt: list[int], new: int) -> dict:
+    """Greedy continuations under each exit rule, with how close each choice was: see README.md, "Exit rules"."""
+    T = model.c.total_ut_steps
+    asked = [(cache, rule, 1, T) for cache, rules in RULES.items() for rule in rules]
+    asked += [(cache, "gate", *((2, T - 1) if T > 3 else (1, 2))) for cache in ("full", "last-exited")]
+    if T > 3:  # the first question is about a step before it, too
+        asked.append(("last-exited", "agree:2", 3, T))
+    out = {}
+    for cache, rule, low, high in asked:
+        rules = [rule] if ":" in rule else candidates(model, prompt, new, cache, rule, low, high)
+        runs = {rule: model.decode(prompt, new, cache, rule, min_steps=low, max_steps=high) for rule in rules}
+        rule = max(rules, key=lambda rule: mixed(runs[rule]))
+        r = runs[rule]
+        bounds = "" if (low, high) == (1, T) else f"|{low}-{high}"
+        rule_margins = [1.0 if math.isinf(d) else d for d in r["distances"]]
+        out[f"{cache}|{rule}{bounds}"] = {"ids": r["ids"], "exit_steps": r["exit_steps"], "margins": [round(m, 7) for m in head_margins(r)],
+                                          "rule_margins": [round(m, 7) for m in rule_margins]}
+    return out
+
+
+def candidates(model: LoopLM, prompt: list[int], new: int, cache: str, name: str, low: int, high: int) -> list[str]:
+    """A rule with numbers from its own data: quantiles of what it looks at when every token stays as long as it may."""
+    quantity, _ = QUANTITIES[name]
+    longest = model.decode(prompt, new, cache, f"step:{high}")["taken"]
+    low = max(low, 2) if name == "gate-delayed" else low  # which knows nothing after a single step
+    found = torch.tensor([float(quantity(s.until(t))) for s in longest for t in range(low, high)])
+    return [f"{name}:{float(found.quantile(q)):.3g}" for q in QUANTILES]
+
+
+def mixed(r: dict) -> int:
+    """How many pairs of tokens leave at different steps, of those before the first close choice."""
+    close = [min(pair) <= CLOSE for pair in zip(head_margins(r), r["distances"])]
+    steps = r["exit_steps"][: (close + [True]).index(True)]
+    return sum(a != b for a, b in combinations(steps, 2))
 
 
 def save_expected(file: Path, tensors: Tensors) -> None:
@@ -166,6 +216,8 @@ def make(argv: list[str] | None = None) -> None:
         for n in a.extra_steps:
             save_expected(a.out / f"expected.steps{n}.safetensors", {"ids": ids} | step_tensors(model.forward(ids, n)))
             expected["steps"][str(n)] = {"greedy": greedy(model, prompt, a.new, n)}
+        if a.exits:
+            expected["exits"] = exits(model, prompt, a.new)
     text = json.dumps(expected, indent=1)
     (a.out / "expected.json").write_text(one_line_lists(text) + "\n")
 
