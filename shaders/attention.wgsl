@@ -1,13 +1,14 @@
-// attention: causal attention of each row over its KV plane, one workgroup a (head, row), online softmax.
+// attention: causal attention of each row over the keys and values of its step, one workgroup a (head, row), online softmax.
 //
 //   q             [rows, HEADS, HEAD_STRIDE] f32, rotated
-//   keys, values  [KV entries, KV_HEADS, HEAD_STRIDE] f32; row r sees entries key_base .. key_base + position
+//   keys, values  [KV entries, KV_HEADS, HEAD_STRIDE] f32
+//   kv_map        [lines, pitch] of KV entries: row r sees, for j < position, entry kv_map[map + j], and its own `entry`
 //   out           [rows, OUT_STRIDE] f32: heads side by side without padding; OUT_STRIDE is HEADS * HEAD_DIM padded
 //                 to a multiple of 8, the padding written as zero
 //
 // Each block of 64 keys: an invocation scores one key, the block's maximum rescales what was summed so far,
 // then each invocation adds up the values of its (one to four) dimensions. HEAD_DIM <= 256.
-// Limits: baseline WebGPU (5 storage buffers, 2 KiB of workgroup memory, 64 invocations).
+// Limits: baseline WebGPU (6 storage buffers, 2 KiB of workgroup memory, 64 invocations).
 
 import package::shared::rows::rows;
 
@@ -21,7 +22,8 @@ override SCALE: f32 = 1.0;
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> values: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read> kv_map: array<u32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 const LANES: u32 = 64u;
 const HIDDEN: f32 = -3.0e38;  // the score of no key: below any real one, finite so that it never makes a NaN
@@ -29,6 +31,7 @@ const HIDDEN: f32 = -3.0e38;  // the score of no key: below any real one, finite
 var<workgroup> query: array<vec4<f32>, 64>;
 var<workgroup> score: array<f32, 64>;
 var<workgroup> scratch: array<f32, 64>;
+var<workgroup> place: array<u32, 64>;  // of each key of the block, its head in its entry
 
 fn block_max(lane: u32, value: f32) -> f32 {
     scratch[lane] = value;
@@ -52,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let quads = HEAD_STRIDE / 4u;
     let chunks = (HEAD_DIM + LANES - 1u) / LANES;
     let key_count = rows.row[r].position + 1u;
-    let base = rows.row[r].key_base;
+    let map = rows.row[r].map;
     if lane < quads {
         query[lane] = q[(r * HEADS + head) * quads + lane] * SCALE;
     }
@@ -65,7 +68,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let in_block = min(LANES, key_count - first);
         var s = HIDDEN;
         if lane < in_block {
-            let at = ((base + first + lane) * KV_HEADS + kv_head) * quads;
+            let j = first + lane;
+            var entry = rows.row[r].entry;
+            if j + 1u < key_count {
+                entry = kv_map[map + j];
+            }
+            place[lane] = entry * KV_HEADS + kv_head;
+            let at = place[lane] * quads;
             s = 0.0;
             for (var i = 0u; i < quads; i++) {
                 s += dot(query[i], keys[at + i]);
@@ -84,7 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         norm *= rescale;
         for (var j = 0u; j < in_block; j++) {
             let p = score[j];
-            let at = ((base + first + j) * KV_HEADS + kv_head) * HEAD_STRIDE;
+            let at = place[j] * HEAD_STRIDE;
             norm += p;
             for (var c = 0u; c < chunks; c++) {
                 let dim = lane + LANES * c;

@@ -1,15 +1,17 @@
 // embed: where a pass takes its rows from. A row of step 1 starts with its token's embedding, a row of a later
-// step with the state its previous step left. Then the norm in front of the first layer's projections.
+// step with the state its previous step left. Then the norm in front of the first layer's projections. And where the row
+// will leave its key and value is written down in the KV map, for all rows that come to look for them.
 //
 //   weights   the embedding, or the part of it with tokens part.first_token .. + part.tokens (shared/weights.wgsl)
 //   state     [slots, STRIDE] f32: read for steps > 1; written for step 1, so that it always holds the step's input
 //   h         [rows, STRIDE] f32: the residual stream
 //   x         [rows, STRIDE] f32: RMSNorm(h) * gain
 //   gain      [STRIDE] f32
+//   kv_map    [lines, pitch] of KV entries: row r writes `entry` at its position, in `lines` lines (shared/rows.wgsl)
 //
 // One workgroup a row; with the embedding in several parts each row is done by the dispatch of one part: the part
 // that holds its token, or the first for rows of later steps. STRIDE is WIDTH padded to a multiple of 8; padding is zero.
-// Limits: baseline WebGPU (6 storage buffers, 0.5 KiB of workgroup memory, 128 invocations).
+// Limits: baseline WebGPU (7 storage buffers, 0.5 KiB of workgroup memory, 128 invocations).
 
 import package::shared::rows::rows;
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};
@@ -31,6 +33,7 @@ struct TokenRange {
 @group(0) @binding(3) var<storage, read_write> state: array<f32>;
 @group(0) @binding(4) var<storage, read_write> h: array<f32>;
 @group(0) @binding(5) var<storage, read_write> x: array<f32>;
+@group(0) @binding(6) var<storage, read_write> kv_map: array<u32>;
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -43,6 +46,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let mine = select(part.first_token == 0u, token >= part.first_token && token - part.first_token < part.tokens, fresh);
     if !mine {
         return;
+    }
+    if lane < rows.row[r].lines {
+        kv_map[rows.row[r].map + lane * rows.row[r].pitch + rows.row[r].position] = rows.row[r].entry;
     }
     let slot = rows.row[r].state * STRIDE;
     if fresh {

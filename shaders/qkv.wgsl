@@ -1,10 +1,10 @@
-// qkv: the query, key and value projections, rotary embedding, and the write into the KV plane of each row.
+// qkv: the query, key and value projections, rotary embedding, and the write into the KV cache.
 //
 //   weights, x, part   see shared/matmul.wgsl: rows are q heads, then k heads, then v heads; part.span = HEAD_DIM,
 //                      so that a pair of slots is what one rotation turns (element i and i + HEAD_DIM / 2 of a head)
 //   rotary             [positions, HEAD_DIM / 2] of (cos, sin)
 //   q                  [rows, HEADS, HEAD_STRIDE] f32
-//   keys, values       [KV entries, KV_HEADS, HEAD_STRIDE] f32; row r writes entry key_base + position
+//   keys, values       [KV entries, KV_HEADS, HEAD_STRIDE] f32; row r writes its `entry`
 //
 // HEAD_STRIDE is HEAD_DIM padded to a multiple of 4; the padding of q and of keys is written as zero.
 // Limits: baseline WebGPU (7 storage buffers, 14 KiB of workgroup memory over both entry points, 64 invocations).
@@ -31,7 +31,7 @@ fn emit(row: u32, slot: u32, first: f32, second: f32) {
     let i = (column % HEAD_DIM) / 2u;
     let half = HEAD_DIM / 2u;
     let position = rows.row[row].position;
-    let entry = rows.row[row].key_base + position;
+    let entry = rows.row[row].entry;
     let turn = rotary[position * half + i];
     let a = first * turn.x - second * turn.y;
     let b = second * turn.x + first * turn.y;

@@ -79,25 +79,27 @@ fn few(first_row: u32, first_slot: u32, lane: u32) {
             }
         }
     }
-    // Each lane's sums side by side, then 64 lanes add FEW_SLOTS * FEW_ROWS of them each, then the rest.
+    // The sums of four lanes each, then of these sixteen: an order that does not depend on FEW_ROWS, so that a row comes to
+    // the same bits however many others share its pass.
     let sums = FEW_SLOTS * FEW_ROWS;
     for (var i = 0u; i < sums; i++) {
         few_partial[lane * sums + i] = acc[i];
     }
     workgroupBarrier();
-    let which = lane % sums;
-    let segment = lane / sums;
-    var total = 0.0;
-    for (var i = 0u; i < sums; i++) {
-        total += few_partial[(segment * sums + i) * sums + which];
+    for (var i = 0u; i < FEW_ROWS; i++) {
+        let item = lane + LANES * i;
+        let at = 4u * (item / sums) * sums + item % sums;
+        acc[i] = few_partial[at] + few_partial[at + sums] + few_partial[at + 2u * sums] + few_partial[at + 3u * sums];
     }
     workgroupBarrier();
-    few_partial[segment * sums + which] = total;
+    for (var i = 0u; i < FEW_ROWS; i++) {
+        few_partial[lane + LANES * i] = acc[i];
+    }
     workgroupBarrier();
+    var total = 0.0;
     if lane < sums {
-        total = 0.0;
-        for (var s = 0u; s < LANES / sums; s++) {
-            total += few_partial[s * sums + lane];
+        for (var group = 0u; group < LANES / 4u; group++) {
+            total += few_partial[group * sums + lane];
         }
     }
     workgroupBarrier();

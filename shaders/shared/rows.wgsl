@@ -1,18 +1,20 @@
 // The row table of a pass: what every kernel knows of the rows it works on.
 //
-// A row is (sequence, position, recurrent step). The host has resolved the sequence to where its
-// things lie: `state` is the slot of its hidden state, `key_base` the index of position 0 in its
-// KV plane (the plane of this step). Rows of different sequences, positions and steps may share a table.
+// A row is (sequence, position, recurrent step). The host has resolved the sequence to where its things lie: `state` is
+// the slot of its hidden state, `entry` where its key and value go, and `map` the line of the KV map that belongs to its
+// step: element map + j says in which entry the key and value of position j are found. Rows of different sequences,
+// positions and steps may share a table.
 
 struct Row {
     token: u32,      // token id, read by rows of step 1 only
     position: u32,   // position in the sequence, counted from 0
-    key_base: u32,   // KV entry of position 0 in this row's plane
+    entry: u32,      // KV entry of this row's own key and value
+    map: u32,        // element of the KV map for position 0 at this row's step
     state: u32,      // slot of the hidden state
     step: u32,       // recurrent step, counted from 1
     last_step: u32,  // the step at which this row's loop ends: its gate takes what remains
-    exit_at: u32,    // leave at this step at the latest
-    threshold: f32,  // leave once the cumulated exit probability reaches it
+    lines: u32,      // lines of the map, from this one on, in which `entry` is written down; 0: in none
+    pitch: u32,      // elements from one line of the map to the next
 }
 
 struct Rows {

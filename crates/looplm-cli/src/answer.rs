@@ -49,6 +49,22 @@ impl Answer {
         })
     }
 
+    /// Takes all tokens while others take theirs.
+    pub(crate) async fn collect(generation: &mut Generation) -> Result<Self, Error> {
+        let (mut ids, mut text, mut exit_steps) = (Vec::new(), String::new(), Vec::new());
+        while let Some(token) = generation.next(&|| false).await? {
+            ids.push(token.id);
+            text.push_str(&token.text);
+            exit_steps.push(token.exit_step);
+        }
+        Ok(Self {
+            ids,
+            text,
+            exit_steps,
+            finish: generation.finish(),
+        })
+    }
+
     /// One line of figures; the steps' shades are their legend.
     pub(crate) fn summary(&self, steps: usize) -> String {
         let (tokens, seconds) = (self.ids.len(), self.finish.seconds);

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
-use looplm::exit::ExitRule;
-use looplm::generate::GenerateOptions;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use looplm::exit::{Exit, ExitRule};
+use looplm::generate::{GenerateOptions, Verify};
+use looplm::kv_policy::KvPolicy;
 
 use crate::number::{self, Ids};
 use crate::say;
@@ -74,12 +75,12 @@ pub(crate) struct GenerateArgs {
     pub(crate) model: PathBuf,
     #[command(flatten)]
     pub(crate) prompt: PromptArgs,
-    /// Most tokens to generate
-    #[arg(long, value_name = "N")]
-    pub(crate) max_new_tokens: usize,
+    /// Most tokens to generate; needed for a single prompt
+    #[arg(long, value_name = "N", required_unless_present = "batch")]
+    pub(crate) max_new_tokens: Option<usize>,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
-    /// Print one JSON object at the end instead of the text as it comes
+    /// Print one JSON object at the end instead of the text as it comes; for a batch, one for each prompt
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -93,6 +94,10 @@ pub(crate) struct PromptArgs {
     /// The token ids to continue, separated by commas; needs no tokenizer
     #[arg(long, value_name = "ID,ID,...", value_parser = number::ids, allow_hyphen_values = true)]
     pub(crate) ids: Option<Ids>,
+    /// A file of prompts to continue side by side, a JSON object a line: {"prompt": "..."} or {"ids": [1, 2]}, with
+    /// max_new_tokens, temperature, top_k, top_p, seed and exit where they differ from the command's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) batch: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -149,10 +154,26 @@ pub(crate) struct SamplingArgs {
     /// Recurrent steps, 1 to 8; as many as the model was trained with if not given
     #[arg(long, value_name = "N", value_parser = number::steps, allow_hyphen_values = true)]
     pub(crate) steps: Option<usize>,
-    /// The step a token is read from: full (the last), step:N (always N, from 1), or gate:Q (the first at which the
-    /// cumulated exit probability reaches Q)
+    /// When a token leaves the loop: full (at the last step), step:N (always at N), gate:Q (when the cumulated exit
+    /// probability reaches Q), gate-delayed:Q (a step after that), hidden:EPS or hidden-abs:EPS (when a step changes the
+    /// state by less), confidence:P (when the best token has this probability), entropy:X (when the head's entropy, in nats,
+    /// is no more), agree:K (when the best token has been the same for K steps)
     #[arg(long, value_name = "RULE", default_value = "full", value_parser = number::exit)]
-    pub(crate) exit: ExitRule,
+    exit: ExitRule,
+    /// Take at least N steps
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    min_steps: usize,
+    /// Leave at step N whatever the rule says
+    #[arg(long, value_name = "N")]
+    max_steps: Option<usize>,
+    /// What tokens leave in the KV cache: full (every step; steps that were not taken are made up for when needed),
+    /// last-exited (the steps they took), or one entry for all steps: last, mean, first
+    #[arg(long, value_name = "POLICY", default_value = "full", value_parser = number::kv)]
+    kv: KvPolicy,
+    /// Let an early exit only guess the next token, and full depth have the last word: the text is that of full depth.
+    /// auto, which is what happens without this, guesses where no rule was given and where it pays
+    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "on")]
+    verify: When,
     /// End the answer at this text, which is not part of it; may be given several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
@@ -170,9 +191,45 @@ impl SamplingArgs {
             repetition_penalty: self.repetition_penalty,
             seed: self.seed,
             steps: self.steps,
-            exit: self.exit,
+            exit: self.exit(),
+            kv: self.kv,
+            verify: self.verify.into(),
             stop: self.stop.clone(),
             trace_top_k: None,
+            timeline: false,
+        }
+    }
+
+    /// The rule with its bounds.
+    pub(crate) fn exit(&self) -> Exit {
+        Exit {
+            rule: self.exit,
+            min_steps: self.min_steps,
+            max_steps: self.max_steps,
+        }
+    }
+}
+
+/// When full depth has the last word.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum When {
+    /// Where no rule was given and where it pays
+    Auto,
+    /// The rule guesses, less where it does not pay
+    On,
+    /// The rule guesses, whatever comes of it
+    Always,
+    /// Never: the rule is final
+    Off,
+}
+
+impl From<When> for Verify {
+    fn from(when: When) -> Self {
+        match when {
+            When::Auto => Self::Auto,
+            When::On => Self::On,
+            When::Always => Self::Always,
+            When::Off => Self::Off,
         }
     }
 }

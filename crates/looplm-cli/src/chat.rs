@@ -20,7 +20,7 @@ use crate::{load, say};
 const NEW: &str = "/new";
 
 pub(crate) fn run(args: &ChatArgs) -> Result<(), Failure> {
-    let source = load::open(&args.model, args.sampling.steps, args.sampling.exit)?;
+    let source = load::open(&args.model, args.sampling.steps, args.sampling.exit())?;
     require_template(&source)?;
     let model = load::model(&source)?;
     model.tokenizer()?;

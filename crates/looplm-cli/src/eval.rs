@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use looplm::exit::ExitRule;
+use looplm::exit::Exit;
 use looplm_gpu::{DeviceOptions, Gpu};
 use looplm_train::{Trainer, run_folder};
 use pollster::block_on;
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<(), Failure> {
     let samples = args
         .samples
         .unwrap_or(trained.config.run.evaluation_samples as u64);
-    let source = load::open(&trained.folder, args.steps, ExitRule::Full)?;
+    let source = load::open(&trained.folder, args.steps, Exit::default())?;
     let gpu = block_on(Gpu::open(&DeviceOptions::default()))?;
     let mut trainer = block_on(Trainer::load(gpu, trained.config, &source, args.steps))?;
     let mut evaluation = block_on(trainer.evaluate_samples(samples))?;

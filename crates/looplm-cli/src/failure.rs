@@ -35,6 +35,14 @@ pub(crate) enum Failure {
         /// What is wrong with it.
         reason: String,
     },
+    /// Lines of a batch.
+    #[error("{failed} of {lines} prompts failed")]
+    Lines {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        lines: usize,
+    },
     /// The folder of a run.
     #[error(transparent)]
     Run(#[from] RunFolderError),

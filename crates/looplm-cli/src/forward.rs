@@ -1,6 +1,6 @@
 //! `looplm forward`: all steps of all positions, written to a file.
 
-use looplm::exit::ExitRule;
+use looplm::exit::Exit;
 use looplm::forward::{Forward, ForwardOptions};
 
 use crate::args::ForwardArgs;
@@ -10,7 +10,7 @@ use crate::{load, say};
 
 pub(crate) fn run(args: &ForwardArgs) -> Result<(), Failure> {
     let file = TensorFile::new(&args.out)?;
-    let source = load::open(&args.model, args.steps, ExitRule::Full)?;
+    let source = load::open(&args.model, args.steps, Exit::default())?;
     let model = load::model(&source)?;
     let options = ForwardOptions {
         steps: args.steps,

@@ -1,10 +1,12 @@
-//! `looplm generate`: a prompt continued.
+//! `looplm generate`: a prompt continued, or many.
+
+mod batch;
+mod json;
 
 use std::io::{self, Write};
 
 use looplm::LoopLm;
 use looplm::generate::Generation;
-use serde::Serialize;
 
 use crate::answer::{Answer, chosen_seed};
 use crate::args::{GenerateArgs, PromptArgs};
@@ -12,28 +14,16 @@ use crate::failure::Failure;
 use crate::shade::Shaded;
 use crate::{load, say};
 
-/// The object `--json` prints. Scripts depend on it.
-#[derive(Serialize)]
-struct Json<'a> {
-    ids: &'a [u32],
-    text: &'a str,
-    exit_steps: &'a [usize],
-    finish_reason: &'static str,
-    prompt_tokens: usize,
-    passes: usize,
-    seconds: f64,
-}
-
 pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
-    let source = load::open(&args.model, args.sampling.steps, args.sampling.exit)?;
+    let source = load::open(&args.model, args.sampling.steps, args.sampling.exit())?;
     let model = load::model(&source)?;
+    if let Some(file) = &args.prompt.batch {
+        return batch::run(&model, file, args);
+    }
     let steps = model.steps(args.sampling.steps)?.get();
     let prompt = prompt(&model, &args.prompt)?;
-    let mut generation = Generation::new(
-        &model,
-        prompt,
-        args.sampling.options(Some(args.max_new_tokens)),
-    )?;
+    let mut generation =
+        Generation::new(&model, prompt, args.sampling.options(args.max_new_tokens))?;
     if args.json {
         let answer = Answer::take(&mut generation, &|| false, |_| Ok(()))?;
         return print_json(&answer);
@@ -64,17 +54,8 @@ fn prompt(model: &LoopLm, args: &PromptArgs) -> Result<Vec<u32>, Failure> {
 }
 
 fn print_json(answer: &Answer) -> Result<(), Failure> {
-    let json = Json {
-        ids: &answer.ids,
-        text: &answer.text,
-        exit_steps: &answer.exit_steps,
-        finish_reason: answer.finish.reason.name(),
-        prompt_tokens: answer.finish.prompt_tokens,
-        passes: answer.finish.passes,
-        seconds: answer.finish.seconds,
-    };
     let mut out = io::stdout();
-    serde_json::to_writer(&mut out, &json).map_err(io::Error::from)?;
+    serde_json::to_writer(&mut out, &json::Answered::new(answer)).map_err(io::Error::from)?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use looplm::LoopLm;
 use looplm::checkpoint::{self, FolderSource};
-use looplm::exit::ExitRule;
+use looplm::exit::Exit;
 use looplm::model::{LoadOptions, Loading};
 use looplm::row::Step;
 
@@ -14,11 +14,7 @@ use crate::say;
 
 /// Opens a model folder and checks what was asked for against its configuration, before gigabytes of weights are read.
 /// More steps than the model was trained with are allowed, and said to be extrapolation.
-pub(crate) fn open(
-    path: &Path,
-    steps: Option<usize>,
-    exit: ExitRule,
-) -> Result<FolderSource, Failure> {
+pub(crate) fn open(path: &Path, steps: Option<usize>, exit: Exit) -> Result<FolderSource, Failure> {
     let source = FolderSource::new(path)?;
     let trained = pollster::block_on(checkpoint::read_config(&source))?.total_ut_steps;
     if let Some(taken) = Step::new(steps.unwrap_or(trained)) {

@@ -1,6 +1,7 @@
 //! Values of the command line, each read and checked against its range before a model is loaded.
 
 use looplm::exit::ExitRule;
+use looplm::kv_policy::KvPolicy;
 use looplm::row::{MAX_STEPS, Step};
 use looplm_train::objective::Prior;
 
@@ -26,21 +27,11 @@ pub(crate) fn steps(text: &str) -> Result<usize, String> {
 }
 
 pub(crate) fn exit(text: &str) -> Result<ExitRule, String> {
-    if text == "full" {
-        return Ok(ExitRule::Full);
-    }
-    if let Some(step) = text.strip_prefix("step:") {
-        return steps(step)
-            .map(ExitRule::Step)
-            .map_err(|_| format!("the step must be a whole number from 1 to {MAX_STEPS}"));
-    }
-    if let Some(q) = text.strip_prefix("gate:") {
-        let q = q.parse().ok().filter(|q: &f32| *q > 0.0);
-        return q
-            .map(ExitRule::Gate)
-            .ok_or_else(|| "the gate's threshold must be a number above 0, as in gate:0.8".into());
-    }
-    Err("an exit rule is full, step:N or gate:Q, as in step:2 or gate:0.8".into())
+    text.parse()
+}
+
+pub(crate) fn kv(text: &str) -> Result<KvPolicy, String> {
+    text.parse()
 }
 
 pub(crate) fn prior(text: &str) -> Result<Prior, String> {
@@ -116,20 +107,6 @@ mod tests {
         assert_eq!(ids(" 7 , 0").map(|i| i.0), Ok(vec![7, 0]));
         for bad in ["", "1,,2", "1,", "a", "-1", "1.5", "4294967296"] {
             assert!(ids(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn exit_rules_are_read_as_they_are_written() {
-        assert_eq!(exit("full"), Ok(ExitRule::Full));
-        assert_eq!(exit("step:3"), Ok(ExitRule::Step(3)));
-        assert_eq!(exit("gate:0.8"), Ok(ExitRule::Gate(0.8)));
-        assert_eq!(exit("gate:1"), Ok(ExitRule::Gate(1.0)));
-        for bad in [
-            "", "Full", "step:0", "step:9", "step:", "step:1.5", "gate:0", "gate:-1", "gate:NaN",
-            "gate:", "gate", "last",
-        ] {
-            assert!(exit(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -12,18 +12,20 @@ pub struct GpuRow {
     pub token: u32,
     /// Position in the sequence, from 0.
     pub position: u32,
-    /// KV entry of position 0 in the plane of this row's step.
-    pub key_base: u32,
+    /// KV entry that this row's own key and value are written to.
+    pub entry: u32,
+    /// Element of the KV map for position 0 at this row's step.
+    pub map: u32,
     /// Slot of the hidden state.
     pub state: u32,
     /// Recurrent step, from 1.
     pub step: u32,
     /// Step at which the row's loop ends.
     pub last_step: u32,
-    /// Leave at this step at the latest.
-    pub exit_at: u32,
-    /// Leave once the cumulated exit probability reaches this.
-    pub threshold: f32,
+    /// Lines of the KV map, from this one on, in which the entry is written down; 0: in none.
+    pub lines: u32,
+    /// Elements from one line of the KV map to the next.
+    pub pitch: u32,
 }
 
 const HEADER: usize = 16;

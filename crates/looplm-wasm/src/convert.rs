@@ -1,8 +1,9 @@
 //! Plain objects in and out.
 
 use looplm::{
-    exit::ExitRule,
-    generate::{Finish, GenerateOptions, Token},
+    exit::{Exit as Leaving, ExitRule},
+    generate::{Finish, GenerateOptions, Token, Verify},
+    kv_policy::KvPolicy,
     model::{Info, Loading},
     tokenizer::Tokenizer,
     trace::StepTrace,
@@ -18,6 +19,7 @@ pub(crate) struct LoadConfig {
     pub(crate) context_length: Option<f64>,
     pub(crate) max_rows: Option<f64>,
     pub(crate) max_binding_size: Option<f64>,
+    pub(crate) kv_bytes: Option<f64>,
 }
 
 /// A JavaScript number as a count: one larger than any count is the largest.
@@ -38,6 +40,12 @@ pub(crate) enum Exit {
     Full,
     Step(usize),
     Gate(f32),
+    GateDelayed(f32),
+    Hidden(f32),
+    HiddenAbs(f32),
+    Confidence(f32),
+    Entropy(f32),
+    Agree(usize),
 }
 
 impl From<Exit> for ExitRule {
@@ -46,6 +54,54 @@ impl From<Exit> for ExitRule {
             Exit::Full => Self::Full,
             Exit::Step(n) => Self::Step(n),
             Exit::Gate(q) => Self::Gate(q),
+            Exit::GateDelayed(q) => Self::GateDelayed(q),
+            Exit::Hidden(eps) => Self::Hidden(eps),
+            Exit::HiddenAbs(eps) => Self::HiddenAbsolute(eps),
+            Exit::Confidence(p) => Self::Confidence(p),
+            Exit::Entropy(x) => Self::Entropy(x),
+            Exit::Agree(k) => Self::Agree(k),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kv {
+    Full,
+    LastExited,
+    Last,
+    Mean,
+    First,
+}
+
+impl From<Kv> for KvPolicy {
+    fn from(kv: Kv) -> Self {
+        match kv {
+            Kv::Full => Self::Full,
+            Kv::LastExited => Self::LastExited,
+            Kv::Last => Self::Last,
+            Kv::Mean => Self::Mean,
+            Kv::First => Self::First,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum When {
+    Auto,
+    On,
+    Always,
+    Off,
+}
+
+impl From<When> for Verify {
+    fn from(when: When) -> Self {
+        match when {
+            When::Auto => Self::Auto,
+            When::On => Self::On,
+            When::Always => Self::Always,
+            When::Off => Self::Off,
         }
     }
 }
@@ -68,8 +124,13 @@ pub(crate) struct GenerateConfig {
     seed: Option<f64>,
     steps: Option<usize>,
     exit: Option<Exit>,
+    min_steps: Option<usize>,
+    max_steps: Option<usize>,
+    kv: Option<Kv>,
+    verify: Option<When>,
     stop: Option<Vec<String>>,
     trace: Option<Trace>,
+    timeline: Option<bool>,
 }
 
 impl From<GenerateConfig> for GenerateOptions {
@@ -83,7 +144,14 @@ impl From<GenerateConfig> for GenerateOptions {
             repetition_penalty: c.repetition_penalty,
             seed: c.seed.map(|seed| seed as u64),
             steps: c.steps,
-            exit: c.exit.map(Into::into).unwrap_or_default(),
+            exit: Leaving {
+                rule: c.exit.map(Into::into).unwrap_or_default(),
+                min_steps: c.min_steps.unwrap_or(1),
+                max_steps: c.max_steps,
+            },
+            kv: c.kv.map(Into::into).unwrap_or_default(),
+            verify: c.verify.map(Into::into).unwrap_or_default(),
+            timeline: c.timeline.unwrap_or(false),
             stop: c.stop.unwrap_or_default(),
             trace_top_k: c.trace.map(|t| t.top_k),
         }
@@ -153,6 +221,9 @@ pub(crate) struct TokenOut {
     text: String,
     position: usize,
     exit_step: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    draft_step: Option<usize>,
+    drafts: Vec<u32>,
     exit_pdf: Vec<f32>,
     steps: Vec<StepOut>,
 }
@@ -163,6 +234,8 @@ pub(crate) fn token(token: &Token, tokenizer: Option<&Tokenizer>, trace: bool) -
         text: token.text.clone(),
         position: token.position,
         exit_step: token.exit_step,
+        draft_step: token.draft_step,
+        drafts: token.drafts.clone(),
         exit_pdf: token.steps.iter().map(|s| s.probability).collect(),
         steps: steps(&token.steps, tokenizer, trace),
     }
@@ -193,8 +266,39 @@ pub(crate) fn finish(finish: &Finish) -> Value {
         "promptTokens": finish.prompt_tokens,
         "newTokens": finish.new_tokens,
         "passes": finish.passes,
+        "prefillPasses": finish.prefill_passes,
+        "rowSteps": finish.row_steps,
+        "accepted": finish.accepted,
+        "discarded": finish.discarded,
+        "drafts": drafts(finish),
+        "kvBytes": finish.kv_bytes,
+        "timeline": timeline(finish),
         "seconds": finish.seconds,
     })
+}
+
+/// The steps that guessed, from 1.
+fn drafts(finish: &Finish) -> Vec<Value> {
+    let counts = finish.drafts.iter().enumerate();
+    counts
+        .filter(|(_, count)| count.drafted > 0)
+        .map(|(i, count)| json!({ "step": i + 1, "drafted": count.drafted, "accepted": count.accepted }))
+        .collect()
+}
+
+fn timeline(finish: &Finish) -> Vec<Value> {
+    let pass = |pass: &looplm::generate::PassTrace| {
+        let rows: Vec<Value> = pass
+            .rows
+            .iter()
+            .map(|row| json!({ "position": row.position, "step": row.step }))
+            .collect();
+        match pass.discarded_from {
+            None => json!({ "rows": rows }),
+            Some(from) => json!({ "rows": rows, "discardedFrom": from }),
+        }
+    };
+    finish.timeline.iter().map(pass).collect()
 }
 
 pub(crate) fn loading(loading: &Loading<'_>) -> Value {

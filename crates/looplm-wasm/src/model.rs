@@ -64,6 +64,7 @@ impl Model {
             engine: EngineOptions {
                 context_length: config.context_length.map(convert::count),
                 max_rows: config.max_rows.map(convert::count),
+                kv_bytes: config.kv_bytes.map(|bytes| bytes as u64),
             },
             device: DeviceOptions {
                 max_binding_size: config.max_binding_size.map(|bytes| bytes as u64),
@@ -168,7 +169,7 @@ impl Model {
             logits: config.logits,
             hidden: config.hidden,
             trace_top_k: config.trace.map(|t| t.top_k),
-            exit: config.gate.map(ExitRule::Gate).unwrap_or_default(),
+            exit: config.gate.map(ExitRule::Gate).unwrap_or_default().into(),
         };
         let aborted = || signal.as_ref().is_some_and(AbortSignal::aborted);
         let result = self

@@ -11,8 +11,8 @@ use looplm::{
     LoopLm,
     checkpoint::MemorySource,
     engine::Ask,
-    exit::ExitRule,
-    generate::{GenerateOptions, Generation},
+    generate::{GenerateOptions, Generation, Verify},
+    kv_policy::KvPolicy,
     model::LoadOptions,
     row::{Pass, Row, Step},
     schedule::Prefill,
@@ -147,7 +147,7 @@ fn pass(model: &LoopLm, rows: usize) -> Result<[f64; 3], Failure> {
     let mut engine = block_on(model.engine())?;
     let one = Step::FIRST;
     time(|| {
-        let id = block_on(engine.begin(one, ExitRule::Full))?;
+        let id = block_on(engine.begin(one, KvPolicy::Full))?;
         block_on(engine.append(id, &vec![1; rows]))?;
         let rows = (0..rows)
             .map(|position| Row {
@@ -173,7 +173,7 @@ fn prefill(model: &LoopLm, positions: usize) -> Result<[f64; 3], Failure> {
     let mut engine = block_on(model.engine())?;
     let steps = model.steps(None)?;
     time(|| {
-        let id = block_on(engine.begin(steps, ExitRule::Full))?;
+        let id = block_on(engine.begin(steps, KvPolicy::Full))?;
         block_on(engine.append(id, &vec![1; positions]))?;
         let passes: Vec<Pass> = Prefill::new(id, 0, positions, steps, engine.max_rows()).collect();
         let last = [(id, positions - 1)];
@@ -201,6 +201,7 @@ fn decode(model: &LoopLm, context: usize) -> Result<[f64; 3], Failure> {
     let options = GenerateOptions {
         max_new_tokens: Some(REPEATS + 3),
         temperature: Some(0.0),
+        verify: Verify::Off,
         ..GenerateOptions::default()
     };
     let mut generation = Generation::new(model, vec![1; context], options)?;

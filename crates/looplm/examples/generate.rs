@@ -15,17 +15,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let prompt = model.tokenizer()?.encode("swap12 left swap23", true)?;
     let options = GenerateOptions {
         max_new_tokens: Some(1),
-        exit: ExitRule::Gate(0.8),
+        exit: ExitRule::Gate(0.8).into(),
         ..Default::default()
     };
     let mut answer = Generation::new(&model, prompt, options)?;
     while let Some(token) = block_on(answer.next(&|| false))? {
-        println!(
-            "{} left at step {} of {}",
-            token.text,
-            token.exit_step,
-            token.steps.len()
-        );
+        println!("{} left at step {}", token.text, token.exit_step);
     }
     Ok(())
 }

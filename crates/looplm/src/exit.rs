@@ -1,11 +1,14 @@
-//! When a token leaves the loop.
+//! When a token leaves the loop: one interface for every rule, asked after each recurrent step a token has taken.
 //!
-//! The rules here choose which step's state goes to the head; all steps are computed in any case, as the published code
-//! does. On the device a rule is two numbers of a row, so that no answer has to come back before the next pass.
+//! What a question costs: `step` nothing; `gate`, `gate-delayed`, `hidden` and `hidden-abs` a record of some words that the
+//! last kernel of a step writes anyway; `confidence`, `entropy` and `agree` the head at every step that is asked about, which
+//! is about 8 % of a step of Ouro-1.4B and more in models whose vocabulary is large beside their width.
 
-use crate::{error::Error, row::Step};
+use std::{fmt, str::FromStr};
 
-/// Which recurrent step a token's logits come from.
+use crate::{error::Error, row::Step, trace::StepTrace};
+
+/// What makes a token leave the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum ExitRule {
     /// The last step.
@@ -15,98 +18,406 @@ pub enum ExitRule {
     Step(usize),
     /// The first step at which the cumulated exit probability reaches q (section 3.3 of the paper); q >= 1 is never early.
     Gate(f32),
+    /// The step after that one: a device can take it while the gate's answer is still on its way.
+    GateDelayed(f32),
+    /// The first step that changes the normed state by less than this share: |h_t - h_(t-1)| / |h_(t-1)| < eps.
+    Hidden(f32),
+    /// The first step that changes the normed state by less than this: |h_t - h_(t-1)| < eps.
+    HiddenAbsolute(f32),
+    /// The first step whose head gives its best token at least this probability.
+    Confidence(f32),
+    /// The first step whose head has at most this entropy, in nats.
+    Entropy(f32),
+    /// The first step at which the head's best token has been the same for K steps, this one included.
+    Agree(usize),
 }
 
+/// The rules as they are written, with an example each.
+const RULES: &str = "full, step:N, gate:Q, gate-delayed:Q, hidden:EPS, hidden-abs:EPS, confidence:P, entropy:X or agree:K, \
+                     as in step:2 or gate:0.8";
+
 impl ExitRule {
-    /// Checks the rule against the number of steps that will be taken.
+    /// Its name, as it is written before the colon.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Step(_) => "step",
+            Self::Gate(_) => "gate",
+            Self::GateDelayed(_) => "gate-delayed",
+            Self::Hidden(_) => "hidden",
+            Self::HiddenAbsolute(_) => "hidden-abs",
+            Self::Confidence(_) => "confidence",
+            Self::Entropy(_) => "entropy",
+            Self::Agree(_) => "agree",
+        }
+    }
+
+    /// A rule by its name and its number; `None` if there is no such rule.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a step beyond the last, or a threshold that is not a number above 0.
-    pub fn check(self, steps: Step) -> Result<(), Error> {
-        match self {
-            Self::Full => Ok(()),
-            Self::Step(n) if (1..=steps.get()).contains(&n) => Ok(()),
-            Self::Step(n) => Err(Error::invalid(
-                "exit",
-                format!("step {n} is not one of the steps 1 to {steps}"),
-            )),
-            Self::Gate(q) if q > 0.0 => Ok(()),
-            Self::Gate(q) => Err(Error::invalid(
-                "exit",
-                format!("the gate's threshold must be above 0, but is {q}"),
-            )),
-        }
+    /// What the number has to be.
+    pub fn of(name: &str, number: f32) -> Option<Result<Self, String>> {
+        let whole = (number.fract() == 0.0 && number >= 0.0).then_some(number as usize);
+        let rule = match name {
+            "step" => Self::Step(whole.unwrap_or(0)),
+            "gate" => Self::Gate(number),
+            "gate-delayed" => Self::GateDelayed(number),
+            "hidden" => Self::Hidden(number),
+            "hidden-abs" => Self::HiddenAbsolute(number),
+            "confidence" => Self::Confidence(number),
+            "entropy" => Self::Entropy(number),
+            "agree" => Self::Agree(whole.unwrap_or(0)),
+            _ => return None,
+        };
+        Some(match rule.range() {
+            None => Ok(rule),
+            Some(range) => Err(range),
+        })
     }
 
-    /// The step at which to leave at the latest, and the cumulated probability at which to leave.
-    pub(crate) fn for_device(self, steps: Step) -> (u32, f32) {
-        let last = steps.get() as u32;
-        match self {
-            Self::Full => (last, f32::MAX),
-            Self::Step(n) => (n as u32, f32::MAX),
-            Self::Gate(q) if q >= 1.0 => (last, f32::MAX),
-            Self::Gate(q) => (last, q),
-        }
+    /// What is wrong with its number, if anything, whatever the model.
+    fn range(self) -> Option<String> {
+        let (fits, range) = match self {
+            Self::Full => return None,
+            Self::Step(n) => (
+                Step::new(n).is_some(),
+                "the step must be a whole number from 1 to 8",
+            ),
+            Self::Gate(q) | Self::GateDelayed(q) => (
+                q > 0.0,
+                "the gate's threshold must be a number above 0, as in gate:0.8",
+            ),
+            Self::Hidden(eps) | Self::HiddenAbsolute(eps) => (
+                eps > 0.0 && eps.is_finite(),
+                "the largest change must be a number above 0, as in hidden:0.05",
+            ),
+            Self::Confidence(p) => (
+                p > 0.0 && p <= 1.0,
+                "the least probability must be above 0 and at most 1, as in confidence:0.9",
+            ),
+            Self::Entropy(x) => (
+                x > 0.0 && x.is_finite(),
+                "the highest entropy must be a number above 0, in nats, as in entropy:0.5",
+            ),
+            Self::Agree(k) => (
+                (2..=crate::row::MAX_STEPS).contains(&k),
+                "the number of steps that agree must be a whole number from 2 to 8",
+            ),
+        };
+        (!fits).then(|| range.to_owned())
     }
 
-    /// The step at which a row with these exit probabilities leaves, counted from 1: what the device decides, for
-    /// results that were computed already.
-    pub fn exit_step(self, exit_pdf: &[f32]) -> usize {
-        let steps = exit_pdf.len().max(1);
+    /// Whether the head has to run after every step that the rule is asked about.
+    pub fn needs_head(self) -> bool {
+        matches!(
+            self,
+            Self::Confidence(_) | Self::Entropy(_) | Self::Agree(_)
+        )
+    }
+
+    /// Whether a token leaves after the last of the steps it has `taken`.
+    fn fires(self, taken: &[StepTrace]) -> bool {
+        let (n, Some(last)) = (taken.len(), taken.last()) else {
+            return false;
+        };
+        let lens = last.lens.as_ref();
+        let best = |step: &StepTrace| step.lens.as_ref()?.top.first().copied();
         match self {
-            Self::Full => steps,
-            Self::Step(n) => n.min(steps),
-            Self::Gate(q) if q >= 1.0 => steps,
-            Self::Gate(q) => {
-                let mut cumulated = 0.0;
-                let reached = exit_pdf.iter().position(|p| {
-                    cumulated += p;
-                    cumulated >= q
-                });
-                reached.map_or(steps, |i| i + 1)
+            Self::Full => false,
+            Self::Step(at) => n >= at,
+            Self::Gate(q) => q < 1.0 && reached(q, taken),
+            Self::GateDelayed(q) => q < 1.0 && reached(q, &taken[..n - 1]),
+            Self::Hidden(eps) => last.change < eps,
+            Self::HiddenAbsolute(eps) => last.moved < eps,
+            Self::Confidence(p) => best(last).is_some_and(|(_, found)| found >= p),
+            Self::Entropy(x) => lens.is_some_and(|lens| lens.entropy <= x),
+            Self::Agree(k) => {
+                let Some((token, _)) = best(last) else {
+                    return false;
+                };
+                n >= k
+                    && taken[n - k..]
+                        .iter()
+                        .all(|step| best(step).is_some_and(|(t, _)| t == token))
             }
         }
+    }
+}
+
+/// Whether the exit probability cumulated over these steps reaches `q`. In f32, as the published code has it.
+fn reached(q: f32, taken: &[StepTrace]) -> bool {
+    let mut cumulated = 0.0;
+    taken.iter().any(|step| {
+        cumulated += step.probability;
+        cumulated >= q
+    })
+}
+
+impl fmt::Display for ExitRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Full => f.write_str(name),
+            Self::Step(n) | Self::Agree(n) => write!(f, "{name}:{n}"),
+            Self::Gate(x)
+            | Self::GateDelayed(x)
+            | Self::Hidden(x)
+            | Self::HiddenAbsolute(x)
+            | Self::Confidence(x)
+            | Self::Entropy(x) => write!(f, "{name}:{x}"),
+        }
+    }
+}
+
+impl FromStr for ExitRule {
+    type Err = String;
+
+    /// Reads `full`, `gate:0.8` and so on.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "full" {
+            return Ok(Self::Full);
+        }
+        let unknown = || format!("an exit rule is {RULES}");
+        let (name, number) = text.split_once(':').ok_or_else(unknown)?;
+        let number = number.parse().unwrap_or(f32::NAN);
+        Self::of(name, number).ok_or_else(unknown)?
+    }
+}
+
+/// A rule, and the steps between which it decides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exit {
+    /// The rule.
+    pub rule: ExitRule,
+    /// Take at least this many steps. What the gate says before still counts.
+    pub min_steps: usize,
+    /// Leave at this step whatever the rule says; the last if absent.
+    pub max_steps: Option<usize>,
+}
+
+impl Default for Exit {
+    fn default() -> Self {
+        ExitRule::Full.into()
+    }
+}
+
+impl From<ExitRule> for Exit {
+    fn from(rule: ExitRule) -> Self {
+        Self {
+            rule,
+            min_steps: 1,
+            max_steps: None,
+        }
+    }
+}
+
+impl Exit {
+    /// Checks the rule and its bounds against the number of steps that will be taken.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a number out of range, a step beyond the last, or a minimum above the maximum.
+    pub fn check(self, steps: Step) -> Result<(), Error> {
+        if let Some(range) = self.rule.range() {
+            return Err(Error::invalid("exit", range));
+        }
+        if let ExitRule::Step(n) | ExitRule::Agree(n) = self.rule
+            && n > steps.get()
+        {
+            let message = format!(
+                "{} asks for more than the {steps} steps there are",
+                self.rule
+            );
+            return Err(Error::invalid("exit", message));
+        }
+        let last = self.max_steps.unwrap_or(steps.get());
+        if !(1..=steps.get()).contains(&last) {
+            let message = format!("must be 1 to {steps}, but is {last}");
+            return Err(Error::invalid("max_steps", message));
+        }
+        if !(1..=last).contains(&self.min_steps) {
+            let message = format!(
+                "must be 1 to the maximum of {last}, but is {}",
+                self.min_steps
+            );
+            return Err(Error::invalid("min_steps", message));
+        }
+        Ok(())
+    }
+
+    /// The step at which a token leaves at the latest, of `steps`.
+    pub fn last_step(self, steps: usize) -> usize {
+        self.max_steps.unwrap_or(steps).min(steps)
+    }
+
+    /// The first step at which a token may leave, of `steps`: no question has to be asked before.
+    pub fn first_step(self, steps: usize) -> usize {
+        let of_rule = match self.rule {
+            ExitRule::Full => steps,
+            ExitRule::Step(n) | ExitRule::Agree(n) => n,
+            ExitRule::Gate(q) | ExitRule::GateDelayed(q) if q >= 1.0 => steps,
+            ExitRule::GateDelayed(_) => 2,
+            _ => 1,
+        };
+        of_rule.max(self.min_steps).min(self.last_step(steps))
+    }
+
+    /// Whether a token that has `taken` these of `steps` steps leaves now.
+    pub fn leaves(self, taken: &[StepTrace], steps: usize) -> bool {
+        let n = taken.len();
+        n >= self.last_step(steps) || (n >= self.min_steps && self.rule.fires(taken))
+    }
+
+    /// The step, from 1, at which a token with these steps leaves: the rule asked of results that are there already.
+    pub fn exit_step(self, all: &[StepTrace]) -> usize {
+        let steps = all.len().max(1);
+        (1..=steps)
+            .find(|&n| self.leaves(&all[..n.min(all.len())], steps))
+            .unwrap_or(steps)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Lens;
+
+    fn step(n: usize) -> Step {
+        Step::new(n).expect("a step")
+    }
+
+    /// Steps with these exit probabilities, changes, and best tokens with their probability.
+    fn trace(steps: &[(f32, f32, u32, f32)]) -> Vec<StepTrace> {
+        let of = |&(probability, change, token, p): &(f32, f32, u32, f32)| StepTrace {
+            lambda: 0.5,
+            probability,
+            change,
+            moved: 10.0 * change,
+            lens: Some(Lens {
+                entropy: 1.0 - p,
+                top: vec![(token, p)],
+            }),
+        };
+        steps.iter().map(of).collect()
+    }
+
+    fn gate(pdf: &[f32]) -> Vec<StepTrace> {
+        let steps: Vec<_> = pdf.iter().map(|p| (*p, 1.0, 0, 0.1)).collect();
+        trace(&steps)
+    }
+
+    fn leaves_at(rule: ExitRule, all: &[StepTrace]) -> usize {
+        Exit::from(rule).exit_step(all)
+    }
 
     #[test]
     fn the_gate_leaves_at_the_first_step_that_reaches_q() {
-        let pdf = [0.25, 0.25, 0.25, 0.25];
-        assert_eq!(ExitRule::Gate(0.25).exit_step(&pdf), 1);
-        assert_eq!(ExitRule::Gate(0.3).exit_step(&pdf), 2);
-        assert_eq!(ExitRule::Gate(0.999).exit_step(&pdf), 4);
+        let even = gate(&[0.25; 4]);
+        assert_eq!(leaves_at(ExitRule::Gate(0.25), &even), 1);
+        assert_eq!(leaves_at(ExitRule::Gate(0.3), &even), 2);
+        assert_eq!(leaves_at(ExitRule::Gate(0.999), &even), 4);
+        assert_eq!(leaves_at(ExitRule::GateDelayed(0.3), &even), 3);
+        assert_eq!(leaves_at(ExitRule::GateDelayed(0.8), &even), 4);
+        let never = "q = 1 is never early";
         assert_eq!(
-            ExitRule::Gate(1.0).exit_step(&[1.0, 0.0]),
+            leaves_at(ExitRule::Gate(1.0), &gate(&[1.0, 0.0])),
             2,
-            "q = 1 is never early"
+            "{never}"
         );
-        assert_eq!(ExitRule::Full.exit_step(&pdf), 4);
-        assert_eq!(ExitRule::Step(2).exit_step(&pdf), 2);
+        assert_eq!(leaves_at(ExitRule::Full, &even), 4);
+        assert_eq!(leaves_at(ExitRule::Step(2), &even), 2);
+    }
+
+    #[test]
+    fn rules_on_states_and_heads_leave_where_they_say() {
+        let all = trace(&[
+            (0.1, 0.9, 7, 0.3),
+            (0.1, 0.2, 5, 0.6),
+            (0.1, 0.04, 5, 0.8),
+            (0.7, 0.01, 5, 0.95),
+        ]);
+        assert_eq!(leaves_at(ExitRule::Hidden(0.05), &all), 3);
+        assert_eq!(leaves_at(ExitRule::HiddenAbsolute(3.0), &all), 2);
+        assert_eq!(leaves_at(ExitRule::Confidence(0.6), &all), 2);
+        assert_eq!(leaves_at(ExitRule::Entropy(0.25), &all), 3);
+        assert_eq!(leaves_at(ExitRule::Agree(2), &all), 3);
+        assert_eq!(leaves_at(ExitRule::Agree(3), &all), 4);
+        assert_eq!(leaves_at(ExitRule::Confidence(0.99), &all), 4);
+    }
+
+    #[test]
+    fn bounds_hold_whatever_the_rule_says_and_the_gate_counts_all_steps() {
+        let even = gate(&[0.25; 4]);
+        let exit = Exit {
+            rule: ExitRule::Gate(0.25),
+            min_steps: 3,
+            max_steps: None,
+        };
+        assert_eq!((exit.exit_step(&even), exit.first_step(4)), (3, 3));
+        let exit = Exit {
+            rule: ExitRule::Full,
+            min_steps: 1,
+            max_steps: Some(2),
+        };
+        assert_eq!((exit.exit_step(&even), exit.first_step(4)), (2, 2));
     }
 
     #[test]
     fn rules_that_make_no_sense_are_refused() {
-        let four = Step::new(4).expect("4 is a step");
-        for rule in [
-            ExitRule::Step(0),
-            ExitRule::Step(5),
-            ExitRule::Gate(0.0),
-            ExitRule::Gate(f32::NAN),
-            ExitRule::Gate(-1.0),
-        ] {
-            assert!(rule.check(four).is_err(), "{rule:?}");
+        let refused = [
+            "step:0",
+            "step:5",
+            "step:1.5",
+            "step:9",
+            "gate:0",
+            "gate:-1",
+            "gate:NaN",
+            "gate-delayed:0",
+            "hidden:0",
+            "hidden:inf",
+            "confidence:0",
+            "confidence:1.1",
+            "entropy:0",
+            "agree:1",
+            "agree:5",
+            "agree:9",
+        ];
+        for text in refused {
+            let bad = match text.parse::<ExitRule>() {
+                Err(_) => true,
+                Ok(rule) => Exit::from(rule).check(step(4)).is_err(),
+            };
+            assert!(bad, "{text}");
         }
-        for rule in [
-            ExitRule::Full,
-            ExitRule::Step(4),
-            ExitRule::Gate(0.5),
-            ExitRule::Gate(2.0),
-        ] {
-            assert!(rule.check(four).is_ok(), "{rule:?}");
+        for text in ["", "Full", "gate", "gate:", "last", "step:", "best:1"] {
+            assert!(text.parse::<ExitRule>().is_err(), "{text:?}");
         }
+        for text in [
+            "full",
+            "step:4",
+            "gate:0.5",
+            "gate:2",
+            "gate-delayed:0.5",
+            "hidden:0.05",
+            "hidden-abs:2",
+            "confidence:1",
+            "entropy:0.5",
+            "agree:2",
+        ] {
+            let rule: ExitRule = text.parse().expect(text);
+            assert!(Exit::from(rule).check(step(4)).is_ok(), "{text}");
+            assert_eq!(rule.to_string(), text);
+        }
+        let bounds = |min_steps, max_steps| {
+            let rule = ExitRule::Gate(0.5);
+            Exit {
+                rule,
+                min_steps,
+                max_steps,
+            }
+            .check(step(4))
+            .is_ok()
+        };
+        assert!(bounds(1, None) && bounds(4, None) && bounds(2, Some(2)));
+        assert!(!bounds(0, None) && !bounds(5, None) && !bounds(3, Some(2)) && !bounds(1, Some(5)));
     }
 }

@@ -5,7 +5,8 @@ use looplm_gpu::GpuError;
 use crate::{
     engine::{Ask, Place},
     error::Error,
-    exit::ExitRule,
+    exit::Exit,
+    kv_policy::KvPolicy,
     model::{LoopLm, let_others_run},
     row::Step,
     schedule::Prefill,
@@ -24,7 +25,7 @@ pub struct ForwardOptions {
     /// List this many of the head's best tokens for every step and position.
     pub trace_top_k: Option<usize>,
     /// Where each position leaves, for the exit steps.
-    pub exit: ExitRule,
+    pub exit: Exit,
 }
 
 /// What was computed. T steps, M positions, D hidden_size, V vocab_size; the step comes first.
@@ -58,6 +59,7 @@ impl LoopLm {
         aborted: &dyn Fn() -> bool,
     ) -> Result<Forward, Error> {
         let steps = self.steps(options.steps)?;
+        options.exit.check(steps)?;
         if ids.is_empty() {
             return Err(Error::invalid("ids", "is empty; give at least one token"));
         }
@@ -70,7 +72,7 @@ impl LoopLm {
         let c = self.config();
         let mut collect = Collect::new(options, steps, ids.len(), c.hidden_size, c.vocab_size)?;
         let mut engine = self.engine().await?;
-        let id = engine.begin(steps, options.exit).await?;
+        let id = engine.begin(steps, KvPolicy::Full).await?;
         let sequence = Ending { model: self, id };
         engine.append(id, ids).await?;
         for pass in Prefill::new(sequence.id, 0, ids.len(), steps, engine.max_rows()) {
@@ -84,12 +86,12 @@ impl LoopLm {
                 .collect();
             let step = pass.rows.first().map_or(Step::FIRST, |row| row.step);
             let ask = Ask {
-                lens: if options.trace_top_k.is_some() {
+                lens: if options.trace_top_k.is_some() || options.exit.rule.needs_head() {
                     &places
                 } else {
                     &[]
                 },
-                top_k: options.trace_top_k.unwrap_or(0),
+                top_k: options.trace_top_k.unwrap_or(1).max(1),
                 report: if step == steps { &places } else { &[] },
                 draw: &[],
             };
@@ -101,7 +103,8 @@ impl LoopLm {
                 collect.logits(step, places[0].1, &engine.read_logits(&places).await?);
             }
             for (place, report) in places.iter().zip(outcome.reports) {
-                collect.report(place.1, report.exit_step, report.steps);
+                let exit_step = options.exit.exit_step(&report);
+                collect.report(place.1, exit_step, report);
             }
             // Others may have the engine between chunks, as in a generation.
             if step == steps {

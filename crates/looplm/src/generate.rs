@@ -3,17 +3,19 @@
 use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::{
-    engine::{Ask, Place, Report},
+    batch::{Figures, LaneId, NewToken, Next, Request, Verification},
     error::Error,
-    exit::ExitRule,
+    exit::{Exit, ExitRule},
     generation_config::GenerationConfig,
-    model::{EngineGuard, LoopLm, let_others_run},
-    row::{Pass, SequenceId, Step},
+    kv_policy::KvPolicy,
+    model::{LoopLm, let_others_run},
+    row::Step,
     sampling::Sampling,
-    schedule::{Decode, Prefill},
     tokenizer::{StopMatcher, StreamDecoder},
     trace::{MAX_TOP_K, StepTrace},
 };
+
+pub use crate::batch::{DraftCount, PassRow, PassTrace};
 
 /// Longest answer if nothing else is said.
 const DEFAULT_NEW_TOKENS: usize = 256;
@@ -37,13 +39,38 @@ pub struct GenerateOptions {
     pub seed: Option<u64>,
     /// Recurrent steps; more than the model was trained with is extrapolation.
     pub steps: Option<usize>,
-    /// Which step's state goes to the head.
-    pub exit: ExitRule,
+    /// When a token leaves the loop.
+    pub exit: Exit,
+    /// What tokens leave in the KV cache for those after them.
+    pub kv: KvPolicy,
+    /// Whether full depth has the last word.
+    pub verify: Verify,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
     /// List this many of the head's best tokens at every step.
     pub trace_top_k: Option<usize>,
+    /// Note which tokens took which step in which pass; see [`Finish::timeline`].
+    pub timeline: bool,
 }
+
+/// Whether an early exit only guesses the next token, which then begins while the current one goes on to the last step. What
+/// that step says is the token; if it says another, what was built on the guess is taken back. So the answer is that of full
+/// depth, greedy and sampled, to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// Guess where nothing else was asked for (the rule is `full`, the KV cache too) and where it pays.
+    #[default]
+    Auto,
+    /// The rule is final: a token that leaves early is read from the step it left at.
+    Off,
+    /// The rule guesses, later than it says or not at all where that pays more.
+    On,
+    /// The rule guesses, whatever comes of it.
+    Always,
+}
+
+/// What guesses when nothing was said.
+const AUTO_RULE: ExitRule = ExitRule::Gate(0.5);
 
 impl GenerateOptions {
     fn sampling(&self, folder: &GenerationConfig) -> Result<Sampling, Error> {
@@ -71,6 +98,45 @@ impl GenerateOptions {
     }
 }
 
+impl GenerateOptions {
+    /// How tokens are guessed and made certain, if they are.
+    fn verification(
+        &self,
+        steps: Step,
+        sampling: &Sampling,
+    ) -> Result<Option<Verification>, Error> {
+        let full = self.exit == Exit::default();
+        let (rule, adaptive) = match self.verify {
+            Verify::Off => return Ok(None),
+            Verify::Auto if !full || self.kv != KvPolicy::Full => return Ok(None),
+            Verify::Auto => (AUTO_RULE.into(), true),
+            Verify::On | Verify::Always if full => (AUTO_RULE.into(), self.verify == Verify::On),
+            Verify::On | Verify::Always => (self.exit, self.verify == Verify::On),
+        };
+        if self.kv != KvPolicy::Full {
+            let message = format!(
+                "needs the KV policy full: with {} an early exit changes what later tokens find",
+                self.kv
+            );
+            return Err(Error::invalid("verify", message));
+        }
+        // With a penalty a draw depends on all tokens before it, among which there would be guesses.
+        if steps.get() == 1 || sampling.repetition_penalty != 1.0 {
+            let full = Exit::default();
+            return Ok((self.verify != Verify::Auto).then_some(Verification {
+                rule: full,
+                adaptive: false,
+                counts_as_exit: false,
+            }));
+        }
+        Ok(Some(Verification {
+            rule,
+            adaptive,
+            counts_as_exit: !full,
+        }))
+    }
+}
+
 /// A generated token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
@@ -80,10 +146,14 @@ pub struct Token {
     pub text: String,
     /// Its place in the sequence, prompt included, from 0.
     pub position: usize,
-    /// The step whose state it was read from, from 1.
+    /// The step whose state it was read from, from 1. Of a verified token, the step that guessed it right, or the last.
     pub exit_step: usize,
-    /// What each step thought of it.
+    /// Of a verified token, the step that guessed it, if that was right.
+    pub draft_step: Option<usize>,
+    /// What each step that was taken thought of it.
     pub steps: Vec<StepTrace>,
+    /// What was guessed to come after it when it became certain, and may yet be taken back.
+    pub drafts: Vec<u32>,
 }
 
 /// Why an answer ended.
@@ -109,7 +179,7 @@ impl FinishReason {
 }
 
 /// The figures of an answer so far.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finish {
     /// Why it ended, or [`FinishReason::Aborted`] if it has not.
     pub reason: FinishReason,
@@ -117,38 +187,48 @@ pub struct Finish {
     pub prompt_tokens: usize,
     /// Tokens generated.
     pub new_tokens: usize,
-    /// Passes through the stack.
+    /// Passes that rows of it were in, those of the prompt included.
     pub passes: usize,
+    /// Passes of the prompt alone.
+    pub prefill_passes: usize,
+    /// Rows computed, those of the prompt included: one for each step of each token.
+    pub row_steps: usize,
+    /// Guesses that full depth confirmed.
+    pub accepted: usize,
+    /// Rows computed for tokens that were taken back.
+    pub discarded: usize,
+    /// Guesses by the step that made them, from step 1.
+    pub drafts: Vec<DraftCount>,
+    /// Bytes of keys and values held, or at the end.
+    pub kv_bytes: u64,
+    /// Every pass, if asked for.
+    pub timeline: Vec<PassTrace>,
     /// Time spent in [`Generation::next`], in seconds.
     pub seconds: f64,
 }
 
-/// An answer in progress. Dropping it gives its place in the KV cache back.
+/// An answer in progress. Dropping it gives its place in the KV cache back. Answers of one model share its passes.
 #[derive(Debug)]
 pub struct Generation {
     model: LoopLm,
-    sequence: Option<SequenceId>,
-    prompt: Vec<u32>,
-    /// The last token drawn, which no pass has seen yet.
-    pending: Option<u32>,
-    steps: Step,
-    exit: ExitRule,
+    /// Not yet given to the engine.
+    request: Option<Request>,
+    lane: Option<LaneId>,
     sampling: Sampling,
-    top_k: Option<usize>,
     limit: usize,
-    /// Whether the caller asked for this many tokens, so that a full context is an error.
-    explicit_limit: bool,
+    /// Tokens given to the caller.
+    given: usize,
+    figures: Figures,
     decoder: Option<StreamDecoder>,
     stop: StopMatcher,
-    finish: Finish,
+    reason: FinishReason,
+    seconds: f64,
     ended: bool,
 }
 
 impl Drop for Generation {
     fn drop(&mut self) {
-        if let Some(id) = self.sequence.take() {
-            self.model.end(id);
-        }
+        self.close();
     }
 }
 
@@ -163,6 +243,7 @@ impl Generation {
         let sampling = options.sampling(model.generation_config())?;
         let steps = model.steps(options.steps)?;
         options.exit.check(steps)?;
+        let verify = options.verification(steps, &sampling)?;
         let (vocab, context) = (model.config().vocab_size, model.info().context);
         if prompt.is_empty() {
             return Err(Error::invalid(
@@ -196,30 +277,39 @@ impl Generation {
             Err(_) => None,
         };
         let folder_limit = model.generation_config().max_new_tokens.map(|n| n as usize);
-        let finish = Finish {
-            reason: FinishReason::Aborted,
-            prompt_tokens: prompt.len(),
-            new_tokens: 0,
-            passes: 0,
-            seconds: 0.0,
-        };
-        Ok(Self {
-            sequence: None,
-            pending: None,
+        let limit = options
+            .max_new_tokens
+            .or(folder_limit)
+            .unwrap_or(DEFAULT_NEW_TOKENS);
+        let stop_ids = model.info().stop_ids.clone();
+        let request = Request {
             steps,
             exit: options.exit,
+            kv: options.kv,
+            verify,
             sampling,
             top_k: options.trace_top_k,
-            limit: options
-                .max_new_tokens
-                .or(folder_limit)
-                .unwrap_or(DEFAULT_NEW_TOKENS),
+            limit,
             explicit_limit: options.max_new_tokens.is_some(),
-            decoder,
-            stop: StopMatcher::new(model.info().stop_ids.clone(), options.stop),
-            finish,
-            ended: false,
+            stop_ids: stop_ids.clone(),
+            timeline: options.timeline,
             prompt,
+        };
+        Ok(Self {
+            figures: Figures {
+                prompt_tokens: request.prompt.len(),
+                ..Figures::default()
+            },
+            request: Some(request),
+            lane: None,
+            sampling,
+            limit,
+            given: 0,
+            decoder,
+            stop: StopMatcher::new(stop_ids, options.stop),
+            reason: FinishReason::Aborted,
+            seconds: 0.0,
+            ended: false,
             model: model.clone(),
         })
     }
@@ -231,7 +321,21 @@ impl Generation {
 
     /// The figures so far.
     pub fn finish(&self) -> Finish {
-        self.finish
+        let f = &self.figures;
+        Finish {
+            reason: self.reason,
+            prompt_tokens: f.prompt_tokens,
+            new_tokens: self.given,
+            passes: f.passes,
+            prefill_passes: f.prefill_passes,
+            row_steps: f.row_steps,
+            accepted: f.drafts.iter().map(|d| d.accepted).sum(),
+            discarded: f.discarded,
+            drafts: f.drafts.clone(),
+            kv_bytes: f.kv_bytes,
+            timeline: f.timeline.clone(),
+            seconds: self.seconds,
+        }
     }
 
     /// The next token, or `None` when the answer has ended. `aborted` is asked before every submission.
@@ -242,7 +346,7 @@ impl Generation {
     pub async fn next(&mut self, aborted: &dyn Fn() -> bool) -> Result<Option<Token>, Error> {
         let start = Instant::now();
         let result = self.advance(aborted).await;
-        self.finish.seconds += start.elapsed().as_secs_f64();
+        self.seconds += start.elapsed().as_secs_f64();
         if result.is_err() {
             self.close();
         }
@@ -252,13 +356,14 @@ impl Generation {
     /// Ends the answer now.
     pub fn close(&mut self) {
         self.ended = true;
-        if let Some(id) = self.sequence.take() {
-            self.model.end(id);
+        self.request = None;
+        if let Some(lane) = self.lane.take() {
+            self.model.close(lane);
         }
     }
 
     fn end(&mut self, reason: FinishReason) {
-        self.finish.reason = reason;
+        self.reason = reason;
         self.close();
     }
 
@@ -270,113 +375,63 @@ impl Generation {
             self.end(FinishReason::Length);
             return Ok(None);
         }
-        if aborted() {
-            return Err(Error::Aborted);
-        }
-        let computed = match self.sequence {
-            None => self.prefill(aborted).await?,
-            Some(id) => self.decode(id).await?,
-        };
-        let Some((report, id)) = computed else {
-            return Ok(None);
-        };
-        self.pending = Some(id);
-        let position = self.finish.prompt_tokens + self.finish.new_tokens;
-        self.finish.new_tokens += 1;
-        let text = self.text(id)?;
-        Ok(Some(Token {
-            id,
-            text,
-            position,
-            exit_step: report.exit_step,
-            steps: report.steps,
-        }))
-    }
-
-    async fn prefill(
-        &mut self,
-        aborted: &dyn Fn() -> bool,
-    ) -> Result<Option<(Report, u32)>, Error> {
         let model = self.model.clone();
-        let mut engine = model.engine().await?;
-        let id = engine.begin(self.steps, self.exit).await?;
-        self.sequence = Some(id);
-        let prompt = std::mem::take(&mut self.prompt);
-        engine.append(id, &prompt).await?;
-        let place = (id, prompt.len() - 1);
-        let mut passes =
-            Prefill::new(id, 0, prompt.len(), self.steps, engine.max_rows()).peekable();
-        while let Some(pass) = passes.next() {
+        loop {
             if aborted() {
                 return Err(Error::Aborted);
             }
-            let ends = passes.peek().is_none();
-            let last_row = pass.rows.last().copied();
-            let last_chunk = last_row.is_some_and(|row| row.position == place.1);
-            let outcome = self
-                .submit(&mut engine, &[pass], place, last_chunk, ends)
-                .await?;
-            if outcome.is_some() {
-                return Ok(outcome);
-            }
-            // Others may have the engine between the chunks of a long prompt, not between the steps of one: the states
-            // of a chunk may take all the room there is.
-            if last_row.is_some_and(|row| row.step == self.steps) {
-                drop(engine);
-                let_others_run().await;
-                engine = model.engine().await?;
-            }
-        }
-        Ok(None)
-    }
-
-    async fn decode(&mut self, id: SequenceId) -> Result<Option<(Report, u32)>, Error> {
-        let model = self.model.clone();
-        let mut engine = model.engine().await?;
-        let position = engine.tokens(id)?.len();
-        if position == engine.context() && !self.explicit_limit {
-            drop(engine);
-            self.end(FinishReason::Length);
-            return Ok(None);
-        }
-        let Some(token) = self.pending.take() else {
-            return Ok(None);
-        };
-        engine.append(id, &[token]).await?;
-        let passes: Vec<Pass> = Decode::new(id, position, self.steps).collect();
-        self.submit(&mut engine, &passes, (id, position), true, true)
-            .await
-    }
-
-    /// Runs passes; at the end of them, draws the token after `place`.
-    async fn submit(
-        &mut self,
-        engine: &mut EngineGuard<'_>,
-        passes: &[Pass],
-        place: Place,
-        lens: bool,
-        draw: bool,
-    ) -> Result<Option<(Report, u32)>, Error> {
-        let here = [place];
-        let draws = [(place, self.sampling)];
-        let ask = Ask {
-            lens: if lens && self.top_k.is_some() {
-                &here
+            let mut guard = model.engine().await?;
+            let (engine, batch) = guard.parts();
+            let lane = match (self.lane, self.request.take()) {
+                (Some(lane), _) => lane,
+                (None, Some(request)) => *self.lane.insert(batch.submit(request)),
+                (None, None) => return Ok(None),
+            };
+            let mut next = batch.take(lane)?;
+            if matches!(next, Next::Wait) {
+                let moved = batch.tick(engine).await;
+                self.note(batch.figures(engine, lane));
+                moved?;
+                next = batch.take(lane)?;
             } else {
-                &[]
-            },
-            top_k: self.top_k.unwrap_or(0),
-            report: if draw { &here } else { &[] },
-            draw: if draw { &draws } else { &[] },
-        };
-        let mut outcome = engine.submit(passes, &ask).await?;
-        self.finish.passes += passes.len();
-        Ok(outcome.reports.pop().zip(outcome.tokens.pop()))
+                self.note(batch.figures(engine, lane));
+            }
+            match next {
+                Next::Token(token) => return self.token(*token).map(Some),
+                Next::End(reason) => {
+                    self.end(reason);
+                    return Ok(None);
+                }
+                Next::Wait => {}
+            }
+            drop(guard);
+            let_others_run().await;
+        }
+    }
+
+    fn note(&mut self, figures: Option<Figures>) {
+        if let Some(figures) = figures {
+            self.figures = figures;
+        }
+    }
+
+    fn token(&mut self, token: NewToken) -> Result<Token, Error> {
+        self.given += 1;
+        let text = self.text(token.id)?;
+        Ok(Token {
+            id: token.id,
+            text,
+            position: token.position,
+            exit_step: token.exit_step,
+            draft_step: token.draft_step,
+            steps: token.steps,
+            drafts: token.drafts,
+        })
     }
 
     /// The text that `id` completes, and the end of the answer if it is one.
     fn text(&mut self, id: u32) -> Result<String, Error> {
-        let full = self.finish.new_tokens >= self.limit;
+        let full = self.given >= self.limit;
         if self.stop.is_stop_id(id) {
             let text = self.rest()?;
             self.end(FinishReason::Stop);

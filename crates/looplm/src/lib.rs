@@ -1,6 +1,7 @@
 //! Looped language models (the Ouro family, arXiv 2510.25741): from a checkpoint folder to tokens and what every recurrent
 //! step thought of them.
 
+mod batch;
 pub mod chat;
 pub mod checkpoint;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod exit;
 pub mod forward;
 pub mod generate;
 pub mod generation_config;
+pub mod kv_policy;
 pub mod model;
 pub mod row;
 pub mod sampling;

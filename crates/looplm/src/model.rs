@@ -9,6 +9,7 @@ use futures::lock::{Mutex, MutexGuard};
 use looplm_gpu::{AdapterReport, DeviceOptions, Gpu};
 
 use crate::{
+    batch::{Batch, LaneId},
     chat::{ChatError, ChatOptions, ChatTemplate, Message},
     checkpoint::{self, Checkpoint, LoadError, Source},
     config::Config,
@@ -73,19 +74,31 @@ pub struct Info {
     pub warnings: Vec<String>,
 }
 
+/// The engine and the requests it works on.
+#[derive(Debug)]
+struct Running {
+    engine: Engine,
+    batch: Batch,
+}
+
+#[derive(Debug, Default)]
+struct Dropped {
+    sequences: Vec<SequenceId>,
+    lanes: Vec<LaneId>,
+}
+
 #[derive(Debug)]
 struct Shared {
     info: Info,
     tokenizer: Option<Tokenizer>,
     chat: Option<ChatTemplate>,
     generation: GenerationConfig,
-    engine: Mutex<Option<Engine>>,
-    /// Sequences whose generation was dropped while the engine was busy.
-    dropped: StdMutex<Vec<SequenceId>>,
+    running: Mutex<Option<Running>>,
+    /// What ended while the engine was busy.
+    dropped: StdMutex<Dropped>,
 }
 
-/// A loaded model. Cheap to clone; clones share the engine and take turns with it, a token or a chunk of a prompt at a
-/// time.
+/// A loaded model. Cheap to clone; clones share the engine, and the tokens of all their answers share its passes.
 #[derive(Debug, Clone)]
 pub struct LoopLm {
     shared: Arc<Shared>,
@@ -127,15 +140,16 @@ impl LoopLm {
                     config,
                 };
                 progress(Loading::Ready);
-                let engine = Mutex::new(Some(engine));
-                let dropped = StdMutex::new(Vec::new());
+                let batch = Batch::default();
+                let running = Mutex::new(Some(Running { engine, batch }));
+                let dropped = StdMutex::default();
                 Ok(Self {
                     shared: Arc::new(Shared {
                         info,
                         tokenizer,
                         chat,
                         generation,
-                        engine,
+                        running,
                         dropped,
                     }),
                 })
@@ -228,8 +242,8 @@ impl LoopLm {
     /// # Errors
     /// [`Error::Disposed`].
     pub async fn engine(&self) -> Result<EngineGuard<'_>, Error> {
-        let mut guard = self.shared.engine.lock().await;
-        let engine = guard.as_mut().ok_or(Error::Disposed)?;
+        let mut guard = self.shared.running.lock().await;
+        let running = guard.as_mut().ok_or(Error::Disposed)?;
         let dropped = std::mem::take(
             &mut *self
                 .shared
@@ -237,27 +251,40 @@ impl LoopLm {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         );
-        for id in dropped {
-            engine.end(id);
+        for id in dropped.sequences {
+            running.engine.end(id);
+        }
+        for id in dropped.lanes {
+            running.batch.close(&mut running.engine, id);
         }
         Ok(EngineGuard { guard })
     }
 
     /// Ends a sequence as soon as the engine is free.
     pub(crate) fn end(&self, id: SequenceId) {
-        self.shared
-            .dropped
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(id);
+        self.dropped(|dropped| dropped.sequences.push(id));
+    }
+
+    /// Ends a request as soon as the engine is free.
+    pub(crate) fn close(&self, id: LaneId) {
+        self.dropped(|dropped| dropped.lanes.push(id));
+    }
+
+    fn dropped(&self, note: impl FnOnce(&mut Dropped)) {
+        let mut dropped = self.shared.dropped.lock();
+        note(
+            dropped
+                .as_mut()
+                .unwrap_or_else(|poisoned| poisoned.get_mut()),
+        );
     }
 
     /// Frees everything on the device, once what is running has come to its next pause. Later calls fail with
     /// [`Error::Disposed`].
     pub async fn dispose(&self) {
-        if let Some(engine) = self.shared.engine.lock().await.take() {
-            let gpu = engine.gpu().clone();
-            drop(engine);
+        if let Some(running) = self.shared.running.lock().await.take() {
+            let gpu = running.engine.gpu().clone();
+            drop(running);
             gpu.destroy();
         }
     }
@@ -280,23 +307,36 @@ pub(crate) async fn let_others_run() {
 /// The engine of a model, for one caller at a time.
 #[derive(Debug)]
 pub struct EngineGuard<'a> {
-    guard: MutexGuard<'a, Option<Engine>>,
+    guard: MutexGuard<'a, Option<Running>>,
+}
+
+impl EngineGuard<'_> {
+    /// The engine, and the requests it works on.
+    pub(crate) fn parts(&mut self) -> (&mut Engine, &mut Batch) {
+        let running = self.running_mut();
+        (&mut running.engine, &mut running.batch)
+    }
+
+    fn running_mut(&mut self) -> &mut Running {
+        self.guard
+            .as_mut()
+            .expect("an EngineGuard is made only of a model that has its engine")
+    }
 }
 
 impl std::ops::Deref for EngineGuard<'_> {
     type Target = Engine;
 
     fn deref(&self) -> &Engine {
-        self.guard
-            .as_ref()
+        let running = self.guard.as_ref();
+        &running
             .expect("an EngineGuard is made only of a model that has its engine")
+            .engine
     }
 }
 
 impl std::ops::DerefMut for EngineGuard<'_> {
     fn deref_mut(&mut self) -> &mut Engine {
-        self.guard
-            .as_mut()
-            .expect("an EngineGuard is made only of a model that has its engine")
+        &mut self.running_mut().engine
     }
 }

@@ -1,4 +1,5 @@
-//! Which rows go through the stack, and when. A schedule is an iterator over passes.
+//! The rows of a prompt: an iterator over passes. Which rows tokens take that are being generated is decided from pass to
+//! pass, in `batch/`.
 
 use crate::row::{Pass, Row, SequenceId, Step};
 
@@ -54,26 +55,6 @@ impl Iterator for Prefill {
     }
 }
 
-/// Plain decode: one position, steps 1 to T one pass after another. Every step is computed, whenever the row's exit rule
-/// fires, so that later tokens find all planes of the KV cache. Rules that save the deeper passes are other schedules.
-#[derive(Debug, Clone)]
-pub struct Decode(Prefill);
-
-impl Decode {
-    /// All steps of one position.
-    pub fn new(sequence: SequenceId, position: usize, steps: Step) -> Self {
-        Self(Prefill::new(sequence, position, position + 1, steps, 1))
-    }
-}
-
-impl Iterator for Decode {
-    type Item = Pass;
-
-    fn next(&mut self) -> Option<Pass> {
-        self.0.next()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,14 +86,5 @@ mod tests {
             (2, vec![4, 5]),
         ];
         assert_eq!(passes, expected);
-    }
-
-    #[test]
-    fn decode_takes_one_row_through_all_steps() {
-        let steps = Step::new(3).expect("3 is a step");
-        assert_eq!(
-            shape(Decode::new(ONE, 7, steps)),
-            [(1, vec![7]), (2, vec![7]), (3, vec![7])]
-        );
     }
 }

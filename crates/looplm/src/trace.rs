@@ -1,6 +1,9 @@
 //! What every recurrent step thought of a token.
 
-use looplm_gpu::kernels::{Record, STATS_WORDS, TOP_MAX};
+use looplm_gpu::{
+    MAX_STEPS,
+    kernels::{Record, STATS_WORDS, TOP_MAX},
+};
 
 /// Most tokens a trace lists for each step.
 pub const MAX_TOP_K: usize = TOP_MAX;
@@ -14,6 +17,8 @@ pub struct StepTrace {
     pub probability: f32,
     /// |h_t - h_(t-1)| / |h_(t-1)|, where h_0 is the token's embedding.
     pub change: f32,
+    /// |h_t - h_(t-1)|.
+    pub moved: f32,
     /// What the head says of this step's state; absent unless a trace was asked for.
     pub lens: Option<Lens>,
 }
@@ -35,14 +40,17 @@ pub(crate) fn lens(words: &[f32], top_k: usize, vocab: usize) -> Lens {
     }
 }
 
-pub(crate) fn steps(record: &Record, lenses: Vec<Lens>) -> Vec<StepTrace> {
-    let mut lenses = lenses.into_iter();
-    (0..record.steps as usize)
-        .map(|t| StepTrace {
+pub(crate) fn steps(record: &Record, lenses: [Option<Lens>; MAX_STEPS]) -> Vec<StepTrace> {
+    lenses
+        .into_iter()
+        .take(record.steps as usize)
+        .enumerate()
+        .map(|(t, lens)| StepTrace {
             lambda: record.lambda[t],
             probability: record.p[t],
             change: record.change[t],
-            lens: lenses.next(),
+            moved: record.moved[t],
+            lens,
         })
         .collect()
 }

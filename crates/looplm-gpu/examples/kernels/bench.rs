@@ -55,7 +55,8 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Opens the device. Rows are one token each of sequences with `keys` keys, in their first step.
+    /// Opens the device. Rows are one token each of sequences with `keys` keys, in their first step; each has a line of
+    /// `keys` elements in the KV map, and as many entries.
     pub(crate) fn new(vocabulary: usize, keys: usize) -> Result<Self, GpuError> {
         let gpu = pollster::block_on(Gpu::open(&DeviceOptions::default()))?;
         let largest = ROW_COUNTS[ROW_COUNTS.len() - 1];
@@ -65,12 +66,13 @@ impl Bench {
             let row = |i: usize| GpuRow {
                 token: (i * 977 % vocabulary) as u32,
                 position: keys as u32 - 1,
-                key_base: (i * keys) as u32,
+                entry: ((i + 1) * keys) as u32 - 1,
+                map: (i * keys) as u32,
                 state: i as u32,
                 step: 1,
                 last_step: 4,
-                exit_at: 4,
-                threshold: 1.0,
+                lines: 1,
+                pitch: keys as u32,
             };
             by_count.push(tables.push(&(0..count).map(row).collect::<Vec<_>>())?);
         }

@@ -13,9 +13,9 @@ use looplm_gpu::{
     Arrangement, Buffer, Format, GpuError, MAX_STEPS, cpu, head_stride,
     kernel::Op,
     kernels::{
-        AddNorm, Attention, AttentionShape, Embed, EmbedBuffers, Finish, FinishBuffers, Linear,
-        Qkv, QkvBuffers, Record, STATS_WORDS, Sample, SampleRequest, StreamRead, Swiglu,
-        TokenStats, seen_words,
+        AddNorm, Attention, AttentionShape, Embed, EmbedBuffers, Finish, FinishBuffers, KvMean,
+        KvMove, Linear, Qkv, QkvBuffers, Record, STATS_WORDS, Sample, SampleRequest, StreamRead,
+        Swiglu, TokenStats, seen_words,
     },
 };
 use pollster::block_on;
@@ -61,11 +61,13 @@ fn embed(bench: &mut Bench) -> Outcome {
             bench.floats(MAX_ROWS * HIDDEN)?,
             bench.floats(MAX_ROWS * HIDDEN)?,
         );
+        let kv_map = kv_map(bench)?;
         let to = EmbedBuffers {
             gain: &gain,
             state: &state,
             h: &h,
             x: &x,
+            kv_map: &kv_map,
         };
         let op = kernel.bind(&bench.gpu, &matrix, to);
         let bytes = |rows| rows * HIDDEN * (format.bytes() + 3 * 4);
@@ -80,8 +82,13 @@ fn embed(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
+/// Where the keys and values of as many sequences as there are rows lie: one sequence behind the other.
+fn kv_map(bench: &Bench) -> Result<Buffer, GpuError> {
+    bench.buffer(&(0..(MAX_ROWS * KEYS) as u32).collect::<Vec<_>>())
+}
+
 /// Keys and values of as many sequences as there are rows.
-fn planes(bench: &mut Bench) -> Result<(Buffer, Buffer), GpuError> {
+fn cache(bench: &mut Bench) -> Result<(Buffer, Buffer), GpuError> {
     let elements = MAX_ROWS * KEYS * SHAPE.entry();
     Ok((bench.floats(elements)?, bench.floats(elements)?))
 }
@@ -89,7 +96,7 @@ fn planes(bench: &mut Bench) -> Result<(Buffer, Buffer), GpuError> {
 fn qkv(bench: &mut Bench) -> Outcome {
     let table = cpu::rotary_table(SHAPE.head_dim, 10_000.0, KEYS);
     let rotary = bench.buffer(table.as_flattened())?;
-    let (keys, values) = planes(bench)?;
+    let (keys, values) = cache(bench)?;
     for format in FORMATS {
         let outputs = (SHAPE.heads + 2 * SHAPE.kv_heads) * SHAPE.head_dim;
         let matrix = bench.matrix(outputs, HIDDEN, format, Arrangement::Heads(SHAPE.head_dim))?;
@@ -118,9 +125,11 @@ fn qkv(bench: &mut Bench) -> Outcome {
 fn attention(bench: &mut Bench) -> Outcome {
     let q = bench.floats(MAX_ROWS * SHAPE.heads * head_stride(SHAPE.head_dim))?;
     let out = bench.floats(MAX_ROWS * HIDDEN)?;
-    let (keys, values) = planes(bench)?;
-    let op = Attention::new(&bench.gpu, SHAPE)?.bind(&bench.gpu, &q, &keys, &values, &out)?;
-    let bytes = |rows| 2 * rows * KEYS * SHAPE.entry() * 4;
+    let (keys, values) = cache(bench)?;
+    let kv_map = kv_map(bench)?;
+    let op =
+        Attention::new(&bench.gpu, SHAPE)?.bind(&bench.gpu, &q, &keys, &values, &kv_map, &out)?;
+    let bytes = |rows| rows * KEYS * (2 * SHAPE.entry() + 1) * 4;
     bench.measure(
         "attention",
         &format!("{KEYS} keys"),
@@ -128,6 +137,29 @@ fn attention(bench: &mut Bench) -> Outcome {
         bytes,
         &|gpu, pass, table| op.encode(gpu, pass, table),
     )
+}
+
+fn kv_mean(bench: &mut Bench) -> Outcome {
+    let (keys, values) = cache(bench)?;
+    let kernel = KvMean::new(&bench.gpu, SHAPE);
+    for count in [1, 4] {
+        // A move for each sequence: one of its entries becomes the mean of `count` others.
+        let moves: Vec<_> = (0..MAX_ROWS)
+            .map(|i| KvMove {
+                target: (i * KEYS) as u32,
+                count: count as u32,
+                source: std::array::from_fn(|s| (i * KEYS + 1 + s) as u32),
+            })
+            .collect();
+        let moves = bench.buffer(&moves)?;
+        let op = kernel.bind(&bench.gpu, &moves, &keys, &values)?;
+        let bytes = |rows| 2 * rows * (count + 1) * SHAPE.entry() * 4;
+        let detail = format!("mean of {count}");
+        bench.measure("kv_mean", &detail, &ROW_COUNTS, bytes, &|_, pass, table| {
+            op.encode(pass, table.rows).map(|()| 1)
+        })?;
+    }
+    Ok(())
 }
 
 fn linear(bench: &mut Bench) -> Outcome {
@@ -197,10 +229,7 @@ fn finish(bench: &mut Bench) -> Outcome {
         bench.floats(MAX_ROWS * HIDDEN)?,
         bench.floats(MAX_ROWS * HIDDEN)?,
     );
-    let (state, exit_state) = (
-        bench.floats(MAX_ROWS * HIDDEN)?,
-        bench.floats(MAX_ROWS * HIDDEN)?,
-    );
+    let state = bench.floats(MAX_ROWS * HIDDEN)?;
     let gains = bench.floats(3 * HIDDEN + 1)?;
     let records = bench.buffer(&[0u32; MAX_ROWS * size_of::<Record>() / 4])?;
     let to = FinishBuffers {
@@ -208,7 +237,6 @@ fn finish(bench: &mut Bench) -> Outcome {
         h: &h,
         gains: &gains,
         state: &state,
-        exit_state: &exit_state,
         records: &records,
     };
     let op = Finish::new(&bench.gpu, HIDDEN, EPSILON).bind(&bench.gpu, to)?;
@@ -279,10 +307,11 @@ fn token_stats(bench: &mut Bench) -> Outcome {
 type Measure = fn(&mut Bench) -> Outcome;
 
 /// The kernels in the order of a step.
-const KERNELS: [(&str, Measure); 10] = [
+const KERNELS: [(&str, Measure); 11] = [
     ("embed", embed),
     ("qkv", qkv),
     ("attention", attention),
+    ("kv_mean", kv_mean),
     ("linear", linear),
     ("add_norm", add_norm),
     ("swiglu", swiglu),

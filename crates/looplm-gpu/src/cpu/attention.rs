@@ -1,13 +1,15 @@
 use super::dot;
 use crate::{head_stride, kernels::AttentionShape, rows::GpuRow, stride};
 
-/// Twin of `attention`: softmax(q k / sqrt(head_dim)) v over entries `key_base ..= key_base + position` of each row.
+/// Twin of `attention`: softmax(q k / sqrt(head_dim)) v over the entries that the
+/// KV map names for the positions before each row, and its own.
 pub fn attention(
     shape: AttentionShape,
     rows: &[GpuRow],
     q: &[f32],
     keys: &[f32],
     values: &[f32],
+    kv_map: &[u32],
 ) -> Vec<f32> {
     let AttentionShape {
         heads,
@@ -20,7 +22,12 @@ pub fn attention(
         for head in 0..heads {
             let query = &q[(r * heads + head) * pitch..][..head_dim];
             let at = |j: usize| {
-                ((row.key_base as usize + j) * kv_heads + head / (heads / kv_heads)) * pitch
+                let entry = if j == row.position as usize {
+                    row.entry
+                } else {
+                    kv_map[row.map as usize + j]
+                };
+                (entry as usize * kv_heads + head / (heads / kv_heads)) * pitch
             };
             let count = row.position as usize + 1;
             let scores: Vec<f64> = (0..count)

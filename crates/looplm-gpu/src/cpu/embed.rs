@@ -1,7 +1,7 @@
 use super::normed;
 use crate::{rows::GpuRow, stride};
 
-/// Twin of `embed`: returns (h, x) and updates `state`. `embedding` is [vocabulary, width] without padding.
+/// Twin of `embed`: returns (h, x) and updates `state` and `kv_map`. `embedding` is [vocabulary, width] without padding.
 pub fn embed(
     width: usize,
     epsilon: f32,
@@ -9,11 +9,15 @@ pub fn embed(
     embedding: &[f32],
     gain: &[f32],
     state: &mut [f32],
+    kv_map: &mut [u32],
 ) -> (Vec<f32>, Vec<f32>) {
     let padded = stride(width);
     let mut h = vec![0.0; rows.len() * padded];
     let mut x = h.clone();
     for (r, row) in rows.iter().enumerate() {
+        for line in 0..row.lines {
+            kv_map[(row.map + line * row.pitch + row.position) as usize] = row.entry;
+        }
         let slot = &mut state[row.state as usize * padded..][..padded];
         if row.step == 1 {
             slot.fill(0.0);

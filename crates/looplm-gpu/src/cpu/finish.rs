@@ -1,7 +1,7 @@
 use super::{dot, normed};
 use crate::{kernels::Record, rows::GpuRow, stride};
 
-/// Twin of `finish`: updates `state`, `exit_state` and `records`. `gains` is [3, stride(width)] and the gate's bias.
+/// Twin of `finish`: updates `state` and `records`. `gains` is [3, stride(width)] and the gate's bias.
 #[allow(clippy::too_many_arguments)]
 pub fn finish(
     width: usize,
@@ -11,7 +11,6 @@ pub fn finish(
     h: &[f32],
     gains: &[f32],
     state: &mut [f32],
-    exit_state: &mut [f32],
     records: &mut [Record],
 ) {
     let padded = stride(width);
@@ -37,7 +36,7 @@ pub fn finish(
         let lambda = (1.0 / (1.0 + (-gate).exp())) as f32;
         let record = &mut records[slot];
         if row.step == 1 {
-            (record.exit_step, record.cumulated, record.survival) = (0, 0.0, 1.0);
+            record.survival = 1.0;
         }
         let step = row.step as usize - 1;
         let p = if row.step == row.last_step {
@@ -45,16 +44,11 @@ pub fn finish(
         } else {
             lambda * record.survival
         };
-        record.cumulated += p;
         record.survival *= 1.0 - lambda;
         record.steps = row.step;
         record.lambda[step] = lambda;
         record.p[step] = p;
         record.change[step] = (moved / before.max(1e-30)).sqrt() as f32;
-        if record.exit_step == 0 && (record.cumulated >= row.threshold || row.step >= row.exit_at) {
-            record.exit_step = row.step;
-            exit_state[slot * padded..][..padded]
-                .copy_from_slice(&state[slot * padded..][..padded]);
-        }
+        record.moved[step] = moved.sqrt() as f32;
     }
 }

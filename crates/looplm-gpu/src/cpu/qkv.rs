@@ -36,7 +36,7 @@ pub fn qkv(
     let product = linear(inputs, outputs, weights, x);
     let mut q = vec![0.0; rows.len() * heads * pitch];
     for (r, row) in rows.iter().enumerate() {
-        let entry = (row.key_base + row.position) as usize;
+        let entry = row.entry as usize;
         for head in 0..heads + 2 * kv_heads {
             let from = &product[r * stride(outputs) + head * head_dim..][..head_dim];
             let to = if head < heads {

@@ -1,4 +1,4 @@
-//! attention: causal attention over each row's KV plane. See `shaders/attention.wgsl`.
+//! attention: causal attention over the keys and values of each row's step. See `shaders/attention.wgsl`.
 
 use super::qkv::AttentionShape;
 use crate::{
@@ -15,7 +15,13 @@ use crate::{
 pub const SOURCE: Source = Source {
     name: "attention",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/attention.wgsl")),
-    bindings: &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
+    bindings: &[
+        Binding::Read,
+        Binding::Read,
+        Binding::Read,
+        Binding::Read,
+        Binding::Write,
+    ],
     rows: true,
     entries: &["main"],
 };
@@ -47,7 +53,7 @@ impl Attention {
         })
     }
 
-    /// Binds `q` [rows, heads, head_stride], `keys` and `values` [entries, kv_heads, head_stride], and
+    /// Binds `q` [rows, heads, head_stride], `keys` and `values` [entries, kv_heads, head_stride], the KV map, and
     /// `out` [rows, stride(heads * head_dim)].
     ///
     /// # Errors
@@ -58,6 +64,7 @@ impl Attention {
         q: &Buffer,
         keys: &Buffer,
         values: &Buffer,
+        kv_map: &Buffer,
         out: &Buffer,
     ) -> Result<AttentionOp, GpuError> {
         if keys.size() < (self.shape.entry() * 4) as u64 || keys.size() != values.size() {
@@ -71,7 +78,7 @@ impl Attention {
         } = self.shape;
         Ok(AttentionOp {
             pipeline: self.pipeline.clone(),
-            bind_group: self.kernel.bind(gpu, &[q, keys, values, out]),
+            bind_group: self.kernel.bind(gpu, &[q, keys, values, kv_map, out]),
             heads,
             max_rows: capacity(&[
                 (q, heads * head_stride(head_dim)),

@@ -23,6 +23,7 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
         Binding::Write,
+        Binding::Write,
     ],
     rows: true,
     entries: &["main"],
@@ -55,6 +56,8 @@ pub struct EmbedBuffers<'a> {
     pub h: &'a Buffer,
     /// [rows, stride(width)]: its norm.
     pub x: &'a Buffer,
+    /// [lines, pitch] of KV entries.
+    pub kv_map: &'a Buffer,
 }
 
 impl Embed {
@@ -94,8 +97,16 @@ impl Embed {
     /// Binds its buffers; one dispatch for each part of the embedding.
     pub fn bind(&self, gpu: &Gpu, embedding: &Matrix, to: EmbedBuffers<'_>) -> EmbedOp {
         let bind = |(part, range): (&crate::matrix::MatrixPart, &Buffer)| {
-            self.kernel
-                .bind(gpu, &[&part.buffer, range, to.gain, to.state, to.h, to.x])
+            let buffers = [
+                &part.buffer,
+                range,
+                to.gain,
+                to.state,
+                to.h,
+                to.x,
+                to.kv_map,
+            ];
+            self.kernel.bind(gpu, &buffers)
         };
         let row = stride(embedding.shape.inputs);
         EmbedOp {

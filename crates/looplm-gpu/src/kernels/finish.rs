@@ -1,4 +1,4 @@
-//! finish: the end of a recurrent step: final norm, exit gate, exit. See `shaders/finish.wgsl`.
+//! finish: the end of a recurrent step: final norm and exit gate. See `shaders/finish.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -22,7 +22,6 @@ pub const SOURCE: Source = Source {
         Binding::Read,
         Binding::Write,
         Binding::Write,
-        Binding::Write,
     ],
     rows: true,
     entries: &["main"],
@@ -32,10 +31,6 @@ pub const SOURCE: Source = Source {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct Record {
-    /// The step at which the row left, 0 while it has not.
-    pub exit_step: u32,
-    /// Sum of the exit probabilities so far.
-    pub cumulated: f32,
     /// Product of (1 - lambda) so far.
     pub survival: f32,
     /// Steps done.
@@ -46,6 +41,8 @@ pub struct Record {
     pub p: [f32; MAX_STEPS],
     /// Norm of the state's change over the norm of the state before, for each step.
     pub change: [f32; MAX_STEPS],
+    /// Norm of the state's change, for each step.
+    pub moved: [f32; MAX_STEPS],
 }
 
 /// The buffers of finish.
@@ -59,8 +56,6 @@ pub struct FinishBuffers<'a> {
     pub gains: &'a Buffer,
     /// [slots, stride(width)].
     pub state: &'a Buffer,
-    /// [slots, stride(width)].
-    pub exit_state: &'a Buffer,
     /// [slots] of [`Record`].
     pub records: &'a Buffer,
 }
@@ -101,10 +96,9 @@ impl Finish {
                 "gains must hold three rows and the gate's bias",
             ));
         }
-        let bind_group = self.kernel.bind(
-            gpu,
-            &[to.a, to.h, to.gains, to.state, to.exit_state, to.records],
-        );
+        let bind_group = self
+            .kernel
+            .bind(gpu, &[to.a, to.h, to.gains, to.state, to.records]);
         let row = stride(self.width);
         Ok(FinishOp {
             pipeline: self.pipeline.clone(),

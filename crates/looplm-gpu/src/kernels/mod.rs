@@ -19,6 +19,7 @@ pub mod gather_backward;
 pub mod glu;
 pub mod glu_backward;
 pub mod gradient_norm;
+pub mod kv_mean;
 pub mod linear;
 pub mod product;
 mod projection;
@@ -54,9 +55,10 @@ pub use gather_backward::{GatherBackward, Takers};
 pub use glu::Glu;
 pub use glu_backward::GluBackward;
 pub use gradient_norm::{GRADIENT_STATS, GradientNorm};
+pub use kv_mean::{KvMean, KvMeanOp, KvMove};
 pub use linear::Linear;
 pub use product::{Product, ProductKind, ProductMethod, ProductShape};
-pub use projection::{ProjectionOp, RowVariant};
+pub use projection::{MAX_FEW_ROWS, ProjectionOp, RowVariant};
 pub use qkv::{AttentionShape, Qkv, QkvBuffers};
 pub use rms_norm::RmsNorm;
 pub use rms_norm_backward::{RmsNormBackward, RmsNormGradients};
@@ -67,10 +69,11 @@ pub use swiglu::Swiglu;
 pub use token_stats::{STATS_WORDS, TOP_MAX, TokenStats, TokenStatsOp};
 
 /// Every shader of the crate, for validation and tools.
-pub const SOURCES: [Source; 28] = [
+pub const SOURCES: [Source; 29] = [
     embed::SOURCE,
     qkv::SOURCE,
     attention::SOURCE,
+    kv_mean::SOURCE,
     linear::SOURCE,
     add_norm::SOURCE,
     swiglu::SOURCE,

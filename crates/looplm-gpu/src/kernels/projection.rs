@@ -21,6 +21,10 @@ pub enum RowVariant {
     Tile,
 }
 
+/// Most rows of a pass that are computed eight at a time, in as many reads of the weights as that takes. With more, tiles are
+/// faster (on lavapipe a tile of 32 rows takes about twice as long as eight rows), though they round differently.
+pub const MAX_FEW_ROWS: usize = 16;
+
 const FEW: [usize; 4] = [1, 2, 4, 8];
 const FEW_SLOTS: usize = 4;
 const TILE_ROWS: usize = 32;
@@ -36,11 +40,13 @@ impl RowVariant {
         Self::Tile,
     ];
 
-    /// The variant for a pass of `rows` rows.
+    /// The variant for a pass of `rows` rows. Up to [`MAX_FEW_ROWS`] a row comes to the same bits whatever shares its pass.
     pub fn for_rows(rows: usize) -> Self {
-        FEW.into_iter()
-            .find(|&few| rows <= few)
-            .map_or(Self::Tile, Self::Few)
+        if rows > MAX_FEW_ROWS {
+            return Self::Tile;
+        }
+        let fits = FEW.into_iter().find(|&few| rows <= few);
+        Self::Few(fits.unwrap_or(FEW[FEW.len() - 1]))
     }
 
     /// Entry point of the shaders.

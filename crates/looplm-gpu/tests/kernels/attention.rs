@@ -6,7 +6,7 @@ use looplm_gpu::{
     kernels::{Attention, AttentionShape},
     stride,
 };
-use rand::rngs::StdRng;
+use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 
 use crate::support::{self, assert_close, fetch, numbers, poison, poisoned, upload};
 
@@ -19,51 +19,101 @@ fn heads(rng: &mut StdRng, count: usize, head_dim: usize, scale: f32, pad: f32) 
     data
 }
 
-/// Attends over planes that are poisoned outside what the rows may see. Each row has a plane of its own, behind the
-/// other's with a gap, and `key_counts` says how many keys it sees.
+/// A cache as rows find it: what they may read at entries in any order, poison everywhere else.
+struct Cache {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    kv_map: Vec<u32>,
+    rows: Vec<GpuRow>,
+}
+
+/// Rows that see so many keys each, their own included. Lines of the map lie in any order and share their entries; every
+/// third row looks into the line of the row before it. Elements that belong to no position lead to poisoned entries, and
+/// where a row stands the map says another entry than its own.
+fn cache(rng: &mut StdRng, shape: AttentionShape, key_counts: &[usize]) -> Cache {
+    let longest = key_counts.iter().copied().max().unwrap_or(1);
+    let (shared, count) = (longest / 2 + 1, key_counts.len());
+    let mut entries: Vec<u32> = (0..2 * (shared + count) as u32).collect();
+    entries.shuffle(rng);
+    let (shared, others) = entries.split_at(shared);
+    let (own, traps) = others.split_at(count);
+    let mut keys = poison(entries.len() * shape.entry());
+    let mut values = keys.clone();
+    for &entry in shared.iter().chain(own) {
+        let at = entry as usize * shape.entry()..(entry as usize + 1) * shape.entry();
+        keys[at.clone()].copy_from_slice(&heads(rng, shape.kv_heads, shape.head_dim, 1.0, 0.0));
+        let padded = heads(rng, shape.kv_heads, shape.head_dim, 1.0, f32::NAN);
+        values[at].copy_from_slice(&padded);
+    }
+
+    let pitch = longest + 3;
+    let mut lines: Vec<usize> = (0..=count).collect();
+    lines.shuffle(rng);
+    let mut kv_map: Vec<u32> = (0..lines.len() * pitch)
+        .map(|_| traps[rng.random_range(0..traps.len())])
+        .collect();
+    let mut rows = Vec::new();
+    for (i, &key_count) in key_counts.iter().enumerate() {
+        let map = lines[i - usize::from(i % 3 == 2)] * pitch + 2;
+        for element in &mut kv_map[map..map + key_count - 1] {
+            *element = shared[rng.random_range(0..shared.len())];
+        }
+        rows.push(GpuRow {
+            entry: own[i],
+            map: map as u32,
+            state: i as u32,
+            step: i as u32 % 4 + 1,
+            ..support::row(key_count - 1)
+        });
+    }
+    Cache {
+        keys,
+        values,
+        kv_map,
+        rows,
+    }
+}
+
+/// Attends over a cache that is poisoned outside what the rows may see. `key_counts` says how many keys each of them sees.
 fn check(heads_: usize, kv_heads: usize, head_dim: usize, key_counts: &[usize], scale: f32) {
-    let gpu = support::gpu();
     let shape = AttentionShape {
         heads: heads_,
         kv_heads,
         head_dim,
     };
     let mut rng = support::rng((heads_ * 1000 + head_dim) as u64);
-    let (mut keys, mut values, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-    let gap = poison(3 * shape.entry());
-    for (i, &count) in key_counts.iter().enumerate() {
-        keys.extend_from_slice(&gap);
-        values.extend_from_slice(&gap);
-        let key_base = (keys.len() / shape.entry()) as u32;
-        rows.push(GpuRow {
-            key_base,
-            state: i as u32,
-            step: i as u32 % 4 + 1,
-            ..support::row(count - 1)
-        });
-        keys.extend(heads(&mut rng, count * kv_heads, head_dim, 1.0, 0.0));
-        values.extend(heads(&mut rng, count * kv_heads, head_dim, 1.0, f32::NAN));
-    }
-    keys.extend_from_slice(&gap);
-    values.extend_from_slice(&gap);
-    let q = heads(&mut rng, rows.len() * heads_, head_dim, scale, 0.0);
-    let mut want = cpu::attention(shape, &rows, &q, &keys, &values);
-    want.extend(poison(stride(heads_ * head_dim)));
-
-    let out = poisoned(gpu, want.len());
-    let (q, keys, values) = (upload(gpu, &q), upload(gpu, &keys), upload(gpu, &values));
-    let op = Attention::new(gpu, shape)
-        .and_then(|kernel| kernel.bind(gpu, &q, &keys, &values, &out))
-        .expect("the shapes fit");
-    support::run(gpu, &rows, |pass, table| {
-        op.encode(gpu, pass, table).expect("the grid is small");
-    });
-    assert_close(
+    let cache = cache(&mut rng, shape, key_counts);
+    let q = heads(&mut rng, cache.rows.len() * heads_, head_dim, scale, 0.0);
+    compare(
         &format!("{shape:?}, keys {key_counts:?}"),
-        &fetch(gpu, &out, want.len()),
-        &want,
+        shape,
+        &q,
+        &cache,
         2e-5,
     );
+}
+
+/// Runs the kernel and its twin, with a row behind the last to stay untouched.
+fn compare(what: &str, shape: AttentionShape, q: &[f32], cache: &Cache, tolerance: f32) {
+    let gpu = support::gpu();
+    let Cache {
+        keys,
+        values,
+        kv_map,
+        rows,
+    } = cache;
+    let mut want = cpu::attention(shape, rows, q, keys, values, kv_map);
+    want.extend(poison(stride(shape.heads * shape.head_dim)));
+    let out = poisoned(gpu, want.len());
+    let [q, keys, values] = [q, keys, values].map(|data| upload(gpu, data));
+    let kv_map = upload(gpu, kv_map);
+    let op = Attention::new(gpu, shape)
+        .and_then(|kernel| kernel.bind(gpu, &q, &keys, &values, &kv_map, &out))
+        .expect("the shapes fit");
+    support::run(gpu, rows, |pass, table| {
+        op.encode(gpu, pass, table).expect("the grid is small");
+    });
+    assert_close(what, &fetch(gpu, &out, want.len()), &want, tolerance);
 }
 
 #[test]
@@ -91,7 +141,6 @@ fn large_scores_do_not_overflow() {
 
 #[test]
 fn rows_see_keys_up_to_their_own_position_only() {
-    let gpu = support::gpu();
     let shape = AttentionShape {
         heads: 1,
         kv_heads: 1,
@@ -99,32 +148,20 @@ fn rows_see_keys_up_to_their_own_position_only() {
     };
     let mut rng = support::rng(2);
     let count = 70;
-    let rows: Vec<GpuRow> = (0..count)
-        .map(|i| GpuRow {
-            state: i as u32,
-            ..support::row(i)
-        })
-        .collect();
-    let (q, keys) = (
-        heads(&mut rng, count, 4, 1.0, 0.0),
-        heads(&mut rng, count, 4, 1.0, 0.0),
-    );
-    let values = heads(&mut rng, count, 4, 1.0, 0.0);
-    let want = cpu::attention(shape, &rows, &q, &keys, &values);
-    let out = poisoned(gpu, want.len());
-    let (q, keys, values) = (upload(gpu, &q), upload(gpu, &keys), upload(gpu, &values));
-    let op = Attention::new(gpu, shape)
-        .and_then(|kernel| kernel.bind(gpu, &q, &keys, &values, &out))
-        .expect("the shapes fit");
-    support::run(gpu, &rows, |pass, table| {
-        op.encode(gpu, pass, table).expect("the grid is small");
-    });
-    assert_close(
-        "a prompt of 70 tokens",
-        &fetch(gpu, &out, want.len()),
-        &want,
-        1e-5,
-    );
+    let mut kv_map: Vec<u32> = (0..count as u32).collect();
+    kv_map.shuffle(&mut rng);
+    let mut rows = support::rows(count);
+    for (row, &entry) in rows.iter_mut().zip(&kv_map) {
+        row.entry = entry;
+    }
+    let [q, keys, values] = std::array::from_fn(|_| heads(&mut rng, count, 4, 1.0, 0.0));
+    let cache = Cache {
+        keys,
+        values,
+        kv_map,
+        rows,
+    };
+    compare("a prompt of 70 tokens", shape, &q, &cache, 1e-5);
 }
 
 #[test]
@@ -150,16 +187,17 @@ fn wrong_shapes_are_errors() {
     .expect("a valid shape");
     let buffer = |count| poisoned(gpu, count);
     let (q, keys, values, out) = (buffer(32), buffer(64), buffer(64), buffer(32));
+    let kv_map = upload(gpu, &[0u32; 8]);
     assert!(matches!(
-        kernel.bind(gpu, &q, &keys, &buffer(32), &out),
+        kernel.bind(gpu, &q, &keys, &buffer(32), &kv_map, &out),
         Err(GpuError::Shape { .. })
     ));
     assert!(matches!(
-        kernel.bind(gpu, &q, &buffer(4), &buffer(4), &out),
+        kernel.bind(gpu, &q, &buffer(4), &buffer(4), &kv_map, &out),
         Err(GpuError::Shape { .. })
     ));
     let op = kernel
-        .bind(gpu, &q, &keys, &values, &out)
+        .bind(gpu, &q, &keys, &values, &kv_map, &out)
         .expect("the shapes fit");
     support::run(gpu, &support::rows(3), |pass, table| {
         assert!(

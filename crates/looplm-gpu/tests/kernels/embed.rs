@@ -1,7 +1,7 @@
 //! `embed` against its twin.
 
 use looplm_gpu::{
-    Arrangement, Format, Gpu, GpuError, GpuRow, MatrixShape, cpu,
+    Arrangement, Format, Gpu, GpuError, GpuRow, MAX_STEPS, MatrixShape, cpu,
     kernel::Op,
     kernels::{Embed, EmbedBuffers},
     stride,
@@ -12,8 +12,15 @@ use crate::support::{self, FORMATS, assert_close, fetch, poison, poisoned, uploa
 
 const EPSILON: f32 = 1e-6;
 
+/// An element of the KV map that nothing has written.
+const UNWRITTEN: u32 = 0xdead_beef;
+
+/// Elements in front of the first line of the KV map.
+const MAP_START: usize = 3;
+
 /// Looks up random tokens for the rows of step 1, mixed with rows of later steps, states in any order; one slot belongs
-/// to no row. Returns the number of parts.
+/// to no row. Rows write their entries into none, one or several lines of the KV map, which they share with other rows.
+/// Returns the number of parts.
 fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) -> usize {
     let mut rng = support::rng((vocab * 1000 + width) as u64);
     let shape = MatrixShape {
@@ -26,6 +33,10 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) ->
     let gain = support::padded_rows(&mut rng, 1, width);
     let mut slots: Vec<u32> = (0..=count as u32).collect();
     slots.shuffle(&mut rng);
+    let mut entries: Vec<u32> = (0..4 * count as u32).collect();
+    entries.shuffle(&mut rng);
+    let (lines, pitch) = (2 * MAX_STEPS, count + 2);
+    let mut want_map = vec![UNWRITTEN; MAP_START + lines * pitch];
     let mut rows = Vec::new();
     let mut want_state = poison((count + 1) * stride(width));
     for (i, &state) in slots[..count].iter().enumerate() {
@@ -45,16 +56,34 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) ->
             want_state[at..at + stride(width)]
                 .copy_from_slice(&support::padded_rows(&mut rng, 1, width));
         }
+        let written = [1, 0, MAX_STEPS, 2, 1, 5, 0][i % 7];
+        let line = rng.random_range(0..=lines - written);
         rows.push(GpuRow {
             token,
+            entry: entries[i],
+            map: (MAP_START + line * pitch) as u32,
             state,
             step,
+            lines: written as u32,
+            pitch: pitch as u32,
             ..support::row(i)
         });
     }
-    let state = upload(gpu, &want_state);
-    let (mut want_h, mut want_x) =
-        cpu::embed(width, EPSILON, &rows, &values, &gain, &mut want_state);
+    let (state, kv_map) = (upload(gpu, &want_state), upload(gpu, &want_map));
+    let (mut want_h, mut want_x) = cpu::embed(
+        width,
+        EPSILON,
+        &rows,
+        &values,
+        &gain,
+        &mut want_state,
+        &mut want_map,
+    );
+    let written = want_map.iter().filter(|&&entry| entry != UNWRITTEN).count();
+    assert_eq!(
+        written,
+        rows.iter().map(|row| row.lines as usize).sum::<usize>()
+    );
     want_h.extend(poison(stride(width)));
     want_x.extend(poison(stride(width)));
 
@@ -66,6 +95,7 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) ->
         state: &state,
         h: &h,
         x: &x,
+        kv_map: &kv_map,
     };
     let op = kernel.bind(gpu, &embedding, to);
     support::run(gpu, &rows, |pass, table| {
@@ -90,6 +120,11 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) ->
         &fetch(gpu, &x, want_x.len()),
         &want_x,
         1e-5,
+    );
+    assert_eq!(
+        fetch::<u32>(gpu, &kv_map, want_map.len()),
+        want_map,
+        "KV map, {what}"
     );
     embedding.parts.len()
 }
@@ -121,6 +156,54 @@ fn embeddings_in_parts() {
 }
 
 #[test]
+fn only_the_part_with_the_token_writes() {
+    let gpu = support::small_gpu();
+    let (vocab, width) = (257, 37);
+    let shape = MatrixShape {
+        outputs: vocab,
+        inputs: width,
+        format: Format::F32,
+        arrangement: Arrangement::Plain,
+    };
+    let (embedding, _) = support::matrix(gpu, &mut support::rng(4), shape);
+    assert!(embedding.parts.len() > 2);
+    let rows: Vec<GpuRow> = [vocab - 1, vocab, 0]
+        .into_iter()
+        .zip(support::rows(3))
+        .map(|(token, row)| GpuRow {
+            token: token as u32,
+            lines: 1,
+            ..row
+        })
+        .collect();
+    let buffer = || poisoned(gpu, rows.len() * stride(width));
+    let (gain, state, h, x) = (buffer(), buffer(), buffer(), buffer());
+    let kv_map = upload(gpu, &[UNWRITTEN; 4]);
+    let to = EmbedBuffers {
+        gain: &gain,
+        state: &state,
+        h: &h,
+        x: &x,
+        kv_map: &kv_map,
+    };
+    let kernel = wait(Embed::new(gpu, &embedding, EPSILON)).expect("a plain matrix");
+    let op = kernel.bind(gpu, &embedding, to);
+    support::run(gpu, &rows, |pass, table| {
+        op.encode(gpu, pass, table).expect("the grid is small");
+    });
+    // No part holds the second row's token: none of the dispatches may take the row for its own.
+    assert_eq!(fetch::<u32>(gpu, &kv_map, 4), [0, UNWRITTEN, 2, UNWRITTEN]);
+    for written in [&state, &h, &x] {
+        assert_close(
+            "the second row",
+            &fetch(gpu, written, 2 * stride(width))[stride(width)..],
+            &poison(stride(width)),
+            0.0,
+        );
+    }
+}
+
+#[test]
 fn wrong_shapes_are_errors() {
     let gpu = support::gpu();
     let mut rng = support::rng(1);
@@ -148,6 +231,7 @@ fn wrong_shapes_are_errors() {
     let (embedding, _) = support::matrix(gpu, &mut rng, shape);
     let buffer = |count| poisoned(gpu, count);
     let (gain, state, h, x) = (buffer(16), buffer(64), buffer(32), buffer(32));
+    let kv_map = upload(gpu, &[UNWRITTEN; 4]);
     let kernel = wait(Embed::new(gpu, &embedding, EPSILON)).expect("a plain matrix");
     let op = kernel.bind(
         gpu,
@@ -157,6 +241,7 @@ fn wrong_shapes_are_errors() {
             state: &state,
             h: &h,
             x: &x,
+            kv_map: &kv_map,
         },
     );
     support::run(gpu, &support::rows(3), |pass, table| {

@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable;
 use looplm_gpu::{
-    GpuError, GpuRow, MAX_STEPS, cpu,
+    GpuError, GpuRow, cpu,
     kernel::Op,
     kernels::{Finish, FinishBuffers, Record},
     stride,
@@ -21,30 +21,20 @@ fn poisoned_record() -> Record {
 fn assert_records(what: &str, got: &[Record], want: &[Record]) {
     for (slot, (got, want)) in got.iter().zip(want).enumerate() {
         let what = format!("{what}, record {slot}");
-        assert_eq!(
-            (got.exit_step, got.steps),
-            (want.exit_step, want.steps),
-            "{what}: exit step and steps"
-        );
-        assert_near(
-            &what,
-            &[got.cumulated, got.survival],
-            &[want.cumulated, want.survival],
-            1e-5,
-        );
+        assert_eq!(got.steps, want.steps, "{what}: steps");
+        assert_near(&what, &[got.survival], &[want.survival], 1e-5);
         assert_near(&what, &got.lambda, &want.lambda, 1e-5);
         assert_near(&what, &got.p, &want.p, 1e-5);
         assert_near(&what, &got.change, &want.change, 1e-4);
+        assert_near(&what, &got.moved, &want.moved, 1e-5);
     }
 }
 
-/// The plan of a slot: when it starts, how many steps it takes, and when it may leave.
+/// The plan of a slot: when it starts, and how many steps it takes.
 #[derive(Clone, Copy)]
 struct Plan {
     start: usize,
     last_step: u32,
-    exit_at: u32,
-    threshold: f32,
 }
 
 /// Takes all plans through their steps, those that are under way in one pass, and compares all buffers after each pass.
@@ -58,10 +48,9 @@ fn check(width: usize, plans: &[Plan]) -> Vec<Record> {
     // The slot behind the last belongs to nobody.
     let mut want_state = support::padded_rows(&mut rng, plans.len(), width);
     want_state.extend(poison(padded));
-    let mut want_exit = poison(slots * padded);
     let mut want_records = vec![poisoned_record(); slots];
-    let (state, exit_state) = (upload(gpu, &want_state), upload(gpu, &want_exit));
-    let (records, gains_buffer) = (upload(gpu, &want_records), upload(gpu, &gains));
+    let (state, records) = (upload(gpu, &want_state), upload(gpu, &want_records));
+    let gains_buffer = upload(gpu, &gains);
     let kernel = Finish::new(gpu, width, EPSILON);
     let passes = plans
         .iter()
@@ -78,8 +67,6 @@ fn check(width: usize, plans: &[Plan]) -> Vec<Record> {
                 state: slot as u32,
                 step: (now - plan.start + 1) as u32,
                 last_step: plan.last_step,
-                exit_at: plan.exit_at,
-                threshold: plan.threshold,
                 ..support::row(slot)
             })
             .collect();
@@ -95,7 +82,6 @@ fn check(width: usize, plans: &[Plan]) -> Vec<Record> {
             &h,
             &gains,
             &mut want_state,
-            &mut want_exit,
             &mut want_records,
         );
         let (a, h) = (upload(gpu, &a), upload(gpu, &h));
@@ -104,7 +90,6 @@ fn check(width: usize, plans: &[Plan]) -> Vec<Record> {
             h: &h,
             gains: &gains_buffer,
             state: &state,
-            exit_state: &exit_state,
             records: &records,
         };
         let op = kernel.bind(gpu, to).expect("the shapes fit");
@@ -118,12 +103,6 @@ fn check(width: usize, plans: &[Plan]) -> Vec<Record> {
             &want_state,
             1e-5,
         );
-        assert_close(
-            &format!("exit state, {what}"),
-            &fetch(gpu, &exit_state, want_exit.len()),
-            &want_exit,
-            1e-5,
-        );
         assert_records(&what, &fetch(gpu, &records, slots), &want_records);
     }
     want_records
@@ -131,16 +110,10 @@ fn check(width: usize, plans: &[Plan]) -> Vec<Record> {
 
 /// Plans that differ in all they can differ in.
 fn plans(count: usize) -> Vec<Plan> {
-    let thresholds = [0.2, 0.55, 0.8, 0.99, 2.0];
     (0..count)
-        .map(|i| {
-            let last_step = [4, 1, 8, 3][i % 4];
-            Plan {
-                start: i % 3,
-                last_step,
-                exit_at: last_step.min(1 + i as u32 % 8),
-                threshold: thresholds[i % 5],
-            }
+        .map(|i| Plan {
+            start: i % 3,
+            last_step: [4, 1, 8, 3][i % 4],
         })
         .collect()
 }
@@ -158,37 +131,12 @@ fn steps_of_many_rows_interleave() {
     let records = check(65, &plans(40));
     for (record, plan) in records.iter().zip(plans(40)) {
         assert_eq!(record.steps, plan.last_step);
-        assert!((1..=plan.exit_at).contains(&record.exit_step));
         let total: f32 = record.p[..plan.last_step as usize].iter().sum();
         assert!(
             (total - 1.0).abs() < 1e-5,
             "the probabilities of {} steps sum to {total}",
             plan.last_step
         );
-    }
-    let early = records
-        .iter()
-        .zip(plans(40))
-        .filter(|(r, p)| r.exit_step < p.exit_at)
-        .count();
-    assert!(early > 3, "the gate lets {early} of 40 rows leave early");
-}
-
-#[test]
-fn the_threshold_decides_when_to_leave() {
-    let plan = |threshold| Plan {
-        start: 0,
-        last_step: 8,
-        exit_at: 8,
-        threshold,
-    };
-    assert_eq!(check(24, &[plan(0.0)])[0].exit_step, 1);
-    let never = check(24, &[plan(2.0)])[0];
-    assert_eq!(never.exit_step, 8);
-    for step in 1..MAX_STEPS {
-        let sum: f32 = never.p[..step].iter().sum();
-        let got = check(24, &[plan(sum - 1e-4)])[0].exit_step as usize;
-        assert_eq!(got, step, "threshold {sum}");
     }
 }
 
@@ -200,8 +148,6 @@ fn a_new_sequence_starts_its_record_anew() {
     let mut gains = support::padded_rows(&mut rng, 3, width);
     gains.extend([0.0; 4]);
     let stale = Record {
-        exit_step: 3,
-        cumulated: 1.0,
         survival: 0.0,
         steps: 4,
         ..Record::zeroed()
@@ -210,13 +156,10 @@ fn a_new_sequence_starts_its_record_anew() {
         support::padded_rows(&mut rng, 1, width),
         support::padded_rows(&mut rng, 1, width),
     );
-    let (mut state, mut exit_state, mut want) = (vec![0.0; 8], vec![0.0; 8], [stale]);
-    let buffers = [&a, &h, &gains, &state, &exit_state].map(|data| upload(gpu, data));
+    let (mut state, mut want) = (vec![0.0; 8], [stale]);
+    let buffers = [&a, &h, &gains, &state].map(|data| upload(gpu, data));
     let records = upload(gpu, &want);
-    let row = GpuRow {
-        threshold: 2.0,
-        ..support::row(0)
-    };
+    let row = support::row(0);
     cpu::finish(
         width,
         EPSILON,
@@ -225,10 +168,10 @@ fn a_new_sequence_starts_its_record_anew() {
         &h,
         &gains,
         &mut state,
-        &mut exit_state,
         &mut want,
     );
-    let [a, h, gains, state, exit_state] = &buffers;
+    let norm = state.iter().map(|v| v * v).sum::<f32>().sqrt();
+    let [a, h, gains, state] = &buffers;
     let op = Finish::new(gpu, width, EPSILON).bind(
         gpu,
         FinishBuffers {
@@ -236,7 +179,6 @@ fn a_new_sequence_starts_its_record_anew() {
             h,
             gains,
             state,
-            exit_state,
             records: &records,
         },
     );
@@ -244,9 +186,9 @@ fn a_new_sequence_starts_its_record_anew() {
     support::run(gpu, &[row], |pass, table| {
         op.encode(gpu, pass, table).expect("the grid is small");
     });
-    assert_eq!(want[0].exit_step, 0);
-    // The state before was zero: the change is a large number, but a number.
+    // The state before was zero: the change is a large number, but a number, and the state moved by all it is now.
     assert!(want[0].change[0].is_finite());
+    assert_near("moved", &[want[0].moved[0]], &[norm], 1e-5);
     assert_records("a used record", &fetch(gpu, &records, 1), &want);
 }
 
@@ -255,20 +197,13 @@ fn wrong_shapes_are_errors() {
     let gpu = support::gpu();
     let kernel = Finish::new(gpu, 9, EPSILON);
     let buffer = |count| poisoned(gpu, count);
-    let (a, h, gains, state, exit_state, records) = (
-        buffer(32),
-        buffer(32),
-        buffer(52),
-        buffer(64),
-        buffer(64),
-        buffer(28 * 4),
-    );
+    let (a, h, gains, state) = (buffer(32), buffer(32), buffer(52), buffer(64));
+    let records = upload(gpu, &[poisoned_record(); 4]);
     let to = FinishBuffers {
         a: &a,
         h: &h,
         gains: &gains,
         state: &state,
-        exit_state: &exit_state,
         records: &records,
     };
     assert!(matches!(

@@ -3,7 +3,7 @@
 use looplm_gpu::{
     Arrangement, Format, Gpu, GpuError, GpuRow, MatrixShape, cpu,
     kernel::Op,
-    kernels::{Linear, RowVariant},
+    kernels::{Linear, MAX_FEW_ROWS, RowVariant},
     stride,
 };
 use rand::seq::SliceRandom;
@@ -160,7 +160,7 @@ fn a_vocabulary_of_fifty_thousand() {
 
 #[test]
 fn the_number_of_rows_chooses_the_variant() {
-    let chosen: Vec<_> = [1, 2, 3, 4, 5, 8, 9, 500]
+    let chosen: Vec<_> = [1, 2, 3, 4, 5, 8, 9, MAX_FEW_ROWS, MAX_FEW_ROWS + 1, 500]
         .into_iter()
         .map(RowVariant::for_rows)
         .collect();
@@ -172,6 +172,8 @@ fn the_number_of_rows_chooses_the_variant() {
             few(2),
             few(4),
             few(4),
+            few(8),
+            few(8),
             few(8),
             few(8),
             RowVariant::Tile,

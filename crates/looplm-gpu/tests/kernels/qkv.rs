@@ -5,20 +5,22 @@ use looplm_gpu::{
     kernel::Op,
     kernels::{AttentionShape, Qkv, QkvBuffers, RowVariant},
 };
-use rand::{Rng, rngs::StdRng};
+use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 
 use crate::support::{self, FORMATS, SMALL_BINDING, assert_close, fetch, poison, poisoned, upload};
 
-const PLANES: usize = 4;
+const ENTRIES: usize = 360;
 const POSITIONS: usize = 90;
 
-/// Rows of different sequences and steps: each at its own position in one of the planes.
+/// Rows of different sequences and steps: each at any position, with an entry of its own anywhere in the cache.
 fn ragged_rows(rng: &mut StdRng, count: usize) -> Vec<GpuRow> {
+    let mut entries: Vec<u32> = (0..ENTRIES as u32).collect();
+    entries.shuffle(rng);
     let mut rows = support::rows(count);
     for (i, row) in rows.iter_mut().enumerate() {
-        row.position = (i / PLANES * 3 + rng.random_range(0..3)) as u32;
-        row.key_base = (i % PLANES * POSITIONS) as u32;
-        row.step = (i % PLANES + 1) as u32;
+        row.position = rng.random_range(0..POSITIONS as u32);
+        row.entry = entries[i];
+        row.step = (i % 4 + 1) as u32;
     }
     rows
 }
@@ -51,7 +53,7 @@ fn attention(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
     }
 }
 
-/// Runs the kernel over poisoned planes, so that an entry written by mistake shows.
+/// Runs the kernel over a poisoned cache, so that an entry written by mistake shows.
 fn check(
     gpu: &Gpu,
     shape: AttentionShape,
@@ -68,7 +70,7 @@ fn check(
     for &count in row_counts {
         let rows = ragged_rows(&mut rng, count);
         let x = support::padded_rows(&mut rng, count, inputs);
-        let mut want_keys = poison(PLANES * POSITIONS * shape.entry());
+        let mut want_keys = poison(ENTRIES * shape.entry());
         let mut want_values = want_keys.clone();
         let mut want_q = cpu::qkv(
             shape,
@@ -194,16 +196,16 @@ fn matrices_in_parts() {
             "{} bytes fit into {SMALL_BINDING}",
             matrix.bytes()
         );
-        // The planes have to fit as well: one row, and few positions.
+        // The cache has to fit as well: two rows, and few entries.
         let mut rng = support::rng(3);
         let (matrix, weights) = self::matrix(gpu, &mut rng, shape, 70, format);
         let rows = [
             GpuRow {
-                key_base: 3,
+                entry: 5,
                 ..support::row(2)
             },
             GpuRow {
-                key_base: 9,
+                entry: 10,
                 ..support::row(1)
             },
         ];

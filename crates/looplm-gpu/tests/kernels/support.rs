@@ -119,17 +119,19 @@ pub(crate) fn fetch<T: bytemuck::Pod>(gpu: &Gpu, buffer: &Buffer, count: usize) 
     data
 }
 
-/// A row at `position` of the sequence in slot 0, in its first step of four, with the KV plane at entry 0.
+/// A row at `position` of the sequence in slot 0, in its first step of four. Its KV entry has the number of the position,
+/// its line of the KV map begins with the map and stays as it is.
 pub(crate) fn row(position: usize) -> GpuRow {
     GpuRow {
         token: 0,
         position: position as u32,
-        key_base: 0,
+        entry: position as u32,
+        map: 0,
         state: 0,
         step: 1,
         last_step: 4,
-        exit_at: 4,
-        threshold: 1.0,
+        lines: 0,
+        pitch: 0,
     }
 }
 

@@ -1,31 +1,54 @@
-//! The KV cache: for each layer a pool of planes. A plane holds the keys and values of one recurrent step of one
-//! sequence; all planes are equally long, and grow together by doubling.
+//! The KV cache: for each layer a pool of entries, and a map that says where each step finds them.
+//!
+//! An entry holds the key and the value of one token at one recurrent step, in every layer. The map has a line for each
+//! step of each sequence, in which element j is the entry of position j: so steps can share entries (a token that left
+//! early, one entry for all steps) without a copy, and entries go back one by one when tokens are taken back.
+//! The host keeps what the map says; on the device it is written by the rows themselves as they come.
 
-use looplm_gpu::{Buffer, Gpu, GpuError, cpu::rotary_table, kernels::AttentionShape};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
-use crate::{config::Config, error::Error};
+use looplm_gpu::{
+    Buffer, Gpu, GpuError,
+    cpu::rotary_table,
+    kernels::{AttentionShape, KvMean, KvMeanOp, KvMove},
+};
 
-/// Positions a plane starts with.
-const FIRST_CAPACITY: usize = 256;
+use super::sequence::Sequence;
+use crate::{config::Config, error::Error, row::MAX_STEPS};
 
-/// Keys and values of a layer, [planes, capacity, kv_heads, head_stride] each.
+/// Positions that a line of the map starts with.
+const FIRST_PITCH: usize = 256;
+
+/// Moves of one dispatch.
+const MAX_MOVES: usize = 1024;
+
+/// Keys and values of a layer, [entries, kv_heads, head_stride] each.
 #[derive(Debug)]
 pub(super) struct LayerKv {
     pub(super) keys: Buffer,
     pub(super) values: Buffer,
 }
 
-/// All layers' planes.
+/// All layers' entries, and the map.
 #[derive(Debug)]
 pub(super) struct KvCache {
     pub(super) layers: Vec<LayerKv>,
-    /// (cos, sin) for every position of a plane.
+    /// [lines, pitch] of entries.
+    pub(super) map: Buffer,
+    /// (cos, sin) for every position of a line.
     pub(super) rotary: Buffer,
-    rotary_positions: usize,
+    /// Entries there are.
     capacity: usize,
-    planes: usize,
-    free: Vec<u32>,
+    /// Most entries there may be.
+    limit: usize,
+    free: BinaryHeap<Reverse<u32>>,
+    /// Free entries that tokens still to be computed will take.
+    promised: usize,
+    lines: usize,
+    pitch: usize,
     context: usize,
+    mean: KvMean,
+    moves: Buffer,
 }
 
 pub(super) fn attention_shape(config: &Config) -> AttentionShape {
@@ -36,23 +59,18 @@ pub(super) fn attention_shape(config: &Config) -> AttentionShape {
     }
 }
 
-/// Bytes of one position in one plane of one layer, keys or values.
+/// Bytes of one entry in one layer, keys or values.
 fn entry_bytes(config: &Config) -> u64 {
     attention_shape(config).entry() as u64 * 4
 }
 
-/// Bytes of the keys and values of one position in one plane, all layers.
+/// Bytes of the keys and values of one token at one recurrent step, all layers.
 pub fn bytes_per_position(config: &Config) -> u64 {
     entry_bytes(config) * 2 * config.num_hidden_layers as u64
 }
 
-async fn allocate(
-    gpu: &Gpu,
-    config: &Config,
-    planes: usize,
-    capacity: usize,
-) -> Result<Vec<LayerKv>, GpuError> {
-    let bytes = (planes * capacity) as u64 * entry_bytes(config);
+async fn allocate(gpu: &Gpu, config: &Config, entries: usize) -> Result<Vec<LayerKv>, GpuError> {
+    let bytes = entries as u64 * entry_bytes(config);
     let mut layers = Vec::with_capacity(config.num_hidden_layers);
     for _ in 0..config.num_hidden_layers {
         layers.push(LayerKv {
@@ -63,190 +81,256 @@ async fn allocate(
     Ok(layers)
 }
 
-async fn rotary(gpu: &Gpu, config: &Config, capacity: usize) -> Result<Buffer, GpuError> {
-    Buffer::storage_with(
-        gpu,
-        "rotary table",
-        &rotary_table(config.head_dim, config.rope_theta, capacity),
-    )
-    .await
+async fn rotary(gpu: &Gpu, config: &Config, positions: usize) -> Result<Buffer, GpuError> {
+    let table = rotary_table(config.head_dim, config.rope_theta, positions);
+    Buffer::storage_with(gpu, "rotary table", &table).await
 }
 
 impl KvCache {
-    /// No plane yet; they come with the first sequence.
-    pub(super) async fn new(gpu: &Gpu, config: &Config, context: usize) -> Result<Self, Error> {
-        let capacity = FIRST_CAPACITY.min(context);
-        let planes = config.total_ut_steps.min(crate::row::MAX_STEPS);
-        let mut cache = Self {
-            layers: Vec::new(),
-            rotary: rotary(gpu, config, capacity).await?,
-            rotary_positions: capacity,
+    /// Room for one sequence to begin with. `max_bytes` bounds keys and values of all layers together.
+    pub(super) async fn new(
+        gpu: &Gpu,
+        config: &Config,
+        context: usize,
+        max_bytes: Option<u64>,
+    ) -> Result<Self, Error> {
+        let binding = gpu.max_binding() / entry_bytes(config);
+        let wanted = max_bytes.map_or(u64::MAX, |bytes| bytes / bytes_per_position(config));
+        let limit = usize::try_from(binding.min(wanted)).unwrap_or(usize::MAX);
+        let steps = config.total_ut_steps.min(MAX_STEPS);
+        if limit < steps {
+            let needed = steps as u64 * bytes_per_position(config);
+            let what = "the keys and values of a single token".to_owned();
+            return Err(GpuError::OutOfMemory { what, needed }.into());
+        }
+        let pitch = FIRST_PITCH.min(context);
+        let capacity = (pitch * steps).min(limit);
+        let moves = (MAX_MOVES * size_of::<KvMove>()) as u64;
+        let cache = Self {
+            layers: allocate(gpu, config, capacity).await?,
+            map: Buffer::storage(gpu, "KV map", (MAX_STEPS * pitch * 4) as u64).await?,
+            rotary: rotary(gpu, config, pitch).await?,
             capacity,
-            planes: 0,
-            free: Vec::new(),
+            limit,
+            free: (0..capacity as u32).map(Reverse).collect(),
+            promised: 0,
+            lines: MAX_STEPS,
+            pitch,
             context,
+            mean: KvMean::new(gpu, attention_shape(config)),
+            moves: Buffer::storage(gpu, "KV moves", moves).await?,
         };
-        cache.resize(gpu, config, planes, capacity).await?;
         Ok(cache)
     }
 
+    /// Bytes allocated.
     pub(super) fn bytes(&self) -> u64 {
         let layer = |l: &LayerKv| l.keys.size() + l.values.size();
-        self.rotary.size() + self.layers.iter().map(layer).sum::<u64>()
+        self.map.size() + self.rotary.size() + self.layers.iter().map(layer).sum::<u64>()
     }
 
-    /// KV entry of position 0 of a plane.
-    pub(super) fn base(&self, plane: u32) -> u32 {
-        plane * self.capacity as u32
+    /// Entries that hold something.
+    pub(super) fn used(&self) -> usize {
+        self.capacity - self.free.len()
     }
 
-    /// Planes for a new sequence, and whether buffers changed. The number of planes doubles while there is room.
-    pub(super) async fn take_planes(
+    /// Most entries there can ever be.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Elements from one line of the map to the next.
+    pub(super) fn pitch(&self) -> u32 {
+        self.pitch as u32
+    }
+
+    /// Element of the map for position 0 of a line.
+    pub(super) fn line(&self, line: usize) -> u32 {
+        (line * self.pitch) as u32
+    }
+
+    /// An entry, out of those promised.
+    pub(super) fn take(&mut self) -> Option<u32> {
+        let Reverse(entry) = self.free.pop()?;
+        self.promised = self.promised.saturating_sub(1);
+        Some(entry)
+    }
+
+    /// Gives entries back.
+    pub(super) fn give_back(&mut self, entries: impl IntoIterator<Item = u32>) {
+        self.free.extend(entries.into_iter().map(Reverse));
+    }
+
+    /// Takes a promise back.
+    pub(super) fn forget(&mut self, entries: usize) {
+        self.promised = self.promised.saturating_sub(entries);
+    }
+
+    /// Promises `entries` more, growing by doubling where that is possible. Returns whether buffers changed.
+    pub(super) async fn promise(
         &mut self,
         gpu: &Gpu,
         config: &Config,
-        count: usize,
-    ) -> Result<(Vec<u32>, bool), Error> {
-        let grown = self.free.len() < count;
-        if grown {
-            let used = self.planes - self.free.len();
-            if used == 0 {
-                // Nothing to keep: planes as short as at first leave room for more of them.
-                self.capacity = FIRST_CAPACITY.min(self.context);
-                (self.planes, self.free) = (0, Vec::new());
-            }
-            let needed = self.planes + count - self.free.len();
-            let fits = self.entries_that_fit(gpu, config) / self.capacity;
-            if needed > fits {
-                let bytes = (needed * self.capacity) as u64 * entry_bytes(config);
-                let what = format!(
-                    "the keys and values of one more sequence ({count} planes of {} tokens)",
-                    self.capacity
-                );
-                return Err(GpuError::OutOfMemory {
-                    what,
-                    needed: bytes,
-                }
-                .into());
-            }
-            let doubled = needed.max(2 * self.planes).min(fits);
-            self.resize_or(
-                gpu,
-                config,
-                (doubled, self.capacity),
-                (needed, self.capacity),
-            )
-            .await?;
-        }
-        Ok((self.free.split_off(self.free.len() - count), grown))
-    }
-
-    pub(super) fn give_back(&mut self, planes: Vec<u32>) {
-        self.free.extend(planes);
-        // The lowest are taken first, so that those at the end can be dropped.
-        self.free.sort_unstable_by(|a, b| b.cmp(a));
-    }
-
-    /// Makes every plane hold at least `positions`. Returns whether buffers changed.
-    pub(super) async fn reserve(
-        &mut self,
-        gpu: &Gpu,
-        config: &Config,
-        positions: usize,
+        entries: usize,
     ) -> Result<bool, Error> {
-        if positions <= self.capacity {
+        let needed = self.used() + self.promised + entries;
+        let grown = needed > self.capacity;
+        if grown {
+            if needed > self.limit {
+                let bytes = needed as u64 * bytes_per_position(config);
+                let what = format!("{needed} entries of keys and values");
+                let needed = bytes;
+                return Err(GpuError::OutOfMemory { what, needed }.into());
+            }
+            let wished = needed.max(2 * self.capacity).min(self.limit);
+            match self.resize(gpu, config, wished).await {
+                Err(Error::Gpu(GpuError::OutOfMemory { .. })) if wished != needed => {
+                    self.resize(gpu, config, needed).await?;
+                }
+                result => result?,
+            }
+        }
+        self.promised += entries;
+        Ok(grown)
+    }
+
+    /// Makes room in the map for sequences at places up to `place`, and positions up to `positions`. Returns whether
+    /// buffers changed; the map is written anew then.
+    pub(super) async fn reserve_map(
+        &mut self,
+        gpu: &Gpu,
+        config: &Config,
+        place: usize,
+        positions: usize,
+        sequences: &[Option<Sequence>],
+    ) -> Result<bool, Error> {
+        let lines = (place + 1) * MAX_STEPS;
+        if lines <= self.lines && positions <= self.pitch {
             return Ok(false);
         }
-        // Planes that nobody uses give their room to those that grow.
-        let in_use = (0..self.planes)
-            .rev()
-            .find(|p| !self.free.contains(&(*p as u32)));
-        let planes = if self.entries_that_fit(gpu, config) / self.planes.max(1) < positions {
-            in_use.map_or(0, |last| last + 1)
+        let lines = if lines > self.lines {
+            lines.max(2 * self.lines)
         } else {
-            self.planes
+            self.lines
         };
-        let fits = self.entries_that_fit(gpu, config) / planes.max(1);
-        let full = |limit: usize| {
-            let reason = format!("the memory of {} for {planes} KV planes", gpu.report().name);
-            Error::ContextFull {
-                limit,
-                needed: positions,
-                reason,
-            }
+        let longer = positions > self.pitch;
+        let pitch = if longer {
+            positions.max(2 * self.pitch).min(self.context)
+        } else {
+            self.pitch
         };
-        if fits < positions {
-            return Err(full(fits));
+        let map = Buffer::storage(gpu, "KV map", (lines * pitch * 4) as u64).await?;
+        if longer {
+            self.rotary = rotary(gpu, config, pitch).await?;
         }
-        let doubled = positions.max(2 * self.capacity).min(self.context).min(fits);
-        let room = self.capacity;
-        self.resize_or(gpu, config, (planes, doubled), (planes, positions))
-            .await
-            .map_err(|error| match error {
-                Error::Gpu(GpuError::OutOfMemory { .. }) => full(room),
-                other => other,
-            })?;
+        (self.map, self.lines, self.pitch) = (map, lines, pitch);
+        self.write_map(gpu, sequences);
         Ok(true)
     }
 
-    /// Entries that one buffer can hold.
-    fn entries_that_fit(&self, gpu: &Gpu, config: &Config) -> usize {
-        usize::try_from(gpu.max_binding() / entry_bytes(config)).unwrap_or(usize::MAX)
-    }
-
-    /// Resizes to `(planes, capacity)` as wished, or as needed if the device has no memory for the wish.
-    async fn resize_or(
-        &mut self,
-        gpu: &Gpu,
-        config: &Config,
-        wished: (usize, usize),
-        needed: (usize, usize),
-    ) -> Result<(), Error> {
-        match self.resize(gpu, config, wished.0, wished.1).await {
-            Err(Error::Gpu(GpuError::OutOfMemory { .. })) if wished != needed => {
-                self.resize(gpu, config, needed.0, needed.1).await
+    /// Writes to the device what the sequences say of their entries.
+    pub(super) fn write_map(&self, gpu: &Gpu, sequences: &[Option<Sequence>]) {
+        for sequence in sequences.iter().flatten() {
+            for (i, entries) in sequence.lines().enumerate() {
+                self.write_line(gpu, sequence.first_line() + i, entries);
             }
-            result => result,
         }
     }
 
-    /// New buffers with the old planes in them. The old ones stay until the new ones are there, so that running out of
+    /// Writes the beginning of a line.
+    pub(super) fn write_line(&self, gpu: &Gpu, line: usize, entries: &[u32]) {
+        if !entries.is_empty() {
+            let at = u64::from(self.line(line)) * 4;
+            self.map.write(gpu, at, bytemuck::cast_slice(entries));
+        }
+    }
+
+    /// New buffers with the old entries in them. The old ones stay until the new ones are there, so that running out of
     /// memory leaves everything as it was.
-    async fn resize(
-        &mut self,
-        gpu: &Gpu,
-        config: &Config,
-        planes: usize,
-        capacity: usize,
-    ) -> Result<(), Error> {
-        let layers = allocate(gpu, config, planes, capacity).await?;
-        let table = if self.rotary_positions == capacity {
-            None
-        } else {
-            Some(rotary(gpu, config, capacity).await?)
-        };
+    async fn resize(&mut self, gpu: &Gpu, config: &Config, capacity: usize) -> Result<(), Error> {
+        let layers = allocate(gpu, config, capacity).await?;
         let mut encoder = gpu.encoder();
-        let entry = entry_bytes(config);
-        let used = |plane: &u64| !self.free.contains(&(*plane as u32));
+        let bytes = self.capacity.min(capacity) as u64 * entry_bytes(config);
         for (old, new) in self.layers.iter().zip(&layers) {
-            for plane in (0..self.planes.min(planes) as u64).filter(used) {
-                let (from, to) = (
-                    plane * self.capacity as u64 * entry,
-                    plane * capacity as u64 * entry,
-                );
-                let bytes = self.capacity.min(capacity) as u64 * entry;
-                encoder.copy_buffer_to_buffer(old.keys.raw(), from, new.keys.raw(), to, bytes);
-                encoder.copy_buffer_to_buffer(old.values.raw(), from, new.values.raw(), to, bytes);
-            }
+            encoder.copy_buffer_to_buffer(old.keys.raw(), 0, new.keys.raw(), 0, bytes);
+            encoder.copy_buffer_to_buffer(old.values.raw(), 0, new.values.raw(), 0, bytes);
         }
         gpu.submit(encoder);
         self.layers = layers;
-        if let Some(table) = table {
-            (self.rotary, self.rotary_positions) = (table, capacity);
+        self.free
+            .retain(|Reverse(entry)| (*entry as usize) < capacity);
+        self.give_back(self.capacity as u32..capacity as u32);
+        self.capacity = capacity;
+        Ok(())
+    }
+
+    /// Gives memory back that nobody uses, when most of it is not: entries at the end move to the front, and the rest goes.
+    /// Returns whether buffers changed.
+    pub(super) async fn trim(
+        &mut self,
+        gpu: &Gpu,
+        config: &Config,
+        sequences: &mut [Option<Sequence>],
+    ) -> Result<bool, Error> {
+        let needed = self.used() + self.promised;
+        // A little room, so that the next tokens do not make it grow at once.
+        let capacity = (needed + needed / 32).max(64).min(self.limit);
+        if 2 * capacity > self.capacity {
+            return Ok(false);
         }
-        self.free.retain(|plane| (*plane as usize) < planes);
-        self.give_back((self.planes..planes).map(|p| p as u32).collect());
-        (self.planes, self.capacity) = (planes, capacity);
+        let mut places: Vec<u32> = std::mem::take(&mut self.free)
+            .into_iter()
+            .map(|Reverse(entry)| entry)
+            .collect();
+        places.sort_unstable_by(|a, b| b.cmp(a));
+        let mut to = vec![None; self.capacity];
+        let mut moves = Vec::new();
+        for sequence in sequences.iter_mut().flatten() {
+            sequence.renumber(|entry| {
+                if (entry as usize) < capacity {
+                    return entry;
+                }
+                *to[entry as usize].get_or_insert_with(|| {
+                    let target = places.pop().unwrap_or(entry);
+                    moves.push(KvMove {
+                        target,
+                        count: 1,
+                        source: [entry; MAX_STEPS],
+                    });
+                    target
+                })
+            });
+        }
+        self.merge(gpu, &moves)?;
+        self.give_back(places);
+        let old = moves.iter().map(|one| one.source[0]);
+        self.give_back(old.collect::<Vec<_>>());
+        self.write_map(gpu, sequences);
+        match self.resize(gpu, config, capacity).await {
+            // For a moment there are both, for which there may be no memory: then it stays as it is.
+            Err(Error::Gpu(GpuError::OutOfMemory { .. })) => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+
+    /// Runs moves in all layers. No move may read what another writes.
+    pub(super) fn merge(&self, gpu: &Gpu, moves: &[KvMove]) -> Result<(), GpuError> {
+        for moves in moves.chunks(MAX_MOVES) {
+            self.moves.write(gpu, 0, bytemuck::cast_slice(moves));
+            let ops: Vec<KvMeanOp> = self
+                .layers
+                .iter()
+                .map(|layer| self.mean.bind(gpu, &self.moves, &layer.keys, &layer.values))
+                .collect::<Result<_, _>>()?;
+            let mut encoder = gpu.encoder();
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                for op in &ops {
+                    op.encode(&mut pass, moves.len())?;
+                }
+            }
+            gpu.submit(encoder);
+        }
         Ok(())
     }
 }

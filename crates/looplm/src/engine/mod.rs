@@ -4,8 +4,10 @@
 //! submission. Everything a pass needs is made once, when the model is loaded: pipelines, bind groups and buffers. A
 //! submission writes a row table, and reads back a hundred bytes or so for each row that was asked about.
 
+mod ask;
 mod kv;
 mod plan;
+mod read;
 mod sequence;
 mod submit;
 mod workspace;
@@ -15,7 +17,7 @@ use looplm_gpu::{Gpu, GpuError, Submitted};
 use crate::{
     config::Config,
     error::Error,
-    exit::ExitRule,
+    kv_policy::KvPolicy,
     row::{SequenceId, Step},
     weights::Weights,
 };
@@ -25,8 +27,8 @@ use plan::Plan;
 use sequence::{Sequence, Slots};
 use workspace::Workspace;
 
+pub use ask::{Ask, Outcome, Place};
 pub use kv::bytes_per_position;
-pub use submit::{Ask, Outcome, Place, Report};
 
 /// Most sequences at once.
 pub const MAX_SEQUENCES: usize = 64;
@@ -38,6 +40,8 @@ pub struct EngineOptions {
     pub context_length: Option<usize>,
     /// Most rows of a pass, which is also the chunk of a prefill; 128 if absent.
     pub max_rows: Option<usize>,
+    /// Most bytes of keys and values, all sequences and layers together; what the device binds at once if absent.
+    pub kv_bytes: Option<u64>,
 }
 
 /// A loaded model's state on the device.
@@ -85,10 +89,10 @@ impl Engine {
         }
         let max_rows = options.max_rows.unwrap_or(128).clamp(1, 1024);
         let workspace = Workspace::new(&gpu, &config, max_rows).await?;
-        let kv = KvCache::new(&gpu, &config, context).await?;
+        let kv = KvCache::new(&gpu, &config, context, options.kv_bytes).await?;
         let plan = Plan::new(&gpu, &config, &weights, &workspace, &kv).await?;
         gpu.check()?;
-        let slots = Slots::new(max_rows);
+        let slots = Slots::new(workspace.slots);
         let sequences = (0..MAX_SEQUENCES).map(|_| None).collect();
         Ok(Self {
             gpu,
@@ -139,46 +143,55 @@ impl Engine {
         self.plan.dispatches(&self.weights)
     }
 
-    /// Begins a sequence whose rows will take `steps` steps.
+    /// Bytes of keys and values that sequences hold at present, out of those allocated.
+    pub fn kv_used(&self) -> u64 {
+        self.kv.used() as u64 * bytes_per_position(&self.config)
+    }
+
+    /// Bytes of keys and values that a sequence holds; 0 if it has ended.
+    pub fn kv_bytes_of(&self, id: SequenceId) -> u64 {
+        let held = self.sequence(id).map_or(0, Sequence::entries_held);
+        held as u64 * bytes_per_position(&self.config)
+    }
+
+    /// KV entries there can be at most, and those in use. An entry is one token at one recurrent step.
+    pub fn kv_entries(&self) -> (usize, usize) {
+        (self.kv.limit(), self.kv.used())
+    }
+
+    /// Tokens of decoding sequences that can be between their steps at once.
+    pub(crate) fn waiting_slots(&self) -> usize {
+        self.workspace.slots - 2 * self.workspace.max_rows
+    }
+
+    /// Begins a sequence whose rows will take up to `steps` steps.
     ///
     /// # Errors
-    /// [`Error::Busy`], [`Error::InvalidArgument`] for a rule that does not fit, [`Error::ContextFull`] or
-    /// [`GpuError::OutOfMemory`] if there is no room for its KV planes.
-    pub async fn begin(&mut self, steps: Step, exit: ExitRule) -> Result<SequenceId, Error> {
-        exit.check(steps)?;
+    /// [`Error::Busy`], [`GpuError::OutOfMemory`] if there is no room for the map of its keys and values.
+    pub async fn begin(&mut self, steps: Step, policy: KvPolicy) -> Result<SequenceId, Error> {
         let Some(free) = self.sequences.iter().position(Option::is_none) else {
             return Err(Error::Busy {
                 limit: MAX_SEQUENCES,
             });
         };
-        let (planes, grown) = self
-            .kv
-            .take_planes(&self.gpu, &self.config, steps.get())
-            .await?;
-        if grown
-            && let Err(error) =
-                self.plan
-                    .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)
-        {
-            self.kv.give_back(planes);
-            return Err(error);
-        }
+        self.reserve_map(free, 0).await?;
         self.begun = self.begun.wrapping_add(1);
         let id = SequenceId {
             place: free as u32,
             serial: self.begun,
         };
-        let sequence = Sequence::new(id, steps, exit, planes, self.workspace.seen_words());
+        let sequence = Sequence::new(id, steps, policy, self.workspace.seen_words());
         self.workspace
             .write_seen(&self.gpu, free, 0, &sequence.seen);
         self.sequences[free] = Some(sequence);
         Ok(id)
     }
 
-    /// Adds tokens to the end of a sequence. They are computed by the passes that follow.
+    /// Adds tokens to the end of a sequence. They are computed by the passes that follow, for which there is room then.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for ids outside the vocabulary, [`Error::ContextFull`] (the sequence stays as it was).
+    /// [`Error::InvalidArgument`] for ids outside the vocabulary, [`Error::ContextFull`], [`GpuError::OutOfMemory`] (the
+    /// sequence stays as it was).
     pub async fn append(&mut self, id: SequenceId, ids: &[u32]) -> Result<(), Error> {
         if let Some(bad) = ids
             .iter()
@@ -190,7 +203,8 @@ impl Engine {
             );
             return Err(Error::invalid("ids", message));
         }
-        let needed = self.sequence(id)?.ids.len() + ids.len();
+        let sequence = self.sequence(id)?;
+        let needed = sequence.ids.len() + ids.len();
         if needed > self.context {
             let reason = "the longest context of this model".to_owned();
             return Err(Error::ContextFull {
@@ -199,32 +213,155 @@ impl Engine {
                 reason,
             });
         }
-        if self.kv.reserve(&self.gpu, &self.config, needed).await? {
-            self.plan
-                .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)?;
+        let (steps, entries) = (sequence.steps.get(), ids.len() * sequence.entries_a_token());
+        self.reserve_map(id.place as usize, needed).await?;
+        match self.kv.promise(&self.gpu, &self.config, entries).await {
+            Ok(false) => {}
+            Ok(true) => self.rebind_kv()?,
+            Err(error) => return Err(self.no_room(error, id, steps, needed)),
         }
         let sequence = find(&mut self.sequences, id).ok_or_else(unknown_sequence)?;
+        sequence.promised += entries;
         let changed = sequence.extend(ids);
-        if !changed.is_empty() {
-            self.workspace.write_seen(
-                &self.gpu,
-                id.place as usize,
-                changed.start,
-                &sequence.seen[changed],
-            );
+        self.upload_seen(id, changed);
+        Ok(())
+    }
+
+    /// What a sequence is told when there is no room for more of it: how much of it there is room for, if it is alone, else
+    /// that there is no memory at present.
+    fn no_room(&self, error: Error, id: SequenceId, steps: usize, needed: usize) -> Error {
+        let others = self.sequences.iter().flatten().any(|s| s.id != id);
+        match error {
+            Error::Gpu(GpuError::OutOfMemory { .. }) if !others => Error::ContextFull {
+                limit: self.kv.limit() / steps,
+                needed,
+                reason: format!(
+                    "the memory of {} for the keys and values of {steps} steps",
+                    self.gpu.report().name
+                ),
+            },
+            other => other,
+        }
+    }
+
+    async fn reserve_map(&mut self, place: usize, positions: usize) -> Result<(), Error> {
+        let grown = self
+            .kv
+            .reserve_map(&self.gpu, &self.config, place, positions, &self.sequences)
+            .await?;
+        if grown {
+            self.rebind_kv()?;
         }
         Ok(())
     }
 
-    /// Ends a sequence and gives its planes to others.
+    fn rebind_kv(&mut self) -> Result<(), Error> {
+        self.plan
+            .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)
+    }
+
+    fn upload_seen(&self, id: SequenceId, changed: std::ops::Range<usize>) {
+        if let (false, Ok(sequence)) = (changed.is_empty(), self.sequence(id)) {
+            let words = &sequence.seen[changed.clone()];
+            self.workspace
+                .write_seen(&self.gpu, id.place as usize, changed.start, words);
+        }
+    }
+
+    /// A token takes no more steps although it has not taken all: later tokens find what its policy leaves them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the policy wants all steps, or the token is not between its steps.
+    pub fn leave(&mut self, id: SequenceId, position: usize) -> Result<(), Error> {
+        let sequence = self.sequence(id)?;
+        if !sequence.policy.may_stop_early() {
+            let message = format!(
+                "the KV policy {} wants all steps of a token",
+                sequence.policy
+            );
+            return Err(Error::invalid("leave", message));
+        }
+        let Some(held) = self.slots.get(id, position) else {
+            let message = format!("position {position} is not between its steps");
+            return Err(Error::invalid("leave", message));
+        };
+        if !held.done {
+            self.slots.done(id, position);
+            self.settle(id, position)?;
+        }
+        Ok(())
+    }
+
+    /// What is left to do for a token that takes no more steps.
+    fn settle(&mut self, id: SequenceId, position: usize) -> Result<(), Error> {
+        let sequence = find(&mut self.sequences, id).ok_or_else(unknown_sequence)?;
+        let (freed, mean) = sequence.leave(position);
+        self.kv.forget(sequence.promised_too_much());
+        // Before its sources are written again by others.
+        self.kv.merge(&self.gpu, mean.as_slice())?;
+        self.kv.give_back(freed);
+        Ok(())
+    }
+
+    /// The prompt is done: from here on the tokens of a sequence keep one entry of keys and values each, if that is its
+    /// policy. What becomes free is given back to the device.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if a token is between its steps; what the device reports.
+    pub async fn share(&mut self, id: SequenceId) -> Result<(), Error> {
+        let sequence = find(&mut self.sequences, id).ok_or_else(unknown_sequence)?;
+        let filled = sequence.filled();
+        if filled.iter().any(|n| *n != sequence.ids.len()) {
+            return Err(Error::invalid(
+                "share",
+                "a token has not taken all its steps",
+            ));
+        }
+        let (freed, moves) = sequence.share();
+        if freed.is_empty() {
+            return Ok(());
+        }
+        self.kv.merge(&self.gpu, &moves)?;
+        self.kv.give_back(freed);
+        let sequence = self.sequence(id)?;
+        if let Some(entries) = sequence.lines().next() {
+            self.kv
+                .write_line(&self.gpu, sequence.first_line(), entries);
+        }
+        if self
+            .kv
+            .trim(&self.gpu, &self.config, &mut self.sequences)
+            .await?
+        {
+            self.rebind_kv()?;
+        }
+        Ok(())
+    }
+
+    /// Takes back all tokens from position `length` on, whatever steps they have taken.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the sequence has ended.
+    pub fn truncate(&mut self, id: SequenceId, length: usize) -> Result<(), Error> {
+        let sequence = find(&mut self.sequences, id).ok_or_else(unknown_sequence)?;
+        let (entries, changed) = sequence.truncate(length);
+        self.kv.give_back(entries);
+        self.slots.drop_from(id, length);
+        self.kv.forget(sequence.promised_too_much());
+        self.upload_seen(id, changed);
+        Ok(())
+    }
+
+    /// Ends a sequence and gives its memory to others.
     pub fn end(&mut self, id: SequenceId) {
-        if find(&mut self.sequences, id).is_none() {
+        let Some(sequence) = find(&mut self.sequences, id) else {
             return;
-        }
-        if let Some(sequence) = self.sequences[id.place as usize].take() {
-            self.kv.give_back(sequence.planes);
-            self.slots.drop_sequence(id);
-        }
+        };
+        let (entries, _) = sequence.truncate(0);
+        self.kv.forget(sequence.promised);
+        self.kv.give_back(entries);
+        self.slots.drop_from(id, 0);
+        self.sequences[id.place as usize] = None;
     }
 
     /// Tokens of a sequence.

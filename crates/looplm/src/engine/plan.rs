@@ -37,18 +37,17 @@ pub(super) struct Plan {
     embed: EmbedOp,
     layers: Vec<LayerOps>,
     finish: FinishOp,
-    /// The head over the states that rows left with.
-    pub(super) exit_head: ProjectionOp,
-    /// The head over current states.
+    /// The head over states.
     pub(super) head: ProjectionOp,
     pub(super) token_stats: TokenStats,
     pub(super) stats: TokenStatsOp,
     pub(super) sample: SampleOp,
     qkv: Vec<Qkv>,
     attention: Attention,
-    /// Keeps alive what the bind groups use: gains, token ranges.
+    embed_kernel: Embed,
+    first_gain: Buffer,
+    /// Keeps alive what the bind groups use.
     _gains: Vec<Buffer>,
-    _embed: Embed,
 }
 
 /// One kernel for each combination of inputs and format that occurs.
@@ -117,9 +116,9 @@ impl Plan {
             state: &ws.state,
             h: &ws.h,
             x: &ws.x,
+            kv_map: &kv.map,
         };
         let embed_op = embed.bind(gpu, &weights.embedding, to);
-        gains.push(first);
 
         let mut layers = Vec::with_capacity(weights.layers.len());
         let mut qkvs = Vec::with_capacity(weights.layers.len());
@@ -159,6 +158,7 @@ impl Plan {
                     &ws.q,
                     &layer_kv.keys,
                     &layer_kv.values,
+                    &kv.map,
                     &ws.attention,
                 )?,
                 output: project.bind(gpu, &layer.output, &ws.attention, &ws.branch)?,
@@ -188,7 +188,6 @@ impl Plan {
                 h: &ws.h,
                 gains: &ends,
                 state: &ws.state,
-                exit_state: &ws.exit_state,
                 records: &ws.records,
             },
         )?;
@@ -196,12 +195,11 @@ impl Plan {
 
         let head_matrix = weights.head.as_ref().unwrap_or(&weights.embedding);
         let head = Linear::new(gpu, head_matrix, true);
-        let token_stats = TokenStats::new(gpu, c.vocab_size, ws.max_rows).await?;
+        let token_stats = TokenStats::new(gpu, c.vocab_size, ws.slots).await?;
         Ok(Self {
             embed: embed_op,
             layers,
             finish,
-            exit_head: head.bind(gpu, head_matrix, &ws.exit_state, &ws.logits)?,
             head: head.bind(gpu, head_matrix, &ws.state, &ws.logits)?,
             stats: token_stats.bind(gpu, &ws.logits, &ws.stats),
             token_stats,
@@ -214,8 +212,9 @@ impl Plan {
             ),
             qkv: qkvs,
             attention,
+            embed_kernel: embed,
+            first_gain: first,
             _gains: gains,
-            _embed: embed,
         })
     }
 
@@ -227,6 +226,14 @@ impl Plan {
         ws: &Workspace,
         kv: &KvCache,
     ) -> Result<(), Error> {
+        let to = EmbedBuffers {
+            gain: &self.first_gain,
+            state: &ws.state,
+            h: &ws.h,
+            x: &ws.x,
+            kv_map: &kv.map,
+        };
+        self.embed = self.embed_kernel.bind(gpu, &weights.embedding, to);
         for (((ops, layer), layer_kv), qkv) in self
             .layers
             .iter_mut()
@@ -241,9 +248,14 @@ impl Plan {
                 values: &layer_kv.values,
             };
             ops.qkv = qkv.bind(gpu, &layer.qkv, &ws.x, to)?;
-            ops.attention =
-                self.attention
-                    .bind(gpu, &ws.q, &layer_kv.keys, &layer_kv.values, &ws.attention)?;
+            ops.attention = self.attention.bind(
+                gpu,
+                &ws.q,
+                &layer_kv.keys,
+                &layer_kv.values,
+                &kv.map,
+                &ws.attention,
+            )?;
         }
         Ok(())
     }
@@ -289,7 +301,7 @@ impl Plan {
                     op.warm_up(gpu, rows);
                 }
             }
-            self.exit_head.warm_up(gpu, rows);
+            self.head.warm_up(gpu, rows);
         }
     }
 }

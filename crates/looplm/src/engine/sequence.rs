@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use looplm_gpu::kernels::KvMove;
+
 use crate::{
-    exit::ExitRule,
-    row::{SequenceId, Step},
+    kv_policy::KvPolicy,
+    row::{MAX_STEPS, SequenceId, Step},
 };
 
 /// A sequence in progress.
@@ -13,31 +15,31 @@ pub(super) struct Sequence {
     pub(super) id: SequenceId,
     pub(super) ids: Vec<u32>,
     pub(super) steps: Step,
-    pub(super) exit: ExitRule,
-    /// Its KV planes, one a step.
-    pub(super) planes: Vec<u32>,
-    /// For each step, how many positions from the start are in the plane.
-    pub(super) filled: Vec<usize>,
+    pub(super) policy: KvPolicy,
     /// The set of its tokens, a bit each: what the device has for the repetition penalty.
     pub(super) seen: Vec<u32>,
+    /// Entries promised to tokens that are still to be computed.
+    pub(super) promised: usize,
+    /// KV entry of every position: a line for each step; one line for all steps once `shared`.
+    lines: Vec<Vec<u32>>,
+    /// Whether positions have one entry for all steps.
+    shared: bool,
+    /// While shared, the entries of the one token that is between its steps, one for each step taken.
+    flight: Vec<u32>,
 }
 
 impl Sequence {
-    pub(super) fn new(
-        id: SequenceId,
-        steps: Step,
-        exit: ExitRule,
-        planes: Vec<u32>,
-        seen_words: usize,
-    ) -> Self {
+    pub(super) fn new(id: SequenceId, steps: Step, policy: KvPolicy, seen_words: usize) -> Self {
         Self {
             id,
             ids: Vec::new(),
             steps,
-            exit,
-            filled: vec![0; planes.len()],
-            planes,
+            policy,
             seen: vec![0; seen_words],
+            promised: 0,
+            lines: vec![Vec::new(); steps.get()],
+            shared: false,
+            flight: Vec::new(),
         }
     }
 
@@ -52,6 +54,206 @@ impl Sequence {
         }
         changed
     }
+
+    /// Entries that a token takes at most.
+    pub(super) fn entries_a_token(&self) -> usize {
+        let steps = self.steps.get();
+        if self.shared {
+            self.policy.entries_in_flight(steps)
+        } else {
+            steps
+        }
+    }
+
+    /// Entries promised that no token needs any more; they are no longer promised then.
+    pub(super) fn promised_too_much(&mut self) -> usize {
+        let tokens = self.ids.len();
+        let owed = if self.shared {
+            let mut own = self.flight.clone();
+            own.dedup();
+            ((tokens - self.lines[0].len()) * self.entries_a_token()).saturating_sub(own.len())
+        } else {
+            self.lines.iter().map(|line| tokens - line.len()).sum()
+        };
+        let less = self.promised.saturating_sub(owed);
+        self.promised -= less;
+        less
+    }
+
+    /// Entries it holds: those that several steps share count once.
+    pub(super) fn entries_held(&self) -> usize {
+        let of_step = |(step, line): (usize, &Vec<u32>)| match step.checked_sub(1) {
+            None => line.len(),
+            Some(before) => {
+                let own = |(i, entry): (usize, &u32)| self.lines[before].get(i) != Some(entry);
+                line.iter().enumerate().filter(|at| own(*at)).count()
+            }
+        };
+        let mut own = self.flight.clone();
+        own.dedup();
+        own.len() + self.lines.iter().enumerate().map(of_step).sum::<usize>()
+    }
+
+    /// Line of the KV map of step 1; those of the other steps follow.
+    pub(super) fn first_line(&self) -> usize {
+        self.id.place as usize * MAX_STEPS
+    }
+
+    /// Line of the KV map in which a step finds its keys.
+    pub(super) fn line_of(&self, step: Step) -> usize {
+        let own = if self.shared { 0 } else { step.index() };
+        self.first_line() + own
+    }
+
+    /// Lines of the map that a row of `step` writes its entry into.
+    pub(super) fn lines_written(&self, step: Step) -> u32 {
+        match (self.shared, self.policy) {
+            // The first step's entry is where the mean will be, or what stays.
+            (true, KvPolicy::Last) => 1,
+            (true, _) => u32::from(step == Step::FIRST),
+            // A token that leaves now leaves this for all deeper steps.
+            (false, KvPolicy::LastExited) => (self.steps.get() - step.index()) as u32,
+            (false, _) => 1,
+        }
+    }
+
+    /// The entries of the map's lines.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &[u32]> {
+        self.lines.iter().map(Vec::as_slice)
+    }
+
+    /// For each step, how many positions from the start it finds in the cache.
+    pub(super) fn filled(&self) -> Vec<usize> {
+        let line = |step: usize| if self.shared { 0 } else { step };
+        (0..self.steps.get())
+            .map(|step| self.lines[line(step)].len() + usize::from(self.flight.len() > step))
+            .collect()
+    }
+
+    /// Whether a token is between its steps that has to be done before the next may begin.
+    pub(super) fn is_blocked(&self) -> bool {
+        !self.flight.is_empty()
+    }
+
+    /// The entry that the token between its steps writes once more, or `None` for a new one.
+    pub(super) fn entry_again(&self) -> Option<u32> {
+        match self.policy {
+            _ if !self.shared => None,
+            KvPolicy::Last => self.flight.first().copied(),
+            // The first stays for others; the deeper ones are for the token itself.
+            KvPolicy::First => self.flight.get(1).copied(),
+            _ => None,
+        }
+    }
+
+    /// Notes the entry that a row writes.
+    pub(super) fn wrote(&mut self, step: Step, entry: u32) {
+        if self.shared {
+            self.flight.push(entry);
+        } else {
+            self.lines[step.index()].push(entry);
+        }
+    }
+
+    /// The token at the next position takes no more steps: what it leaves for others. Returns entries that are free now,
+    /// and what has to be computed before the next pass.
+    pub(super) fn leave(&mut self, position: usize) -> (Vec<u32>, Option<KvMove>) {
+        if !self.shared {
+            if self.policy == KvPolicy::LastExited {
+                let last = self.lines.iter().rev().find_map(|line| line.get(position));
+                let Some(&entry) = last else {
+                    return (Vec::new(), None);
+                };
+                for line in &mut self.lines {
+                    if line.len() == position {
+                        line.push(entry);
+                    }
+                }
+            }
+            return (Vec::new(), None);
+        }
+        let flight = std::mem::take(&mut self.flight);
+        let Some(&kept) = flight.first() else {
+            return (Vec::new(), None);
+        };
+        self.lines[0].push(kept);
+        let mut freed = flight[1..].to_vec();
+        freed.dedup();
+        freed.retain(|entry| *entry != kept);
+        let mean = (self.policy == KvPolicy::Mean).then(|| mean_of(&flight));
+        (freed, mean)
+    }
+
+    /// From here on positions have one entry for all steps. Returns the entries that are free now, and the means to be
+    /// computed first.
+    pub(super) fn share(&mut self) -> (Vec<u32>, Vec<KvMove>) {
+        if self.shared || !self.policy.is_shared() {
+            return (Vec::new(), Vec::new());
+        }
+        self.shared = true;
+        let mut lines = std::mem::take(&mut self.lines);
+        let kept = match self.policy {
+            KvPolicy::Last => lines.len() - 1,
+            _ => 0,
+        };
+        let moves = match self.policy {
+            KvPolicy::Mean => (0..lines[0].len())
+                .map(|position| {
+                    mean_of(&lines.iter().map(|line| line[position]).collect::<Vec<_>>())
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let keep = lines.swap_remove(kept);
+        let freed = lines.into_iter().flatten().collect();
+        self.lines = vec![keep];
+        (freed, moves)
+    }
+
+    /// Takes back all tokens from position `length` on. Returns their entries, and the range of words of `seen` that
+    /// changed.
+    pub(super) fn truncate(&mut self, length: usize) -> (Vec<u32>, std::ops::Range<usize>) {
+        let removed = self.ids.split_off(length.min(self.ids.len()));
+        let mut entries: Vec<u32> = Vec::new();
+        for line in &mut self.lines {
+            if line.len() > length {
+                entries.extend(line.drain(length..));
+            }
+        }
+        if self.lines[0].len() >= length {
+            entries.append(&mut self.flight);
+        }
+        // Steps that a token did not take share the entry of its last.
+        entries.sort_unstable();
+        entries.dedup();
+        let mut changed = self.seen.len()..0;
+        for id in removed {
+            if !self.ids.contains(&id) {
+                let word = id as usize / 32;
+                self.seen[word] &= !(1 << (id % 32));
+                changed = changed.start.min(word)..changed.end.max(word + 1);
+            }
+        }
+        (entries, changed)
+    }
+
+    /// Gives entries other numbers.
+    pub(super) fn renumber(&mut self, mut number: impl FnMut(u32) -> u32) {
+        let lines = self.lines.iter_mut().flatten();
+        lines
+            .chain(&mut self.flight)
+            .for_each(|entry| *entry = number(*entry));
+    }
+}
+
+fn mean_of(entries: &[u32]) -> KvMove {
+    let mut source = [0; MAX_STEPS];
+    source[..entries.len()].copy_from_slice(entries);
+    KvMove {
+        target: entries[0],
+        count: entries.len() as u32,
+        source,
+    }
 }
 
 /// The hidden states of rows between their steps: which slot holds which token's, and after how many steps.
@@ -65,8 +267,17 @@ pub(super) struct Slots {
 pub(super) struct Held {
     pub(super) slot: u32,
     pub(super) steps: usize,
-    /// Its last step was computed: the slot may be taken once the results are read.
+    /// Steps whose head was looked at, a bit each.
+    pub(super) lenses: u32,
+    /// It takes no more steps: the slot may be taken once the results are read.
     pub(super) done: bool,
+}
+
+impl Held {
+    /// Steps whose head was looked at, counted from 0.
+    pub(super) fn looked_at(self) -> impl Iterator<Item = usize> {
+        (0..self.steps).filter(move |step| self.lenses & (1 << step) != 0)
+    }
 }
 
 impl Slots {
@@ -90,13 +301,21 @@ impl Slots {
         self.held.insert((sequence, position), held);
     }
 
-    /// Frees the slots of tokens that have taken all their steps.
+    /// The token takes no more steps.
+    pub(super) fn done(&mut self, sequence: SequenceId, position: usize) {
+        if let Some(held) = self.held.get_mut(&(sequence, position)) {
+            held.done = true;
+        }
+    }
+
+    /// Frees the slots of tokens that take no more steps.
     pub(super) fn sweep(&mut self) {
         self.release(|_, held| held.done);
     }
 
-    pub(super) fn drop_sequence(&mut self, sequence: SequenceId) {
-        self.release(|key, _| key.0 == sequence);
+    /// Frees the slots of a sequence from a position on.
+    pub(super) fn drop_from(&mut self, sequence: SequenceId, position: usize) {
+        self.release(|key, _| key.0 == sequence && key.1 >= position);
     }
 
     fn release(&mut self, leaves: impl Fn(&(SequenceId, usize), &Held) -> bool) {

@@ -1,59 +1,20 @@
-//! A submission: passes, and what is to be known of their rows afterwards.
+//! A submission: passes, each row checked against what it builds on, recorded with what is asked of them.
 
 use std::collections::HashMap;
 
-use looplm_gpu::{
-    GpuRow, MAX_STEPS, Readback,
-    kernel::Op,
-    kernels::{Record, STATS_WORDS, SampleRequest},
-    rows::Table,
-    stride, wgpu,
-};
+use looplm_gpu::{GpuRow, MAX_STEPS, kernel::Op, kernels::SampleRequest, rows::Table, wgpu};
 
 use super::{
     Engine,
+    ask::{Ask, Outcome, Place},
+    find,
     sequence::{Held, Slots},
+    unknown_sequence,
 };
 use crate::{
     error::Error,
     row::{Pass, Row, SequenceId},
-    sampling::Sampling,
-    trace::{self, StepTrace},
 };
-
-/// A token of a sequence: (sequence, position).
-pub type Place = (SequenceId, usize);
-
-/// What to find out along with some passes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Ask<'a> {
-    /// Run the head on these tokens' states after each of the passes they are in, and keep its `top_k` best tokens.
-    pub lens: &'a [Place],
-    /// Tokens to list for each step, at most [`trace::MAX_TOP_K`]; 0 lists none.
-    pub top_k: usize,
-    /// Report on these tokens: steps, exit, and the lenses collected for them.
-    pub report: &'a [Place],
-    /// Draw the token that follows each of these from the state it left the loop with. It must have taken its last step.
-    pub draw: &'a [(Place, Sampling)],
-}
-
-/// What a token's steps came to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// The step at which it left, from 1; 0 if it has not.
-    pub exit_step: usize,
-    /// What each step taken so far thought.
-    pub steps: Vec<StepTrace>,
-}
-
-/// The answers to an [`Ask`], in its order.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Outcome {
-    /// One for each of `report`.
-    pub reports: Vec<Report>,
-    /// One for each of `draw`.
-    pub tokens: Vec<u32>,
-}
 
 /// The state a submission leaves, kept apart until it is certain that it can be recorded.
 struct After {
@@ -61,9 +22,12 @@ struct After {
     filled: HashMap<SequenceId, Vec<usize>>,
 }
 
-const WORD: u64 = 4;
-const RECORD: u64 = size_of::<Record>() as u64;
-const STATS: u64 = STATS_WORDS as u64 * WORD;
+/// Rows that go through the head together: the first `draws` of them are drawn from.
+struct Heads {
+    table: Table,
+    draws: usize,
+    lens: bool,
+}
 
 fn misfit(row: &Row, why: &str) -> Error {
     Error::invalid(
@@ -91,27 +55,29 @@ impl Engine {
             slots: self.slots.clone(),
             filled: HashMap::new(),
         };
+        let mut checked = Vec::with_capacity(passes.len());
+        for pass in passes {
+            checked.push(self.check_pass(pass, ask, &mut after)?);
+        }
+        let reported = self.held(ask.report, &after.slots)?;
+        let draws = self.draws(ask, &after)?;
+
         self.workspace.tables.clear();
         let mut work = Vec::with_capacity(passes.len());
-        for pass in passes {
-            let rows = self.resolve(pass, &mut after)?;
-            let table = self.workspace.tables.push(&rows)?;
-            let wanted: Vec<GpuRow> = pass
-                .rows
+        for (i, checked) in checked.iter().enumerate() {
+            let rows: Vec<GpuRow> = checked
                 .iter()
-                .zip(&rows)
+                .map(|(row, held)| self.place_row(row, *held))
+                .collect::<Result<_, _>>()?;
+            let table = self.workspace.tables.push(&rows)?;
+            let last = i + 1 == passes.len();
+            let lenses = checked
+                .iter()
                 .filter(|(row, _)| ask.lens.contains(&(row.sequence, row.position)))
-                .map(|(_, gpu_row)| *gpu_row)
-                .collect();
-            let mut lenses = Vec::new();
-            for chunk in wanted.chunks(self.workspace.head_rows) {
-                lenses.push(self.workspace.tables.push(chunk)?);
-            }
-            work.push((table, lenses));
+                .map(|(_, held)| state_row(held));
+            let drawn: &[GpuRow] = if last { &draws } else { &[] };
+            work.push((table, self.heads(drawn, lenses)?));
         }
-        let draws = self.draw_table(ask, &after)?;
-        let reported = self.held(ask.report, &after.slots)?;
-
         self.workspace.tables.upload(&self.gpu);
         if !ask.lens.is_empty() {
             self.plan.token_stats.set_top_k(&self.gpu, ask.top_k);
@@ -119,25 +85,34 @@ impl Engine {
         let mut encoder = self.gpu.encoder();
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for (table, lenses) in &work {
+            for (table, heads) in &work {
                 self.workspace.tables.select(&mut pass, *table);
                 self.plan.encode(&self.gpu, &mut pass, *table)?;
-                for table in lenses {
-                    self.workspace.tables.select(&mut pass, *table);
-                    self.plan.head.encode(&self.gpu, &mut pass, *table)?;
-                    self.plan.stats.encode(&self.gpu, &mut pass, *table)?;
+                for heads in heads {
+                    self.workspace.tables.select(&mut pass, heads.table);
+                    self.plan.head.encode(&self.gpu, &mut pass, heads.table)?;
+                    if heads.lens {
+                        self.plan.stats.encode(&self.gpu, &mut pass, heads.table)?;
+                    }
+                    if heads.draws > 0 {
+                        self.plan.sample.encode(&mut pass, heads.draws)?;
+                    }
                 }
             }
-            if let Some(table) = draws {
-                self.workspace.tables.select(&mut pass, table);
-                self.plan.exit_head.encode(&self.gpu, &mut pass, table)?;
-                self.plan.sample.encode(&mut pass, table.rows)?;
+        }
+        let bytes = self.copy_results(&mut encoder, ask, &reported);
+        self.gpu.submit(encoder);
+        self.slots = after.slots;
+        for row in passes.iter().flat_map(|pass| &pass.rows) {
+            if self
+                .slots
+                .get(row.sequence, row.position)
+                .is_some_and(|held| held.done)
+            {
+                self.settle(row.sequence, row.position)?;
             }
         }
-        let layout = self.copy_results(&mut encoder, ask, &reported);
-        self.gpu.submit(encoder);
-        self.commit(after);
-        if layout.bytes == 0 {
+        if bytes == 0 {
             // One submission ahead at most: an abort between two passes has to reach somebody.
             let before = self.in_flight.replace(self.gpu.mark());
             if let Some(before) = before {
@@ -147,61 +122,53 @@ impl Engine {
             return Ok(Outcome::default());
         }
         self.in_flight = None;
-        let bytes = self
-            .workspace
-            .readback
-            .read(&self.gpu, layout.bytes)
-            .await?;
-        Ok(self.outcome(&bytes, &layout, ask, &reported))
+        let read = self.workspace.readback.read(&self.gpu, bytes).await?;
+        Ok(self.outcome(&read, ask, &reported))
     }
 
-    fn commit(&mut self, after: After) {
-        self.slots = after.slots;
-        for (id, filled) in after.filled {
-            if let Some(sequence) = super::find(&mut self.sequences, id) {
-                sequence.filled = filled;
-            }
-        }
-    }
-
-    /// Turns rows into where their things lie, checking that each finds what it builds on.
-    fn resolve(&self, pass: &Pass, after: &mut After) -> Result<Vec<GpuRow>, Error> {
+    /// Checks that every row of a pass finds what it builds on, and gives each a slot for its state.
+    fn check_pass(
+        &self,
+        pass: &Pass,
+        ask: &Ask<'_>,
+        after: &mut After,
+    ) -> Result<Vec<(Row, Held)>, Error> {
         if pass.rows.is_empty() || pass.rows.len() > self.workspace.max_rows {
             let message = format!(
-                "{} rows, but a pass has 1 to {}",
+                "{} rows, but a pass takes 1 to {}",
                 pass.rows.len(),
                 self.workspace.max_rows
             );
             return Err(Error::invalid("pass", message));
         }
         // In the order of positions, a plane grows without gaps whatever the order of the rows.
-        let mut order: Vec<usize> = (0..pass.rows.len()).collect();
-        order.sort_by_key(|&i| pass.rows[i]);
-        for pair in order.windows(2) {
-            let (before, row) = (&pass.rows[pair[0]], &pass.rows[pair[1]]);
-            if (before.sequence, before.position) == (row.sequence, row.position) {
-                return Err(misfit(row, "a token takes one step a pass"));
+        let mut rows = pass.rows.clone();
+        rows.sort_unstable();
+        for pair in rows.windows(2) {
+            if (pair[0].sequence, pair[0].position) == (pair[1].sequence, pair[1].position) {
+                return Err(misfit(&pair[1], "a token takes one step a pass"));
             }
         }
-        let mut rows = vec![bytemuck::Zeroable::zeroed(); pass.rows.len()];
-        for i in order {
-            rows[i] = self.resolve_row(&pass.rows[i], after)?;
-        }
-        Ok(rows)
+        rows.into_iter()
+            .map(|row| Ok((row, self.check_row(&row, ask, after)?)))
+            .collect()
     }
 
-    fn resolve_row(&self, row: &Row, after: &mut After) -> Result<GpuRow, Error> {
+    fn check_row(&self, row: &Row, ask: &Ask<'_>, after: &mut After) -> Result<Held, Error> {
         let sequence = self.sequence(row.sequence)?;
-        let Some(&token) = sequence.ids.get(row.position) else {
+        if row.position >= sequence.ids.len() {
             return Err(misfit(row, "the sequence has no such token"));
-        };
+        }
         if row.step > sequence.steps {
             return Err(misfit(row, "the sequence takes fewer steps"));
+        }
+        if row.step.get() == 1 && sequence.is_blocked() {
+            return Err(misfit(row, "the token before it is between its steps"));
         }
         let filled = after
             .filled
             .entry(row.sequence)
-            .or_insert_with(|| sequence.filled.clone());
+            .or_insert_with(|| sequence.filled());
         let next = &mut filled[row.step.index()];
         if *next != row.position {
             return Err(misfit(
@@ -211,53 +178,58 @@ impl Engine {
         }
         *next += 1;
         let held = after.slots.get(row.sequence, row.position);
-        let slot = match held {
-            None if row.step.get() == 1 => after
-                .slots
-                .take()
-                .ok_or_else(|| misfit(row, "too many tokens are between their steps"))?,
-            Some(held) if held.steps + 1 == row.step.get() => held.slot,
+        let (slot, lenses) = match held {
+            None if row.step.get() == 1 => {
+                let slot = after.slots.take();
+                let full = || misfit(row, "too many tokens are between their steps");
+                (slot.ok_or_else(full)?, 0)
+            }
+            Some(held) if held.steps + 1 == row.step.get() && !held.done => {
+                (held.slot, held.lenses)
+            }
             Some(_) => return Err(misfit(row, "its state is at another step")),
             None => return Err(misfit(row, "its previous step was not computed")),
         };
+        let looked_at = ask.lens.contains(&(row.sequence, row.position));
         let held = Held {
             slot,
             steps: row.step.get(),
+            lenses: lenses | u32::from(looked_at) << row.step.index(),
             done: row.step == sequence.steps,
         };
         after.slots.hold(row.sequence, row.position, held);
-        let (exit_at, threshold) = sequence.exit.for_device(sequence.steps);
+        Ok(held)
+    }
+
+    /// Gives a row that was checked its KV entry.
+    fn place_row(&mut self, row: &Row, held: Held) -> Result<GpuRow, Error> {
+        let sequence = find(&mut self.sequences, row.sequence).ok_or_else(unknown_sequence)?;
+        let entry = match sequence.entry_again() {
+            Some(entry) => entry,
+            None => {
+                sequence.promised = sequence.promised.saturating_sub(1);
+                // Appending the token promised it.
+                let full = || misfit(row, "the KV cache has no entry left");
+                self.kv.take().ok_or_else(full)?
+            }
+        };
+        let (line, lines) = (sequence.line_of(row.step), sequence.lines_written(row.step));
+        sequence.wrote(row.step, entry);
         Ok(GpuRow {
-            token,
+            token: sequence.ids[row.position],
             position: row.position as u32,
-            key_base: self.kv.base(sequence.planes[row.step.index()]),
-            state: slot,
+            entry,
+            map: self.kv.line(line),
+            state: held.slot,
             step: row.step.get() as u32,
             last_step: sequence.steps.get() as u32,
-            exit_at,
-            threshold,
+            lines,
+            pitch: self.kv.pitch(),
         })
     }
 
-    fn held(&self, places: &[Place], slots: &Slots) -> Result<Vec<Held>, Error> {
-        let find = |place: &Place| slots.get(place.0, place.1);
-        let missing = |place: &Place| {
-            Error::invalid(
-                "ask",
-                format!("position {} was not computed just now", place.1),
-            )
-        };
-        places
-            .iter()
-            .map(|place| find(place).ok_or_else(|| missing(place)))
-            .collect()
-    }
-
-    /// A table of the rows to draw from, after writing how to draw.
-    fn draw_table(&mut self, ask: &Ask<'_>, after: &After) -> Result<Option<Table>, Error> {
-        if ask.draw.is_empty() {
-            return Ok(None);
-        }
+    /// The rows to draw from, after writing how to draw.
+    fn draws(&mut self, ask: &Ask<'_>, after: &After) -> Result<Vec<GpuRow>, Error> {
         if ask.draw.len() > self.workspace.head_rows {
             let message = format!(
                 "{} draws, but the head takes {} rows at once",
@@ -268,11 +240,6 @@ impl Engine {
         }
         let places: Vec<Place> = ask.draw.iter().map(|(place, _)| *place).collect();
         let held = self.held(&places, &after.slots)?;
-        if let Some(i) = held.iter().position(|held| !held.done) {
-            let message = format!("position {} has not taken its last step", places[i].1);
-            return Err(Error::invalid("ask.draw", message));
-        }
-        let rows: Vec<GpuRow> = held.iter().map(state_row).collect();
         let requests: Vec<SampleRequest> = ask
             .draw
             .iter()
@@ -281,171 +248,40 @@ impl Engine {
         self.workspace
             .requests
             .write(&self.gpu, 0, bytemuck::cast_slice(&requests));
-        Ok(Some(self.workspace.tables.push(&rows)?))
+        Ok(held.iter().map(state_row).collect())
     }
 
-    /// Records the copies of what was asked. A single token's words alone, or whole buffers for many.
-    fn copy_results(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        ask: &Ask<'_>,
-        reported: &[Held],
-    ) -> Layout {
-        let ws = &self.workspace;
-        let mut layout = Layout {
-            single: reported.len() == 1,
-            lens: !ask.lens.is_empty(),
-            ..Layout::default()
-        };
-        let tokens = ask.draw.len() as u64 * WORD;
-        if tokens > 0 {
-            ws.readback.copy(encoder, &ws.tokens, 0, 0, tokens);
-        }
-        layout.records = tokens;
-        layout.stats = tokens;
-        let steps = reported.iter().map(|h| h.steps).max().unwrap_or(0) as u64;
-        let slots = ws.max_rows as u64;
-        if let [held] = reported {
-            let slot = u64::from(held.slot);
-            ws.readback
-                .copy(encoder, &ws.records, slot * RECORD, layout.records, RECORD);
-            layout.stats = layout.records + RECORD;
-            if layout.lens {
-                for t in 0..steps {
-                    ws.readback.copy(
-                        encoder,
-                        &ws.stats,
-                        (t * slots + slot) * STATS,
-                        layout.stats + t * STATS,
-                        STATS,
-                    );
-                }
-            }
-        } else if !reported.is_empty() {
-            ws.readback
-                .copy(encoder, &ws.records, 0, layout.records, slots * RECORD);
-            layout.stats = layout.records + slots * RECORD;
-            if layout.lens {
-                ws.readback
-                    .copy(encoder, &ws.stats, 0, layout.stats, steps * slots * STATS);
+    /// Tables for the head: rows that are drawn from come first, those that are also looked at not twice.
+    fn heads(
+        &mut self,
+        drawn: &[GpuRow],
+        looked_at: impl Iterator<Item = GpuRow>,
+    ) -> Result<Vec<Heads>, Error> {
+        let mut rows = drawn.to_vec();
+        let mut lens = false;
+        for row in looked_at {
+            lens = true;
+            if !drawn.iter().any(|other| other.state == row.state) {
+                rows.push(row);
             }
         }
-        let stats = match (layout.lens, layout.single) {
-            (false, _) => 0,
-            (true, true) => steps * STATS,
-            (true, false) => steps * slots * STATS,
-        };
-        layout.bytes = layout.stats + if reported.is_empty() { 0 } else { stats };
-        layout
-    }
-
-    fn outcome(&self, bytes: &[u8], layout: &Layout, ask: &Ask<'_>, reported: &[Held]) -> Outcome {
-        let words: Vec<u32> = bytemuck::pod_collect_to_vec(bytes);
-        let at = |byte: u64| (byte / WORD) as usize;
-        let tokens = words[..ask.draw.len()].to_vec();
-        let slots = self.workspace.max_rows as u64;
-        let report = |(place, held): (&Place, &Held)| {
-            let slot = if layout.single {
-                0
-            } else {
-                u64::from(held.slot)
-            };
-            let pitch = if layout.single { 1 } else { slots };
-            let record = &words[at(layout.records + slot * RECORD)..][..RECORD as usize / 4];
-            let record: Record = bytemuck::pod_read_unaligned(bytemuck::cast_slice(record));
-            let mut lenses = Vec::new();
-            if layout.lens && ask.lens.contains(place) {
-                for t in 0..held.steps.min(MAX_STEPS) as u64 {
-                    let entry =
-                        &words[at(layout.stats + (t * pitch + slot) * STATS)..][..STATS_WORDS];
-                    lenses.push(trace::lens(
-                        bytemuck::cast_slice(entry),
-                        ask.top_k,
-                        self.config.vocab_size,
-                    ));
-                }
-            }
-            Report {
-                exit_step: record.exit_step as usize,
-                steps: trace::steps(&record, lenses),
-            }
-        };
-        Outcome {
-            reports: ask.report.iter().zip(reported).map(report).collect(),
-            tokens,
+        let mut heads = Vec::new();
+        for (i, chunk) in rows.chunks(self.workspace.head_rows).enumerate() {
+            heads.push(Heads {
+                table: self.workspace.tables.push(chunk)?,
+                draws: if i == 0 { drawn.len() } else { 0 },
+                lens,
+            });
         }
-    }
-
-    /// The hidden states of tokens just computed, after the final norm: [tokens, hidden_size].
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if one is not between its steps; what the device reports.
-    pub async fn read_states(&mut self, places: &[Place]) -> Result<Vec<f32>, Error> {
-        let held = self.held(places, &self.slots)?;
-        let row = stride(self.config.hidden_size);
-        let bytes = (self.workspace.max_rows * row) as u64 * WORD;
-        let mut encoder = self.gpu.encoder();
-        self.workspace
-            .readback
-            .copy(&mut encoder, &self.workspace.state, 0, 0, bytes);
-        self.gpu.submit(encoder);
-        let states: Vec<f32> =
-            bytemuck::pod_collect_to_vec(&self.workspace.readback.read(&self.gpu, bytes).await?);
-        Ok(held
-            .iter()
-            .flat_map(|h| &states[h.slot as usize * row..][..self.config.hidden_size])
-            .copied()
-            .collect())
-    }
-
-    /// The logits of tokens just computed, from the state of their last step so far: [tokens, vocab_size].
-    ///
-    /// # Errors
-    /// As [`Engine::read_states`].
-    pub async fn read_logits(&mut self, places: &[Place]) -> Result<Vec<f32>, Error> {
-        let held = self.held(places, &self.slots)?;
-        let row = stride(self.config.vocab_size);
-        let mut logits = Vec::with_capacity(places.len() * self.config.vocab_size);
-        for chunk in held.chunks(self.workspace.head_rows) {
-            let rows: Vec<GpuRow> = chunk.iter().map(state_row).collect();
-            self.workspace.tables.clear();
-            let table = self.workspace.tables.push(&rows)?;
-            self.workspace.tables.upload(&self.gpu);
-            let mut encoder = self.gpu.encoder();
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                self.workspace.tables.select(&mut pass, table);
-                self.plan.head.encode(&self.gpu, &mut pass, table)?;
-            }
-            let bytes = (chunk.len() * row) as u64 * WORD;
-            let readback: &Readback = &self.workspace.readback;
-            readback.copy(&mut encoder, &self.workspace.logits, 0, 0, bytes);
-            self.gpu.submit(encoder);
-            let read: Vec<f32> =
-                bytemuck::pod_collect_to_vec(&readback.read(&self.gpu, bytes).await?);
-            for values in read.chunks_exact(row) {
-                logits.extend_from_slice(&values[..self.config.vocab_size]);
-            }
-        }
-        Ok(logits)
+        Ok(heads)
     }
 }
 
 /// A row that only says where its state is: for the head.
-fn state_row(held: &Held) -> GpuRow {
+pub(super) fn state_row(held: &Held) -> GpuRow {
     GpuRow {
         state: held.slot,
         step: held.steps as u32,
         ..bytemuck::Zeroable::zeroed()
     }
-}
-
-/// Where in the readback things lie, in bytes.
-#[derive(Debug, Default)]
-struct Layout {
-    records: u64,
-    stats: u64,
-    bytes: u64,
-    single: bool,
-    lens: bool,
 }

@@ -12,9 +12,14 @@ use crate::config::Config;
 /// Bytes that logits may take; fewer rows go through the head at once with a large vocabulary.
 const LOGITS_BYTES: usize = 16 << 20;
 
+/// States of tokens of decoding sequences between their steps: as many, or as few where bindings are small.
+const WAITING_SLOTS: (usize, usize) = (512, 64);
+
 #[derive(Debug)]
 pub(super) struct Workspace {
     pub(super) max_rows: usize,
+    /// Tokens that can be between their steps at once.
+    pub(super) slots: usize,
     /// Rows that go through the head at once.
     pub(super) head_rows: usize,
     pub(super) tables: RowTables,
@@ -25,7 +30,6 @@ pub(super) struct Workspace {
     pub(super) branch: Buffer,
     pub(super) inner: Buffer,
     pub(super) state: Buffer,
-    pub(super) exit_state: Buffer,
     pub(super) records: Buffer,
     pub(super) logits: Buffer,
     pub(super) stats: Buffer,
@@ -43,15 +47,22 @@ impl Workspace {
         let head_rows = (LOGITS_BYTES / vocab_bytes).clamp(1, max_rows);
         let floats =
             |label: &'static str, count: usize| Buffer::storage(gpu, label, (count * 4) as u64);
-        let records = (max_rows * size_of::<Record>()) as u64;
-        let stats = max_rows * MAX_STEPS * STATS_WORDS;
-        // Every pass of a submission has its table, and one for each turn of the head at its rows.
-        let tables = MAX_STEPS * (1 + max_rows.div_ceil(head_rows)) + max_rows.div_ceil(head_rows);
+        // The rows of a pass, those of a prefill that waits for it, and others.
+        let bound = (gpu.max_binding() as usize / (MAX_STEPS * STATS_WORDS * 4))
+            .saturating_sub(2 * max_rows)
+            .clamp(WAITING_SLOTS.1, WAITING_SLOTS.0);
+        let slots = 2 * max_rows + bound;
+        let records = (slots * size_of::<Record>()) as u64;
+        let stats = slots * MAX_STEPS * STATS_WORDS;
+        let report = size_of::<Record>() + MAX_STEPS * STATS_WORDS * 4;
+        // Every pass of a submission has its table, and one for each turn of the head at its rows and those drawn from.
+        let tables = MAX_STEPS * (2 + max_rows.div_ceil(head_rows)) + 1;
         let largest = (head_rows * vocab_bytes)
             .max(max_rows * width * 4)
-            .max(stats * 4 + records as usize + max_rows * 4);
+            .max(max_rows * (report + 4));
         Ok(Self {
             max_rows,
+            slots,
             head_rows,
             tables: RowTables::new(gpu, tables, max_rows).await?,
             h: floats("residual stream", max_rows * width).await?,
@@ -64,8 +75,7 @@ impl Workspace {
             attention: floats("attention", max_rows * stride(c.query_size())).await?,
             branch: floats("branch", max_rows * width).await?,
             inner: floats("SwiGLU", max_rows * stride(c.intermediate_size)).await?,
-            state: floats("states", max_rows * width).await?,
-            exit_state: floats("exit states", max_rows * width).await?,
+            state: floats("states", slots * width).await?,
             records: Buffer::storage(gpu, "records", records).await?,
             logits: floats("logits", head_rows * stride(c.vocab_size)).await?,
             stats: floats("token statistics", stats).await?,
@@ -91,7 +101,6 @@ impl Workspace {
             &self.branch,
             &self.inner,
             &self.state,
-            &self.exit_state,
             &self.records,
             &self.logits,
             &self.stats,

@@ -119,19 +119,13 @@ fn an_abort_ends_the_answer_and_frees_its_place() {
         );
     }
     let mut open = Vec::new();
-    for _ in 0..MAX_SEQUENCES {
+    for _ in 0..MAX_SEQUENCES + 5 {
         let mut generation =
             Generation::new(&model, vec![1], sampled(1)).expect("the options are fine");
-        block_on(generation.next(&|| false)).expect("there is room for this many");
+        let first = block_on(generation.next(&|| false)).expect("it waits until there is room");
+        assert!(first.is_some());
         open.push(generation);
     }
-    let mut one_more = Generation::new(&model, vec![1], sampled(1)).expect("the options are fine");
-    assert_eq!(
-        block_on(one_more.next(&|| false))
-            .expect_err("there is no room")
-            .code(),
-        "busy"
-    );
     drop(open);
     assert_eq!(
         run(&model, &[1], sampled(1)).len(),
@@ -145,7 +139,7 @@ fn a_full_context_is_an_error_only_for_who_asked_for_more() {
     let options = LoadOptions {
         engine: EngineOptions {
             context_length: Some(10),
-            max_rows: None,
+            ..EngineOptions::default()
         },
         ..LoadOptions::default()
     };
@@ -220,7 +214,7 @@ fn options_out_of_range_are_named() {
         (
             "exit",
             GenerateOptions {
-                exit: ExitRule::Step(5),
+                exit: ExitRule::Step(5).into(),
                 ..sampled(1)
             },
         ),
@@ -330,7 +324,7 @@ fn a_device_without_room_for_the_context_says_how_much_fits() {
         },
         engine: EngineOptions {
             max_rows: Some(32),
-            context_length: None,
+            ..EngineOptions::default()
         },
     };
     let case = fixtures::case("f32-mha");
@@ -385,7 +379,7 @@ fn the_shipped_model_answers_from_text() {
         .expect("it is text");
     let options = ForwardOptions {
         trace_top_k: Some(3),
-        exit: ExitRule::Gate(0.8),
+        exit: ExitRule::Gate(0.8).into(),
         ..ForwardOptions::default()
     };
     let result = block_on(model.forward(&ids, &options, &|| false)).expect("it runs");

@@ -3,8 +3,9 @@
 use looplm::{
     LoopLm,
     engine::{Ask, Place},
-    exit::ExitRule,
+    exit::{Exit, ExitRule},
     forward::{Forward, ForwardOptions},
+    kv_policy::KvPolicy,
     model::LoadOptions,
     row::{Pass, Row, SequenceId, Step},
     schedule::Prefill,
@@ -30,7 +31,7 @@ fn forward(model: &LoopLm, ids: &[u32], steps: usize) -> Forward {
         steps: Some(steps),
         hidden: true,
         logits: true,
-        exit: ExitRule::Gate(0.5),
+        exit: ExitRule::Gate(0.5).into(),
         ..Default::default()
     };
     block_on(model.forward(ids, &options, &|| false)).expect("the model runs")
@@ -73,7 +74,7 @@ fn a_wavefront_through_two_sequences_gives_what_prefill_gives() {
     let mut engine = block_on(model.engine()).expect("the model is loaded");
     let mut sequences = Vec::new();
     for (ids, steps) in texts {
-        let id = block_on(engine.begin(step(steps), ExitRule::Gate(0.5))).expect("there is room");
+        let id = block_on(engine.begin(step(steps), KvPolicy::Full)).expect("there is room");
         block_on(engine.append(id, ids)).expect("there is room");
         sequences.push(id);
     }
@@ -127,8 +128,12 @@ fn a_wavefront_through_two_sequences_gives_what_prefill_gives() {
                 last_step(head, steps, ids.len(), place.1),
                 "logits",
             );
-            assert_eq!(outcome.reports[i].exit_step, expected.exit_steps[place.1]);
-            assert_eq!(outcome.reports[i].steps.len(), steps);
+            let exit = Exit::from(ExitRule::Gate(0.5));
+            assert_eq!(
+                exit.exit_step(&outcome.reports[i]),
+                expected.exit_steps[place.1]
+            );
+            assert_eq!(outcome.reports[i].len(), steps);
             finished += 1;
         }
     }
@@ -144,7 +149,7 @@ fn rows_out_of_order_are_refused_and_leave_no_trace() {
     let prompt = case.prompt();
     let plain = forward(&model, &prompt, 2);
     let mut engine = block_on(model.engine()).expect("the model is loaded");
-    let id = block_on(engine.begin(step(2), ExitRule::Full)).expect("there is room");
+    let id = block_on(engine.begin(step(2), KvPolicy::Full)).expect("there is room");
     block_on(engine.append(id, &prompt)).expect("there is room");
     let bad: [(&str, Vec<Row>); 7] = [
         ("no rows", vec![]),

@@ -1,0 +1,209 @@
+//! A row comes to the same bits alone and in company: `linear`, `qkv` and `swiglu` in passes of up to
+//! [`MAX_FEW_ROWS`] rows.
+
+use looplm_gpu::{
+    Arrangement, Format, GpuRow, MatrixShape, cpu, head_stride,
+    kernels::{
+        AttentionShape, Linear, MAX_FEW_ROWS, ProjectionOp, Qkv, QkvBuffers, RowVariant, Swiglu,
+    },
+    stride,
+};
+use rand::{Rng, seq::SliceRandom};
+
+use crate::support::{self, FORMATS, fetch, poisoned, upload};
+
+/// Inputs within a block, a part of the lanes' blocks, and several blocks a lane.
+const INPUTS: [usize; 5] = [7, 150, 523, 1031, 2816];
+
+/// Rows of a pass with the inputs of each. Returns what each comes to, all of its numbers in one list.
+type Compute<'a> = dyn Fn(&[GpuRow], &[Vec<f32>], RowVariant) -> Vec<Vec<f32>> + 'a;
+
+/// As many rows as a pass may have, each at its own position and with its own entry and state.
+fn all_rows() -> Vec<GpuRow> {
+    let mut rng = support::rng(11);
+    let count = MAX_FEW_ROWS as u32;
+    let mut slots: [Vec<u32>; 2] = std::array::from_fn(|_| (0..count).collect());
+    slots.iter_mut().for_each(|slots| slots.shuffle(&mut rng));
+    let mut rows = support::rows(MAX_FEW_ROWS);
+    for (i, row) in rows.iter_mut().enumerate() {
+        row.position = rng.random_range(0..count);
+        (row.entry, row.state) = (slots[0][i], slots[1][i]);
+    }
+    rows
+}
+
+/// Computes each row alone, then in passes of all sizes, in changing company and at changing places.
+fn check(what: &str, inputs: usize, compute: &Compute<'_>) {
+    let mut rng = support::rng(inputs as u64);
+    let rows = all_rows();
+    let x: Vec<_> = rows
+        .iter()
+        .map(|_| support::padded_rows(&mut rng, 1, inputs))
+        .collect();
+    let alone: Vec<_> = (0..rows.len())
+        .map(|r| compute(&rows[r..=r], &x[r..=r], RowVariant::Few(1)).remove(0))
+        .collect();
+    let mut passes: Vec<_> = (2..=MAX_FEW_ROWS)
+        .map(|count| (count, RowVariant::for_rows(count)))
+        .collect();
+    // Groups of rows that the number of rows would not choose.
+    passes.extend(RowVariant::ALL[..4].iter().map(|&few| (7, few)));
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    for (count, variant) in passes {
+        assert!(matches!(variant, RowVariant::Few(_)), "{count} rows");
+        order.shuffle(&mut rng);
+        let chosen: Vec<_> = order[..count].iter().map(|&r| rows[r]).collect();
+        let chosen_x: Vec<_> = order[..count].iter().map(|&r| x[r].clone()).collect();
+        let got = compute(&chosen, &chosen_x, variant);
+        for (got, &r) in got.iter().zip(&order) {
+            assert_eq!(got.len(), alone[r].len());
+            for (i, (together, alone)) in got.iter().zip(&alone[r]).enumerate() {
+                assert!(
+                    together.to_bits() == alone.to_bits(),
+                    "{what}, element {i} of a row: {together:e} among {count} rows with {variant:?}, {alone:e} alone"
+                );
+            }
+        }
+    }
+}
+
+/// Runs a bound kernel with the given variant.
+fn run(op: &ProjectionOp, rows: &[GpuRow], variant: RowVariant) {
+    let gpu = support::gpu();
+    support::run(gpu, rows, |pass, table| {
+        op.encode_as(gpu, pass, table, variant)
+            .expect("the grid is small");
+    });
+}
+
+fn rows_of(data: &[f32], size: usize) -> Vec<Vec<f32>> {
+    data.chunks_exact(size).map(<[f32]>::to_vec).collect()
+}
+
+fn check_linear(outputs: usize, inputs: usize, format: Format, gather_states: bool) {
+    let gpu = support::gpu();
+    let shape = MatrixShape {
+        outputs,
+        inputs,
+        format,
+        arrangement: Arrangement::Plain,
+    };
+    let (matrix, _) = support::matrix(gpu, &mut support::rng(1), shape);
+    let kernel = Linear::new(gpu, &matrix, gather_states);
+    let what = format!("linear, {shape:?}, gather_states {gather_states}");
+    check(&what, inputs, &|rows, x, variant| {
+        let mut given = x.concat();
+        if gather_states {
+            given = vec![0.0; MAX_FEW_ROWS * stride(inputs)];
+            for (row, x) in rows.iter().zip(x) {
+                given[row.state as usize * x.len()..][..x.len()].copy_from_slice(x);
+            }
+        }
+        let count = rows.len() * stride(outputs);
+        let (given, y) = (upload(gpu, &given), poisoned(gpu, count));
+        let op = kernel.bind(gpu, &matrix, &given, &y);
+        run(&op.expect("the shapes fit"), rows, variant);
+        rows_of(&fetch(gpu, &y, count), stride(outputs))
+    });
+}
+
+fn check_swiglu(outputs: usize, inputs: usize, format: Format) {
+    let gpu = support::gpu();
+    let shape = MatrixShape {
+        outputs,
+        inputs,
+        format,
+        arrangement: Arrangement::Paired,
+    };
+    let (matrix, _) = support::matrix(gpu, &mut support::rng(2), shape);
+    let kernel = Swiglu::new(gpu, &matrix);
+    check(
+        &format!("swiglu, {shape:?}"),
+        inputs,
+        &|rows, x, variant| {
+            let count = rows.len() * stride(outputs);
+            let (x, m) = (upload(gpu, &x.concat()), poisoned(gpu, count));
+            let op = kernel.bind(gpu, &matrix, &x, &m);
+            run(&op.expect("the shapes fit"), rows, variant);
+            rows_of(&fetch(gpu, &m, count), stride(outputs))
+        },
+    );
+}
+
+fn check_qkv(shape: AttentionShape, inputs: usize, format: Format) {
+    let gpu = support::gpu();
+    let AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+    } = shape;
+    let matrix_shape = MatrixShape {
+        outputs: (heads + 2 * kv_heads) * head_dim,
+        inputs,
+        format,
+        arrangement: Arrangement::Heads(head_dim),
+    };
+    let (matrix, _) = support::matrix(gpu, &mut support::rng(3), matrix_shape);
+    let kernel = Qkv::new(gpu, shape, &matrix).expect("the shapes fit");
+    let table = cpu::rotary_table(head_dim, 10_000.0, MAX_FEW_ROWS);
+    let rotary = upload(gpu, table.as_flattened());
+    let what = format!("qkv, {shape:?}, {inputs} inputs, {format:?}");
+    check(&what, inputs, &|rows, x, variant| {
+        let q_size = heads * head_stride(head_dim);
+        let kv_count = MAX_FEW_ROWS * shape.entry();
+        let x = upload(gpu, &x.concat());
+        let q = poisoned(gpu, rows.len() * q_size);
+        let (keys, values) = (poisoned(gpu, kv_count), poisoned(gpu, kv_count));
+        let to = QkvBuffers {
+            rotary: &rotary,
+            q: &q,
+            keys: &keys,
+            values: &values,
+        };
+        let op = kernel.bind(gpu, &matrix, &x, to);
+        run(&op.expect("the shapes fit"), rows, variant);
+        let q = rows_of(&fetch(gpu, &q, rows.len() * q_size), q_size);
+        let [keys, values] =
+            [keys, values].map(|buffer| rows_of(&fetch(gpu, &buffer, kv_count), shape.entry()));
+        rows.iter()
+            .zip(q)
+            .map(|(row, q)| {
+                let entry = row.entry as usize;
+                [q, keys[entry].clone(), values[entry].clone()].concat()
+            })
+            .collect()
+    });
+}
+
+#[test]
+fn linear_does_not_see_the_other_rows() {
+    for format in FORMATS {
+        for (i, inputs) in INPUTS.into_iter().enumerate() {
+            check_linear([65, 21, 9, 3, 14][i], inputs, format, i % 2 == 1);
+        }
+    }
+}
+
+#[test]
+fn swiglu_does_not_see_the_other_rows() {
+    for format in FORMATS {
+        for (i, inputs) in INPUTS.into_iter().enumerate() {
+            check_swiglu([33, 11, 5, 2, 7][i], inputs, format);
+        }
+    }
+}
+
+#[test]
+fn qkv_does_not_see_the_other_rows() {
+    let shapes = [(6, 2, 10), (2, 1, 14), (1, 1, 6), (3, 3, 2), (1, 1, 34)];
+    for format in FORMATS {
+        for ((heads, kv_heads, head_dim), inputs) in shapes.into_iter().zip(INPUTS) {
+            let shape = AttentionShape {
+                heads,
+                kv_heads,
+                head_dim,
+            };
+            check_qkv(shape, inputs, format);
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Many requests, each token at its own depth: every pass is filled with rows of whoever has one to take.
+//!
+//! There is no thread behind it. Whoever waits for a token moves the passes, for all requests that have room for what comes
+//! of it; the others find theirs ready when they ask. A request joins and leaves between any two passes.
+
+mod drafting;
+mod figures;
+mod flight;
+mod lane;
+
+use std::collections::HashMap;
+
+use looplm_gpu::kernels::MAX_FEW_ROWS;
+use web_time::Instant;
+
+use crate::{
+    engine::{Ask, Engine, MAX_SEQUENCES, Place},
+    error::Error,
+    generate::FinishReason,
+    row::{Pass, Row, SequenceId},
+    sampling::Sampling,
+};
+use drafting::PassCost;
+use lane::{Lane, Stage, Wanted};
+
+pub(crate) use figures::Figures;
+pub use figures::{DraftCount, PassRow, PassTrace};
+pub(crate) use lane::{NewToken, Request, Verification};
+
+/// Tokens that a request may be ahead of its caller.
+const AHEAD: usize = 16;
+
+/// A request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LaneId(u64);
+
+/// What there is for the caller of a request.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A token.
+    Token(Box<NewToken>),
+    /// It has ended.
+    End(FinishReason),
+    /// Nothing yet.
+    Wait,
+}
+
+/// All requests of a model.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    lanes: HashMap<LaneId, Lane>,
+    /// In the order in which their rows are taken; it turns, so that nobody is always last.
+    order: Vec<LaneId>,
+    begun: u64,
+    cost: PassCost,
+    /// Whether the last pass was one of a prompt.
+    prefilled: bool,
+    /// The request whose prompt is in the middle of a chunk.
+    in_chunk: Option<LaneId>,
+}
+
+impl Batch {
+    /// A new request, which begins when there is room for it.
+    pub(crate) fn submit(&mut self, request: Request) -> LaneId {
+        self.begun += 1;
+        let id = LaneId(self.begun);
+        self.lanes.insert(id, Lane::new(request));
+        self.order.push(id);
+        id
+    }
+
+    /// Ends a request and forgets it. Returns its figures.
+    pub(crate) fn close(&mut self, engine: &mut Engine, id: LaneId) -> Option<Figures> {
+        let mut lane = self.lanes.remove(&id)?;
+        self.order.retain(|other| *other != id);
+        if self.in_chunk == Some(id) {
+            self.in_chunk = None;
+        }
+        lane.end(engine, Err(Error::Aborted));
+        Some(lane.figures)
+    }
+
+    /// What there is for the caller of a request.
+    ///
+    /// # Errors
+    /// What ended it.
+    pub(crate) fn take(&mut self, id: LaneId) -> Result<Next, Error> {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return Ok(Next::End(FinishReason::Aborted));
+        };
+        if let Some(token) = lane.ready.pop_front() {
+            return Ok(Next::Token(Box::new(token)));
+        }
+        match &lane.stage {
+            Stage::Ended(Ok(reason)) => Ok(Next::End(*reason)),
+            Stage::Ended(Err(error)) => Err(error.clone()),
+            _ => Ok(Next::Wait),
+        }
+    }
+
+    /// The figures of a request so far.
+    pub(crate) fn figures(&self, engine: &Engine, id: LaneId) -> Option<Figures> {
+        let lane = self.lanes.get(&id)?;
+        let mut figures = lane.figures.clone();
+        if let Some(sequence) = lane.sequence {
+            figures.kv_bytes = engine.kv_bytes_of(sequence);
+        }
+        Some(figures)
+    }
+
+    /// One submission for whoever has rows to take.
+    ///
+    /// # Errors
+    /// What the device reports. What is wrong with one request alone ends that one, and its caller is told.
+    pub(crate) async fn tick(&mut self, engine: &mut Engine) -> Result<(), Error> {
+        self.admit(engine).await;
+        let prefilling = self.prefilling();
+        let decoding = self.decoding(engine).await;
+        let prompt_first = prefilling.is_some() && (!self.prefilled || decoding.is_empty());
+        self.prefilled = prompt_first;
+        match prefilling {
+            Some(id) if prompt_first => self.prefill(engine, id).await,
+            _ if decoding.is_empty() => Ok(()),
+            _ => self.decode(engine, &decoding).await,
+        }
+    }
+
+    /// Lets requests begin, in their order, for which there is room beside those that have begun.
+    async fn admit(&mut self, engine: &mut Engine) {
+        let context = engine.context();
+        let (limit, _) = engine.kv_entries();
+        let begun = |lane: &&Lane| lane.sequence.is_some();
+        let mut running = self.lanes.values().filter(begun).count();
+        let mut taken: usize = {
+            let lanes = self.lanes.values().filter(begun);
+            lanes.map(|lane| lane.entries(context)).sum()
+        };
+        let mut waiting: Vec<LaneId> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| matches!(lane.stage, Stage::Waiting))
+            .map(|(id, _)| *id)
+            .collect();
+        waiting.sort_unstable();
+        for id in waiting {
+            let Some(lane) = self.lanes.get_mut(&id) else {
+                continue;
+            };
+            let needed = lane.entries(context);
+            // One alone goes as far as it comes.
+            if running > 0 && (running >= MAX_SEQUENCES || taken + needed > limit) {
+                // Those behind it wait too, or a long request might wait for ever.
+                break;
+            }
+            match lane.begin(engine).await {
+                Ok(()) => {
+                    running += 1;
+                    taken += needed;
+                }
+                Err(error) => lane.end(engine, Err(error)),
+            }
+        }
+    }
+
+    /// The request whose prompt goes on next.
+    fn prefilling(&self) -> Option<LaneId> {
+        let is = |id: &&LaneId| {
+            let lane = self.lanes.get(id);
+            lane.is_some_and(|lane| matches!(lane.stage, Stage::Prefilling(_)))
+        };
+        let begun = self.in_chunk.filter(|id| is(&id));
+        begun.or_else(|| self.order.iter().find(is).copied())
+    }
+
+    /// The requests that have rows to take, each after its next token was appended.
+    async fn decoding(&mut self, engine: &mut Engine) -> Vec<LaneId> {
+        // While somebody waits for room, nobody waits for a caller.
+        let waiting = |lane: &Lane| matches!(lane.stage, Stage::Waiting);
+        let crowded = self.lanes.values().any(waiting);
+        let mut decoding = Vec::new();
+        for id in self.order.clone() {
+            let Some(lane) = self.lanes.get_mut(&id) else {
+                continue;
+            };
+            if !lane.is_decoding() || (lane.ready.len() >= AHEAD && !crowded) {
+                continue;
+            }
+            if let Err(error) = lane.advance(engine).await {
+                lane.end(engine, Err(error));
+            }
+            if lane.is_decoding() {
+                decoding.push(id);
+            }
+        }
+        decoding
+    }
+
+    async fn prefill(&mut self, engine: &mut Engine, id: LaneId) -> Result<(), Error> {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return Ok(());
+        };
+        let (Some(sequence), Stage::Prefilling(prefilling)) = (lane.sequence, &mut lane.stage)
+        else {
+            return Ok(());
+        };
+        let Some(pass) = prefilling.passes.next() else {
+            return Ok(());
+        };
+        let ends = prefilling.passes.peek().is_none();
+        let step = pass.rows.first().map_or(0, |row| row.step.get());
+        let last = lane.request.prompt.len() - 1;
+        let holds_last = pass.rows.last().is_some_and(|row| row.position == last);
+        self.in_chunk = (step < lane.request.steps.get()).then_some(id);
+        lane.figures.passes += 1;
+        lane.figures.prefill_passes += 1;
+        lane.figures.row_steps += pass.rows.len();
+        let asked = if holds_last {
+            vec![(sequence, lane.prefill_wants(step), lane.request.sampling)]
+        } else {
+            Vec::new()
+        };
+        let top_k = lane.request.top_k.unwrap_or(1);
+        let answers = ask(engine, &[pass], &asked, top_k).await?;
+        for answer in answers {
+            lane.prefilled(answer.steps, answer.token);
+        }
+        if ends {
+            if let Err(error) = engine.share(sequence).await {
+                lane.end(engine, Err(error));
+                return Ok(());
+            }
+            if let Some(token) = lane.ready.back().map(|token| token.id) {
+                lane.end_if_over(engine, token);
+            }
+        }
+        Ok(())
+    }
+
+    async fn decode(&mut self, engine: &mut Engine, lanes: &[LaneId]) -> Result<(), Error> {
+        // Up to so many rows, each comes to the same bits whatever shares its pass. More only to catch up alone.
+        let room = if lanes.len() == 1 {
+            engine.max_rows()
+        } else {
+            MAX_FEW_ROWS.min(engine.max_rows())
+        };
+        let waiting = (engine.waiting_slots() / 2 / lanes.len().max(1)).max(1);
+        let mut taken = Vec::new();
+        let mut left = room;
+        for id in lanes {
+            if let Some(lane) = self.lanes.get(id) {
+                let rows = lane.next_rows(left, waiting);
+                left -= rows.len();
+                if !rows.is_empty() {
+                    taken.push((*id, rows));
+                }
+            }
+        }
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let quiet = |(id, rows): &(LaneId, Vec<usize>)| self.lanes[id].quiet_passes(rows);
+        let passes = taken.iter().map(quiet).min().unwrap_or(1);
+        let mut work = vec![Pass::default(); passes];
+        let mut asked = Vec::new();
+        for (id, rows) in &taken {
+            let lane = &self.lanes[id];
+            for &flight in rows {
+                let row = |ahead| lane.row(flight, ahead);
+                let Some(all) = (0..passes).map(row).collect::<Option<Vec<Row>>>() else {
+                    continue;
+                };
+                let wanted = lane.wants(flight, all[passes - 1].step.get());
+                asked.push((all[0].sequence, wanted, lane.request.sampling));
+                for (pass, row) in work.iter_mut().zip(all) {
+                    pass.rows.push(row);
+                }
+            }
+        }
+        let lens = taken
+            .iter()
+            .filter_map(|(id, _)| self.lanes[id].request.top_k);
+        let top_k = lens.max().unwrap_or(1);
+        let rows = work[0].rows.len();
+        let start = Instant::now();
+        let answers = ask(engine, &work, &asked, top_k).await?;
+        if !answers.is_empty() {
+            let seconds = start.elapsed().as_secs_f64() / passes as f64;
+            self.cost.measured(rows, seconds);
+        }
+        for (id, rows) in &taken {
+            if let Some(lane) = self.lanes.get_mut(id) {
+                for _ in 0..passes {
+                    lane.stepped(rows);
+                }
+            }
+        }
+        for answer in answers {
+            let owner = |lane: &&mut Lane| lane.sequence == Some(answer.sequence);
+            let Some(lane) = self.lanes.values_mut().find(owner) else {
+                continue;
+            };
+            let Some(token) = answer.token else { continue };
+            let taken = lane.absorb(engine, answer.position, answer.steps, token, &self.cost);
+            if let Err(error) = taken {
+                lane.end(engine, Err(error));
+            }
+        }
+        for (id, _) in &taken {
+            if let Some(lane) = self.lanes.get_mut(id) {
+                lane.sweep();
+            }
+        }
+        // Whoever came first comes last in the next pass.
+        let len = self.order.len();
+        self.order.rotate_left(1.min(len));
+        Ok(())
+    }
+}
+
+/// What came of a row.
+struct Answer {
+    sequence: SequenceId,
+    position: usize,
+    steps: Vec<crate::trace::StepTrace>,
+    token: Option<u32>,
+}
+
+/// Runs passes and finds out what is wanted of their rows.
+async fn ask(
+    engine: &mut Engine,
+    passes: &[Pass],
+    wanted: &[(SequenceId, Wanted, Sampling)],
+    top_k: usize,
+) -> Result<Vec<Answer>, Error> {
+    let place = |(id, w, _): &(SequenceId, Wanted, Sampling)| -> Place { (*id, w.position) };
+    let of = |which: fn(&Wanted) -> bool| wanted.iter().filter(move |(_, w, _)| which(w));
+    let lens: Vec<Place> = of(|w| w.lens).map(place).collect();
+    let report: Vec<Place> = of(|w| w.report).map(place).collect();
+    let draw: Vec<(Place, Sampling)> = of(|w| w.draw)
+        .map(|asked| (place(asked), asked.2))
+        .collect();
+    let question = Ask {
+        lens: &lens,
+        top_k,
+        report: &report,
+        draw: &draw,
+    };
+    let outcome = engine.submit(passes, &question).await?;
+    let token = |at: &Place| {
+        let drawn = draw.iter().position(|(place, _)| place == at);
+        drawn.and_then(|i| outcome.tokens.get(i).copied())
+    };
+    Ok(report
+        .iter()
+        .zip(&outcome.reports)
+        .map(|(place, steps)| Answer {
+            sequence: place.0,
+            position: place.1,
+            steps: steps.clone(),
+            token: token(place),
+        })
+        .collect())
+}
