@@ -6,7 +6,7 @@ use crate::{
     buffer::Buffer,
     device::Gpu,
     error::GpuError,
-    kernel::{Constants, Kernel, Lazy, Op, capacity, check_rows, dispatch},
+    kernel::{Constants, Kernel, Lazy, Op, Source, capacity, check_rows, dispatch},
     matrix::{Format, Matrix, MatrixShape},
     rows::Table,
     stride,
@@ -70,6 +70,12 @@ impl RowVariant {
             Self::Tile => [slots.div_ceil(TILE_SLOTS), rows.div_ceil(TILE_ROWS)],
         }
     }
+}
+
+/// The shader of a kernel of the family.
+pub(crate) fn kernel(gpu: &Gpu, source: Source) -> Kernel {
+    // SAFETY: every loop of shared/matmul.wgsl and of the three epilogues counts up to a constant of the pipeline.
+    unsafe { Kernel::with_free_loops(gpu, source) }
 }
 
 /// A kernel of the family with its variants, for one number of inputs and one format.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::projection::{Projection, ProjectionOp};
+use super::projection::{self, Projection, ProjectionOp};
 use crate::{
     buffer::Buffer,
     device::Gpu,
     error::{GpuError, shape},
     head_stride,
-    kernel::{Binding, Kernel, Source},
+    kernel::{Binding, Source},
     matrix::{Arrangement, Matrix},
     stride,
 };
@@ -134,7 +134,7 @@ impl Qkv {
         shape_.check_matrix(matrix)?;
         let projection = Projection::new(
             SOURCE.name,
-            Kernel::new(gpu, SOURCE),
+            projection::kernel(gpu, SOURCE),
             matrix,
             &shape_.constants(),
         );

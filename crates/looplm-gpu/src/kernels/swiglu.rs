@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::projection::{Projection, ProjectionOp};
+use super::projection::{self, Projection, ProjectionOp};
 use crate::{
     buffer::Buffer,
     device::Gpu,
     error::{GpuError, shape},
-    kernel::{Binding, Kernel, Source},
+    kernel::{Binding, Source},
     matrix::{Arrangement, Matrix},
     stride,
 };
@@ -38,7 +38,7 @@ impl Swiglu {
         Self {
             projection: Arc::new(Projection::new(
                 SOURCE.name,
-                Kernel::new(gpu, SOURCE),
+                projection::kernel(gpu, SOURCE),
                 matrix,
                 &[],
             )),

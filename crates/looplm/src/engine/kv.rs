@@ -231,7 +231,7 @@ impl KvCache {
     /// Writes to the device what the sequences say of their entries.
     pub(super) fn write_map(&self, gpu: &Gpu, sequences: &[Option<Sequence>]) {
         for sequence in sequences.iter().flatten() {
-            for (i, entries) in sequence.lines().enumerate() {
+            for (i, entries) in sequence.map_lines().iter().enumerate() {
                 self.write_line(gpu, sequence.first_line() + i, entries);
             }
         }

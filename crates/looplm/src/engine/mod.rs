@@ -324,7 +324,7 @@ impl Engine {
         self.kv.merge(&self.gpu, &moves)?;
         self.kv.give_back(freed);
         let sequence = self.sequence(id)?;
-        if let Some(entries) = sequence.lines().next() {
+        for entries in sequence.map_lines().iter().take(1) {
             self.kv
                 .write_line(&self.gpu, sequence.first_line(), entries);
         }

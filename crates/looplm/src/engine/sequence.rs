@@ -117,9 +117,19 @@ impl Sequence {
         }
     }
 
-    /// The entries of the map's lines.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &[u32]> {
-        self.lines.iter().map(Vec::as_slice)
+    /// What the lines of the map hold, tokens between their steps included.
+    pub(super) fn map_lines(&self) -> Vec<Vec<u32>> {
+        let mut lines = self.lines.clone();
+        if self.shared {
+            lines[0].extend(self.flight.first());
+        } else if self.policy == KvPolicy::LastExited {
+            for step in 1..lines.len() {
+                let (before, line) = lines.split_at_mut(step);
+                let own = line[0].len();
+                line[0].extend_from_slice(&before[step - 1][own..]);
+            }
+        }
+        lines
     }
 
     /// For each step, how many positions from the start it finds in the cache.

@@ -1,5 +1,6 @@
 //! The engine on whatever adapter there is, against the oracle's fixtures and against itself.
 
+mod batching;
 mod exits;
 mod fixtures;
 mod generation;
