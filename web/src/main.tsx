@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/prompt.css";
 import "./styles/exit-view.css";
+import "./styles/legend.css";
 import "./styles/panels.css";
 import "./styles/train.css";
 import "./styles/charts.css";

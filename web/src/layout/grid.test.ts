@@ -36,6 +36,9 @@ describe("staircase", () => {
     expect(staircase([1, 1, 3], 10, 20)).toBe("M0,20H10V20H20V60H30");
     expect(staircase([], 10, 20)).toBe("");
   });
+  it("breaks where a column took no step", () => {
+    expect(staircase([0, 1, 2, 0, 0, 2], 10, 20)).toBe("M10,20H20V40H30M50,40H60");
+  });
 });
 
 describe("moveCell", () => {

@@ -65,10 +65,17 @@ export function visibleRange(
   };
 }
 
-/** The line under the step at which each column left, as an SVG path; `exits` are steps counted from 1. */
+/**
+ * The line under the step at which each column left, as an SVG path; `exits` are steps counted from 1. It breaks at a 0,
+ * a column that took none.
+ */
 export function staircase(exits: readonly number[], width: number, rowHeight: number): string {
   return exits
-    .map((exit, i) => `${i === 0 ? `M0,${exit * rowHeight}` : `V${exit * rowHeight}`}H${(i + 1) * width}`)
+    .map((exit, i) => {
+      if (exit === 0) return "";
+      const down = exit * rowHeight;
+      return `${(exits[i - 1] ?? 0) === 0 ? `M${i * width},${down}` : `V${down}`}H${(i + 1) * width}`;
+    })
     .join("");
 }
 

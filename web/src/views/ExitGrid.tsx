@@ -147,6 +147,7 @@ export function ExitGrid() {
                     column={c}
                     index={index}
                     step={s + 1}
+                    steps={steps}
                     exit={exits.value[index] ?? steps}
                     tabbable={index === column && s + 1 === step}
                     inspected={index === at.column && s + 1 === at.step}
@@ -166,7 +167,7 @@ export function ExitGrid() {
         >
           <path d={staircase(exits.value, width, rowHeight)} />
         </svg>
-        <GateRow start={range.start} columns={shown} full={gate} width={width} />
+        <GateRow start={range.start} columns={shown} steps={steps} full={gate} width={width} />
       </div>
     </div>
   );

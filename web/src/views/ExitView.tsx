@@ -55,7 +55,7 @@ function Caption() {
       </strong>{" "}
       On average a token left at step {meanExit.toFixed(1)} of {shownSteps.value}.{" "}
       {right !== undefined &&
-        `${right} of ${plural(tokens, "answer")} ${right === 1 ? "was" : "were"} right when it left. `}
+        `${right.count} of ${plural(right.of, "answer")} ${right.count === 1 ? "was" : "were"} right when it left. `}
       {needed &&
         `To get it right and stay right took ${needed.first.toFixed(1)} steps in the first half of the shuffle, ${needed.second.toFixed(1)} in the second.`}
       {open.value &&
