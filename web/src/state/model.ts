@@ -1,6 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import { LoopLM, type LoadProgress, type ModelInfo } from "looplm";
 import { errorCode, explain, type Explanation } from "../model/errors.ts";
+import { shippedModels } from "../model/shipped.ts";
 import { type ShuffleTask, shuffleTask } from "../model/task.ts";
 import { hasWebGpu } from "../model/webgpu-support.ts";
 
@@ -18,8 +19,15 @@ export interface OpenModel {
   task: ShuffleTask | undefined;
 }
 
-/** The model that comes with the page. */
-export const SHIPPED: Source = { name: "shell-game", from: "./models/shell-game/" };
+/** The models that come with the page. */
+export const SHIPPED = shippedModels(MODELS_PRESENT);
+/** The one that is opened by itself. */
+export const FIRST: Source = SHIPPED[0]!;
+
+/** Whether a model is one of those that come with the page. */
+export function isShipped(source: Source | undefined): boolean {
+  return SHIPPED.some((shipped) => shipped === source);
+}
 
 /** The model in use. It stays while another is being opened, and if that fails. */
 export const open = signal<OpenModel | undefined>(undefined);

@@ -1,6 +1,6 @@
 import { effect, untracked } from "@preact/signals";
 import * as chat from "./chat-run.ts";
-import { noWebGpu, open, opening, openModel, SHIPPED } from "./model.ts";
+import { FIRST, noWebGpu, open, opening, openModel } from "./model.ts";
 import { view } from "./route.ts";
 import * as shuffle from "./shuffle-run.ts";
 import { recallKept } from "./train/session.ts";
@@ -36,7 +36,7 @@ export function start(): void {
       if (!recalled) void untracked(recallKept);
       recalled = true;
     } else if (open.peek() === undefined && opening.peek() === undefined) {
-      void untracked(() => openModel(SHIPPED));
+      void untracked(() => openModel(FIRST));
     }
   });
 }

@@ -8,6 +8,7 @@ import { ExitControls } from "./ExitControls.tsx";
 import { ExitView } from "./ExitView.tsx";
 import { Header } from "./Header.tsx";
 import { LoadingPanel } from "./LoadingPanel.tsx";
+import { ModelChooser } from "./ModelChooser.tsx";
 import { ModelPanel } from "./ModelPanel.tsx";
 import { NoWebGpu } from "./NoWebGpu.tsx";
 import { SamplingPanel } from "./SamplingPanel.tsx";
@@ -44,6 +45,9 @@ function Workbench() {
   const generative = current !== undefined && current.task === undefined;
   return (
     <div class={generative ? "workbench generative" : "workbench"}>
+      <div class="area-pick">
+        <ModelChooser />
+      </div>
       <div class="area-ask">
         {current === undefined ? <LoadingPanel /> : generative ? <ChatPanel /> : <ShufflePanel />}
       </div>
