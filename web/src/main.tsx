@@ -9,6 +9,7 @@ import "./styles/prompt.css";
 import "./styles/exit-view.css";
 import "./styles/legend.css";
 import "./styles/panels.css";
+import "./styles/who.css";
 import "./styles/train.css";
 import "./styles/charts.css";
 

@@ -5,7 +5,7 @@ import { errorCode, explain, type Explanation } from "../model/errors.ts";
 import { tokenLabel } from "../model/format.ts";
 import { namedById, parseIds } from "../model/token-ids.ts";
 import { open, type OpenModel } from "./model.ts";
-import type { RunState } from "./shuffle-run.ts";
+import type { RunState } from "./run.ts";
 import { chooseCell, columns, hovered, q, steps } from "./view.ts";
 
 /** Longest prompt whose own positions are traced as well: beyond it the trace would cost more than the answer. */

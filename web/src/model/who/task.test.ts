@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { whoInfo } from "../../testing/who-fixtures.ts";
+import { taskOf } from "../task.ts";
 import { biographyOf, parseQuestion, promptOf, trail, whoTask } from "./task.ts";
 
 const task = whoTask(whoInfo())!;
@@ -9,6 +10,7 @@ describe("whoTask", () => {
     expect(task.names).toEqual(["alice", "bob", "carol", "david"]);
     expect(task.facts.get("boss")?.get("alice")).toBe("carol");
     expect(task.samples.map(({ question }) => question.path.length)).toEqual([1, 2, 3]);
+    expect(taskOf(whoInfo())?.kind).toBe("who-is-who");
   });
   it("says of the longest samples only that they were held out, and only where some were", () => {
     expect(task.samples.map((sample) => sample.heldOut)).toEqual([false, false, true]);
