@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
 import { extname, join, normalize, resolve, sep } from "node:path";
 import type { Connect, Plugin } from "vite";
 import { defineConfig } from "vitest/config";
@@ -29,6 +29,14 @@ function serveModels(): Plugin {
   };
 }
 
+/** The folders that hold a whole model: the page offers no other. */
+function modelsPresent(): string[] {
+  if (!existsSync(modelsFolder)) return [];
+  const whole = (name: string) =>
+    ["config.json", "model.safetensors"].every((file) => existsSync(join(modelsFolder, name, file)));
+  return readdirSync(modelsFolder).filter(whole);
+}
+
 // `--mode mock` is for working on the page's looks where no engine is built: it swaps the package for a test double.
 // A build refuses that mode, so that nothing made up can reach a built page.
 export default defineConfig(({ mode, command }) => {
@@ -39,6 +47,9 @@ export default defineConfig(({ mode, command }) => {
     base: "./",
     plugins: [serveModels()],
     resolve: { alias },
+    define: {
+      MODELS_PRESENT: JSON.stringify(mode === "mock" ? ["shell-game", "who-is-who"] : modelsPresent()),
+    },
     optimizeDeps: { exclude: ["looplm"] },
     worker: { format: "es" },
     build: { target: "es2022", chunkSizeWarningLimit: 800 },

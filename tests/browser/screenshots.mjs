@@ -30,6 +30,14 @@ try {
     await page.screenshot({ path: join(folder, `${name}.png`) });
     if (name === "page-light") {
       await page.locator(".exit-view").screenshot({ path: join(folder, "exit-view.png") });
+      await page.getByRole("button", { name: "Who is who" }).click();
+      await page
+        .locator('.questions [data-testid="answer"][data-state="done"]')
+        .waitFor({ timeout: 120_000 });
+      await page.getByRole("button", { name: "Ask all the samples" }).click();
+      await page.getByText(/so far: 6 sentences/).waitFor({ timeout: 120_000 });
+      await page.locator('[data-testid="answer"][data-state="done"]').waitFor({ timeout: 120_000 });
+      await page.screenshot({ path: join(folder, "who-is-who.png"), fullPage: true });
     }
     await page.close();
   }

@@ -4,9 +4,12 @@ import { App } from "./views/App.tsx";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/layout.css";
+import "./styles/chooser.css";
 import "./styles/prompt.css";
 import "./styles/exit-view.css";
+import "./styles/legend.css";
 import "./styles/panels.css";
+import "./styles/who.css";
 import "./styles/train.css";
 import "./styles/charts.css";
 

@@ -11,6 +11,7 @@ import { serve } from "../pkg/server.mjs";
 const path = (relative) => fileURLToPath(new URL(`../../../${relative}`, import.meta.url));
 
 export const SHIPPED_MODEL = path("models/shell-game");
+export const WHO_IS_WHO = path("models/who-is-who");
 export const FIXTURES = path("tests/fixtures");
 
 /** What the shipped model's config says of its task. */

@@ -11,6 +11,10 @@ describe("gridSizes", () => {
     expect(gridSizes(300, 16, 4, false).width).toBe(54);
     expect(gridSizes(900, 400, 4, true).width).toBe(76);
   });
+  it("squeezes words a little where a whole sentence then is in sight", () => {
+    expect(gridSizes(810, 13, 4, true).width).toBe(57);
+    expect(gridSizes(700, 13, 4, true).width).toBe(76);
+  });
   it("keeps eight steps on a screen", () => {
     for (const viewport of [300, 900, 1500]) {
       const { row, gate } = gridSizes(viewport, 8, 8, false);
@@ -35,6 +39,9 @@ describe("staircase", () => {
   it("runs under each column's exit", () => {
     expect(staircase([1, 1, 3], 10, 20)).toBe("M0,20H10V20H20V60H30");
     expect(staircase([], 10, 20)).toBe("");
+  });
+  it("breaks where a column took no step", () => {
+    expect(staircase([0, 1, 2, 0, 0, 2], 10, 20)).toBe("M10,20H20V40H30M50,40H60");
   });
 });
 

@@ -32,8 +32,10 @@ export function gridSizes(viewport: number, columns: number, steps: number, text
   const small = viewport < 480;
   const large = viewport > 1240;
   const head = small ? 46 : large ? 72 : 58;
-  const [least, most] = text ? [76, 128] : [54, 210];
-  const width = columns === 0 ? most : clamp(Math.floor((viewport - head) / columns), least, most);
+  const fits = Math.floor((viewport - head) / Math.max(columns, 1));
+  // Words are squeezed only where that spares the scrolling.
+  const [least, most] = text ? [fits >= 56 ? 56 : 76, 128] : [54, 210];
+  const width = columns === 0 ? most : clamp(fits, least, most);
   const row = small
     ? clamp(Math.floor(190 / steps), 42, 48)
     : clamp(Math.floor((large ? 420 : 316) / steps), 46, large ? 104 : 79);
@@ -65,10 +67,17 @@ export function visibleRange(
   };
 }
 
-/** The line under the step at which each column left, as an SVG path; `exits` are steps counted from 1. */
+/**
+ * The line under the step at which each column left, as an SVG path; `exits` are steps counted from 1. It breaks at a 0,
+ * a column that took none.
+ */
 export function staircase(exits: readonly number[], width: number, rowHeight: number): string {
   return exits
-    .map((exit, i) => `${i === 0 ? `M0,${exit * rowHeight}` : `V${exit * rowHeight}`}H${(i + 1) * width}`)
+    .map((exit, i) => {
+      if (exit === 0) return "";
+      const down = exit * rowHeight;
+      return `${(exits[i - 1] ?? 0) === 0 ? `M${i * width},${down}` : `V${down}`}H${(i + 1) * width}`;
+    })
     .join("");
 }
 

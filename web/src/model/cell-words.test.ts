@@ -25,4 +25,12 @@ describe("cellWords", () => {
     expect(cellWords(shown, 2, 3, 2)).toContain("over 99 percent; right");
     expect(cellWords(shown, 2, 3, 2)).toContain("after it had left at step 2");
   });
+  it("says which steps were saved, and which tokens nobody had to guess", () => {
+    const early = { ...shown, origin: "generated" as const, steps: shown.steps.slice(0, 2), of: 3 };
+    expect(cellWords(early, 2, 3, 2)).toBe(
+      "Token 4 swap23, step 3; not computed; after it had left at step 2",
+    );
+    const given = column({ position: 3, label: "dora", origin: "given", steps: [], of: 3 });
+    expect(cellWords(given, 3, 1, 0)).toBe("Prompt token 4 dora; given, not guessed");
+  });
 });

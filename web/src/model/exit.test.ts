@@ -45,6 +45,12 @@ describe("exitStep", () => {
     expect(exitStep(cumulate([1, 0, 0]), 1)).toBe(3);
     expect(exitStep(cumulate([1]), 0.5)).toBe(1);
   });
+  it("is the last step taken where the rest was saved, and none where there was none", () => {
+    expect(exitStep(cumulate([0.3, 0.4]), 0.6)).toBe(2);
+    expect(exitStep(cumulate([0.3, 0.4]), 0.9)).toBe(2);
+    expect(exitStep(cumulate([]), 0.5)).toBe(0);
+    expect(exitStep(cumulate([]), 1)).toBe(0);
+  });
 });
 
 describe("settledStep", () => {
@@ -61,6 +67,9 @@ describe("isRight", () => {
     expect(isRight(made([1], [" 213"], "213"), 1)).toBe(true);
     expect(isRight(made([1], ["231"], "213"), 1)).toBe(false);
   });
+  it("knows nothing of a step that was not taken", () => {
+    expect(isRight(made([1], ["213"], "213"), 2)).toBeUndefined();
+  });
 });
 
 describe("summarize", () => {
@@ -72,13 +81,29 @@ describe("summarize", () => {
   ];
   it("counts the steps after the exits exactly", () => {
     const all = summarize(columns, 0.8);
-    expect(all).toMatchObject({ tokens: 4, steps: 12, after: 2 + 1 + 0 + 2, right: 3 });
+    expect(all).toMatchObject({ tokens: 4, steps: 12, after: 2 + 1 + 0 + 2, right: { of: 4, count: 3 } });
     expect(all.meanExit).toBeCloseTo((1 + 2 + 3 + 1) / 4);
     expect(all.needed).toEqual({ first: 1.5, second: 3 });
-    expect(summarize(columns, 1)).toMatchObject({ after: 0, right: 4 });
+    expect(summarize(columns, 1)).toMatchObject({ after: 0, right: { of: 4, count: 4 } });
   });
   it("says nothing of right and wrong where the truth is unknown", () => {
     expect(summarize([made([1, 0])], 0.5)).toEqual({ tokens: 1, steps: 2, after: 1, meanExit: 1 });
     expect(summarize([], 0.5)).toEqual({ tokens: 0, steps: 0, after: 0, meanExit: 0 });
+  });
+  it("leaves out what was given, and of a text says only how often it was right", () => {
+    const given = column({ position: 1, label: "dora", origin: "given", steps: [], of: 3 });
+    const word = { ...columns[0]!, origin: "generated" as const };
+    const pattern = made([0.9, 0.1]);
+    expect(summarize([given, pattern, word], 0.5)).toEqual({
+      tokens: 2,
+      steps: 5,
+      after: 3,
+      meanExit: 1,
+      right: { of: 1, count: 1 },
+    });
+  });
+  it("counts only the steps that were taken", () => {
+    const early = column({ position: 0, label: "is", origin: "generated", steps: steps([0.7]), of: 4 });
+    expect(summarize([early, early], 0.6)).toMatchObject({ tokens: 2, steps: 2, after: 0, meanExit: 1 });
   });
 });

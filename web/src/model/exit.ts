@@ -18,8 +18,8 @@ export function cumulate(pdf: ArrayLike<number>): Float32Array {
 }
 
 /**
- * The first step, counted from 1, whose cumulated exit probability reaches `q`. The last step takes whatever is left,
- * and `q >= 1` never leaves early.
+ * The first step, counted from 1, whose cumulated exit probability reaches `q`. The last step taken takes whatever is
+ * left, and `q >= 1` never leaves early. 0 where no step was taken: the model was not asked about this token.
  */
 export function exitStep(cumulated: ArrayLike<number>, q: number): number {
   if (q < 1) {
@@ -37,18 +37,25 @@ export interface Column {
   position: number;
   /** The token as a person reads it. */
   label: string;
-  /** `label`: the steps answer about the prompt so far; otherwise they guess this very token. */
-  origin: "label" | "prompt" | "generated";
+  /**
+   * `label`: the steps answer about the prompt so far; `given`: nobody could know this token before, and it has no
+   * steps; otherwise they guess this very token.
+   */
+  origin: "label" | "given" | "prompt" | "generated";
+  /** The steps taken: fewer than `of` where the token left and the rest was saved. */
   steps: readonly StepTrace[];
+  /** Steps there were to take. */
+  of: number;
   /** See {@link cumulate}. */
   cumulated: Float32Array;
   /** What the best token should be, where the task can tell. */
   truth?: string;
 }
 
-/** Builds a column, cumulating the exit distribution once. */
-export function column(fields: Omit<Column, "cumulated">): Column {
-  return { ...fields, cumulated: cumulate(fields.steps.map((step) => step.probability)) };
+/** Builds a column, cumulating the exit distribution once. Without `of`, all steps were taken. */
+export function column(fields: Omit<Column, "cumulated" | "of"> & { of?: number }): Column {
+  const cumulated = cumulate(fields.steps.map((step) => step.probability));
+  return { of: fields.steps.length, ...fields, cumulated };
 }
 
 /** The best token of a step, or undefined where no trace was asked for. */
@@ -56,24 +63,25 @@ export function best(step: StepTrace | undefined) {
   return step?.top?.[0];
 }
 
-/** Whether a step's best token is the true answer; undefined where the truth is unknown. */
+/** Whether a step's best token is the true answer; undefined where the truth is unknown, or the step was not taken. */
 export function isRight(column: Column, step: number): boolean | undefined {
-  if (column.truth === undefined) return undefined;
-  return best(column.steps[step - 1])?.text.trim() === column.truth;
+  const top = best(column.steps[step - 1]);
+  return top === undefined || column.truth === undefined ? undefined : top.text.trim() === column.truth;
 }
 
 /** What the exit view adds up to, for its caption. All counts are exact. */
 export interface Summary {
+  /** Tokens that went through the steps. */
   tokens: number;
-  /** Steps computed: tokens times steps. */
+  /** Steps computed. */
   steps: number;
   /** Steps that came after the gate had left. */
   after: number;
   meanExit: number;
-  /** Tokens whose answer was right at the step they left; undefined where the truth is unknown. */
-  right?: number;
+  /** Of the tokens whose truth is known, those that were right at the step they left; undefined where there are none. */
+  right?: { of: number; count: number };
   /** Mean number of steps before the answer is right and stays right, over the first and the second half of the
-   * tokens that get there; undefined where the truth is unknown or a half has none. */
+   * labels that get there; undefined where tokens are no labels, the truth is unknown or a half has none. */
   needed?: { first: number; second: number };
 }
 
@@ -85,7 +93,8 @@ export function settledStep(column: Column): number | undefined {
 }
 
 /** Adds up the columns for a threshold `q`. */
-export function summarize(columns: readonly Column[], q: number): Summary {
+export function summarize(all: readonly Column[], q: number): Summary {
+  const columns = all.filter((c) => c.origin !== "given");
   const exits = columns.map((c) => exitStep(c.cumulated, q));
   const steps = columns.reduce((sum, c) => sum + c.steps.length, 0);
   const spent = exits.reduce((sum, e) => sum + e, 0);
@@ -95,8 +104,10 @@ export function summarize(columns: readonly Column[], q: number): Summary {
     after: steps - spent,
     meanExit: columns.length === 0 ? 0 : spent / columns.length,
   };
-  if (columns.length > 0 && columns.every((c) => c.truth !== undefined)) {
-    summary.right = columns.filter((c, i) => isRight(c, exits[i] ?? 0)).length;
+  const known = columns.filter((c) => c.truth !== undefined).length;
+  if (known > 0)
+    summary.right = { of: known, count: columns.filter((c, i) => isRight(c, exits[i] ?? 0)).length };
+  if (known > 0 && columns.every((c) => c.origin === "label" && c.truth !== undefined)) {
     const half = Math.floor(columns.length / 2);
     const first = mean(columns.slice(0, half).map(settledStep));
     const second = mean(columns.slice(half).map(settledStep));

@@ -1,8 +1,18 @@
 import type { ModelInfo } from "looplm";
 import { type Move, parseMove, wordsOf } from "./shuffle.ts";
+import { whoTask, type WhoTask } from "./who/task.ts";
+
+/** The tasks that the page has a view for. */
+export type Task = ShuffleTask | WhoTask;
+
+/** What a model was trained to do; undefined for text, and for tasks the page has no view for. */
+export function taskOf(info: ModelInfo): Task | undefined {
+  return shuffleTask(info) ?? whoTask(info);
+}
 
 /** The shell game as a model's config describes it under `looplm_task`. */
 export interface ShuffleTask {
+  kind: "track-the-shuffle";
   /** Every move by its name. */
   moves: ReadonlyMap<string, Move>;
   /** The longest shuffle of the training. */
@@ -23,6 +33,7 @@ export function shuffleTask(info: ModelInfo): ShuffleTask | undefined {
   if (moves.size === 0) return undefined;
   const { max_moves: most, example } = task;
   return {
+    kind: "track-the-shuffle",
     moves,
     maxMoves: typeof most === "number" && most >= 1 ? Math.min(Math.floor(most), 64) : 16,
     example: typeof example === "string" ? example : [...moves.keys()].join(" "),

@@ -5,7 +5,7 @@ import { errorCode, explain, type Explanation } from "../model/errors.ts";
 import { tokenLabel } from "../model/format.ts";
 import { namedById, parseIds } from "../model/token-ids.ts";
 import { open, type OpenModel } from "./model.ts";
-import type { RunState } from "./shuffle-run.ts";
+import type { RunState } from "./run.ts";
 import { chooseCell, columns, hovered, q, steps } from "./view.ts";
 
 /** Longest prompt whose own positions are traced as well: beyond it the trace would cost more than the answer. */
@@ -91,21 +91,21 @@ function options(signal: AbortSignal): GenerateOptions {
  * Prompt positions as columns. What a position says is about the token after it, and a column holds the guesses for
  * its own token; so each takes its steps from the position before, and the first token has none to show.
  */
-function promptColumns(positions: readonly PositionTrace[]): Column[] {
+function promptColumns(positions: readonly PositionTrace[], of: number): Column[] {
   return positions.slice(1).map((p, i) => {
     const { steps } = positions[i]!;
     return takesIds.value
-      ? column({ position: i + 1, label: String(p.id), origin: "prompt", steps: namedById(steps) })
-      : column({ position: i + 1, label: tokenLabel(p.text), origin: "prompt", steps });
+      ? column({ position: i + 1, label: String(p.id), origin: "prompt", steps: namedById(steps), of })
+      : column({ position: i + 1, label: tokenLabel(p.text), origin: "prompt", steps, of });
   });
 }
 
-function generatedColumn({ id, text, position, steps }: GeneratedToken): Column {
+function generatedColumn({ id, text, position, steps }: GeneratedToken, of: number): Column {
   if (takesIds.value)
-    return column({ position, label: String(id), origin: "generated", steps: namedById(steps) });
+    return column({ position, label: String(id), origin: "generated", steps: namedById(steps), of });
   // `text` is what became complete with this token; its own text is among the candidates of the step that chose it.
   const own = steps.flatMap((step) => step.top ?? []).find((candidate) => candidate.id === id);
-  return column({ position, label: tokenLabel(own?.text ?? text), origin: "generated", steps });
+  return column({ position, label: tokenLabel(own?.text ?? text), origin: "generated", steps, of });
 }
 
 /** The tokens to continue: the conversation as the chat template writes it, or the prompt itself. */
@@ -138,6 +138,7 @@ export async function ask(): Promise<void> {
   hovered.value = undefined;
   chooseCell(undefined);
   madeWith.value = q.value;
+  const of = steps.value;
   state.value = "running";
   if (isChat.value) prompt.value = "";
   try {
@@ -145,17 +146,17 @@ export async function ask(): Promise<void> {
     const ids = await promptIds(current, text);
     if (ids.length > 1 && ids.length <= TRACED_PROMPT) {
       const traced = await model.forward(ids, {
-        steps: steps.value,
+        steps: of,
         trace: { topK: 5 },
         signal: mine.signal,
       });
       if (controller !== mine) return;
-      columns.value = promptColumns(traced.positions ?? []);
+      columns.value = promptColumns(traced.positions ?? [], of);
     }
     const stream = model.generate(ids, options(mine.signal));
     for await (const token of stream) {
       if (controller !== mine) return;
-      const next = generatedColumn(token);
+      const next = generatedColumn(token, of);
       const shown = takesIds.value ? `${token.id} ` : token.text;
       answerTokens.value = [...answerTokens.value, { text: shown, column: columns.value.length }];
       columns.value = [...columns.value, next];

@@ -1,7 +1,8 @@
 import { computed, signal } from "@preact/signals";
 import { LoopLM, type LoadProgress, type ModelInfo } from "looplm";
 import { errorCode, explain, type Explanation } from "../model/errors.ts";
-import { type ShuffleTask, shuffleTask } from "../model/task.ts";
+import { shippedModels } from "../model/shipped.ts";
+import { type Task, taskOf } from "../model/task.ts";
 import { hasWebGpu } from "../model/webgpu-support.ts";
 
 /** Where a model comes from, and what to call it on the page. */
@@ -14,12 +15,19 @@ export interface OpenModel {
   source: Source;
   model: LoopLM;
   info: ModelInfo;
-  /** Set for the shell game: the page then draws cups. */
-  task: ShuffleTask | undefined;
+  /** Set where the page has a view for it: the shell game has cups, who is who questions. */
+  task: Task | undefined;
 }
 
-/** The model that comes with the page. */
-export const SHIPPED: Source = { name: "shell-game", from: "./models/shell-game/" };
+/** The models that come with the page. */
+export const SHIPPED = shippedModels(MODELS_PRESENT);
+/** The one that is opened by itself. */
+export const FIRST: Source = SHIPPED[0]!;
+
+/** Whether a model is one of those that come with the page. */
+export function isShipped(source: Source | undefined): boolean {
+  return SHIPPED.some((shipped) => shipped === source);
+}
 
 /** The model in use. It stays while another is being opened, and if that fails. */
 export const open = signal<OpenModel | undefined>(undefined);
@@ -29,6 +37,17 @@ export const opening = signal<{ source: Source; progress: LoadProgress } | undef
 export const openError = signal<(Explanation & { source: Source }) | undefined>(undefined);
 /** No WebGPU, or no adapter behind it: nothing can run here. */
 export const noWebGpu = signal(!hasWebGpu());
+
+/** The open model's task, if it is the shell game. */
+export const shuffleGame = computed(() => {
+  const task = open.value?.task;
+  return task?.kind === "track-the-shuffle" ? task : undefined;
+});
+/** The open model's task, if it is who is who. */
+export const whoIsWho = computed(() => {
+  const task = open.value?.task;
+  return task?.kind === "who-is-who" ? task : undefined;
+});
 
 /** The steps the open model was trained with. */
 export const trainedSteps = computed(() => open.value?.info.architecture.steps ?? 4);
@@ -53,7 +72,7 @@ export async function openModel(source: Source): Promise<void> {
     // Given up, or replaced by another, just when it was ready.
     if (controller.signal.aborted) return await close(model);
     const before = open.value;
-    open.value = { source, model, info: model.info, task: shuffleTask(model.info) };
+    open.value = { source, model, info: model.info, task: taskOf(model.info) };
     await close(before?.model);
   } catch (thrown) {
     if (current !== controller || errorCode(thrown) === "aborted") return;

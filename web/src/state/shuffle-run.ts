@@ -3,10 +3,9 @@ import { column } from "../model/exit.ts";
 import { errorCode, explain, type Explanation } from "../model/errors.ts";
 import { ballPlace, label, parseLabel, randomMoves, track, wordsOf } from "../model/shuffle.ts";
 import { movesOf, promptProblem } from "../model/task.ts";
-import { open } from "./model.ts";
+import { open, shuffleGame as task } from "./model.ts";
+import type { RunState } from "./run.ts";
 import { chooseCell, columns, exits, hovered, steps } from "./view.ts";
-
-export type RunState = "idle" | "running" | "done" | "error";
 
 /** The moves as typed. */
 export const prompt = signal("");
@@ -17,7 +16,6 @@ export const playing = signal<number | undefined>(undefined);
 /** The words the columns answer; the box may have changed since. */
 export const asked = signal<readonly string[]>([]);
 
-const task = computed(() => open.value?.task);
 /** What is wrong with the prompt, in a sentence. */
 export const problem = computed(() => (task.value ? promptProblem(prompt.value, task.value) : undefined));
 /** The arrangements of the asked shuffle, before the first move and after each. */
@@ -53,14 +51,14 @@ let controller: AbortController | undefined;
 /** Runs the model on the prompt and shows every step at every move. A newer question replaces an older one. */
 export async function ask(): Promise<void> {
   const current = open.value;
-  if (!current?.task || problem.value !== undefined) return;
+  if (!current || !task.value || problem.value !== undefined) return;
   controller?.abort();
   const mine = new AbortController();
   controller = mine;
   state.value = "running";
   error.value = undefined;
   const words = wordsOf(prompt.value);
-  const truths = track(movesOf(prompt.value, current.task)).slice(1).map(label);
+  const truths = track(movesOf(prompt.value, task.value)).slice(1).map(label);
   try {
     const ids = await current.model.tokenize(words.join(" "));
     const { positions = [] } = await current.model.forward(ids, {

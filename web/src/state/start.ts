@@ -1,11 +1,13 @@
 import { effect, untracked } from "@preact/signals";
+import { firstQuestion } from "../model/who/task.ts";
 import * as chat from "./chat-run.ts";
-import { noWebGpu, open, opening, openModel, SHIPPED } from "./model.ts";
+import { FIRST, noWebGpu, open, opening, openModel } from "./model.ts";
 import { view } from "./route.ts";
 import * as shuffle from "./shuffle-run.ts";
 import { recallKept } from "./train/session.ts";
 import { followAddress, loadPresets } from "./train/setup.ts";
 import { columns, steps } from "./view.ts";
+import * as who from "./who/run.ts";
 
 /**
  * Lets every model answer its example at once, beginning with the shipped one. Each view fetches what it needs when it
@@ -21,10 +23,12 @@ export function start(): void {
       columns.value = [];
       shuffle.asked.value = [];
       steps.value = Math.min(current.info.architecture.steps, 8);
-      if (current.task) {
-        shuffle.prompt.value = current.task.example;
+      who.clear();
+      const { task } = current;
+      if (task?.kind === "track-the-shuffle") {
+        shuffle.prompt.value = task.example;
         void shuffle.ask();
-      }
+      } else if (task) void who.ask(firstQuestion(task));
     });
   });
   followAddress();
@@ -36,13 +40,18 @@ export function start(): void {
       if (!recalled) void untracked(recallKept);
       recalled = true;
     } else if (open.peek() === undefined && opening.peek() === undefined) {
-      void untracked(() => openModel(SHIPPED));
+      void untracked(() => openModel(FIRST));
     }
   });
 }
 
-/** Sets the number of recurrent steps. The shell game answers anew; a text keeps what it has until the next question. */
+/**
+ * Sets the number of recurrent steps. The shell game and who is who answer anew; a text keeps what it has until the next
+ * question.
+ */
 export function setSteps(count: number): void {
   steps.value = count;
-  if (open.value?.task) void shuffle.ask();
+  const kind = open.value?.task?.kind;
+  if (kind === "track-the-shuffle") void shuffle.ask();
+  else if (kind === "who-is-who") void who.askAgain();
 }

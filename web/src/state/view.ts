@@ -17,15 +17,19 @@ export const summary = computed(() => summarize(columns.value, q.value));
 export const hovered = signal<Cell | undefined>(undefined);
 const chosen = signal<Cell | undefined>(undefined);
 
-/** Steps the columns hold, which is not `steps` while a new run is under way. */
-export const shownSteps = computed(() => columns.value[0]?.steps.length ?? steps.value);
+/** Steps the columns could take, which is not `steps` while a new run is under way. */
+export const shownSteps = computed(() => columns.value[0]?.of ?? steps.value);
 
-/** The cell that has the focus, or would get it: the last token's exit until a person chooses. */
+/** The column to look at until a person chooses; the last one if undefined. */
+export const preferred = signal<number | undefined>(undefined);
+
+/** The cell that has the focus, or would get it: the preferred column's exit until a person chooses. */
 export const focused = computed<Cell>(() => {
   const last = columns.value.length - 1;
   const cell = chosen.value;
   if (cell && cell.column <= last && cell.step <= shownSteps.value) return cell;
-  return { column: Math.max(last, 0), step: exits.value[last] ?? 1 };
+  const place = Math.max(Math.min(preferred.value ?? last, last), 0);
+  return { column: place, step: exits.value[place] || 1 };
 });
 
 /** The cell whose details are shown. */

@@ -1,6 +1,7 @@
 /**
  * A test double of the `looplm` package, for working on the page's looks where no engine is built (`vite --mode mock`).
- * It really tracks the cups; how soon it is right, and everything about its gate, is made up. Never part of a build.
+ * It really tracks the cups and looks up who is who; how soon it is right, and everything about its gate, is made up.
+ * Never part of a build.
  */
 import type {
   ForwardOptions,
@@ -11,6 +12,8 @@ import type {
   StepTrace,
 } from "looplm";
 import { type Move, label, track } from "../model/shuffle.ts";
+import { completion, WHO_NAMES, WHO_WORDS, whoIds } from "./who-double.ts";
+import { WHO_TASK } from "./who-fixtures.ts";
 
 export { Trainer } from "./trainer-double.ts";
 
@@ -24,11 +27,26 @@ const MOVES: Record<string, Move> = {
 };
 const ARRANGEMENTS = ["123", "132", "213", "231", "312", "321"];
 const VOCABULARY = ["<unk>", "<bos>", ...Object.keys(MOVES), ...ARRANGEMENTS];
+const SHUFFLE_TASK = {
+  kind: "track-the-shuffle",
+  answers: "every-position",
+  moves: MOVES,
+  max_moves: 16,
+  example: "swap12 left swap23 right swap13 swap12 left swap23 left swap12 swap23 swap13 right swap12",
+};
+
+/** Which model the double plays. */
+type Role = "shuffle" | "who" | "chat";
+const TASKS: Record<Role, ModelInfo["task"]> = { shuffle: SHUFFLE_TASK, who: WHO_TASK, chat: null };
 const STORY =
   "A loop is a way to think twice with the same small mind . The first pass guesses , the second doubts , the third decides , and the fourth is mostly for the hard words .";
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function stopIfAsked(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw Object.assign(new Error("stopped"), { code: "aborted", details: {} });
+}
 
 /** Deterministic noise in 0..1. */
 function noise(...seeds: number[]): number {
@@ -65,7 +83,7 @@ function trace(answer: string, choices: readonly string[], difficulty: number, s
 export class LoopLM {
   readonly info: ModelInfo;
 
-  private constructor(private readonly chatty: boolean) {
+  private constructor(private readonly role: Role) {
     this.info = {
       architecture: {
         modelType: "ouro",
@@ -84,7 +102,7 @@ export class LoopLM {
         parameters: 55_104,
       },
       memory: { weights: 220_416, kvPer1000Tokens: { full: 2_048_000, shared: 512_000 }, workspace: 1 << 20 },
-      tokenizer: { vocabSize: VOCABULARY.length, chatTemplate: chatty, stopIds: [] },
+      tokenizer: { vocabSize: VOCABULARY.length, chatTemplate: role === "chat", stopIds: [] },
       adapter: {
         name: "test double",
         vendor: "nobody",
@@ -94,16 +112,7 @@ export class LoopLM {
       },
       contextLength: 64,
       warnings: [],
-      task: chatty
-        ? null
-        : {
-            kind: "track-the-shuffle",
-            answers: "every-position",
-            moves: MOVES,
-            max_moves: 16,
-            example:
-              "swap12 left swap23 right swap13 swap12 left swap23 left swap12 swap23 swap13 right swap12",
-          },
+      task: TASKS[role],
     };
   }
 
@@ -112,16 +121,18 @@ export class LoopLM {
     for (let loaded = 0; loaded <= 220_416; loaded += 44_083) {
       options.onProgress?.({ phase: "weights", loaded, total: 220_416, file: "model.safetensors" });
       await pause(url.includes("slow") ? 700 : 25);
-      options.signal?.throwIfAborted();
+      stopIfAsked(options.signal);
     }
     if (url.includes("missing"))
       throw Object.assign(new Error("status 404"), { code: "network", details: { url, status: 404 } });
-    return new LoopLM(url.includes("chat"));
+    return new LoopLM(url.includes("chat") ? "chat" : url.includes("who") ? "who" : "shuffle");
   }
 
   async tokenize(text: string): Promise<Uint32Array> {
+    if (this.role === "who") return Uint32Array.from(whoIds(text.trim()));
     const words = text.trim().toLowerCase().split(/\s+/);
-    const ids = this.chatty ? words.map((_, i) => i) : [1, ...words.map((w) => VOCABULARY.indexOf(w))];
+    const ids =
+      this.role === "chat" ? words.map((_, i) => i) : [1, ...words.map((w) => VOCABULARY.indexOf(w))];
     return Uint32Array.from(ids);
   }
 
@@ -132,13 +143,19 @@ export class LoopLM {
   async forward(ids: Uint32Array, options: ForwardOptions = {}): Promise<ForwardResult> {
     const steps = options.steps ?? 4;
     await pause(40);
-    const words = [...ids].map((id) => VOCABULARY[id] ?? `w${id}`);
+    const vocabulary = this.role === "who" ? WHO_WORDS : VOCABULARY;
+    const words = [...ids].map((id) => vocabulary[id] ?? `w${id}`);
     const states = track(words.map((w) => MOVES[w]).filter((m) => m !== undefined));
     const offset = words.length - (states.length - 1);
     const positions = words.map((text, i) => {
       const n = Math.max(i + 1 - offset, 1);
-      const answer = this.chatty ? `w${i + 1}` : label(states[i + 1 - offset] ?? states[0]!);
-      const choices = this.chatty ? [answer, "the", "a", "of", "to"] : ARRANGEMENTS;
+      if (this.role === "who") {
+        const next = words[i + 1] ?? completion([...ids])[0]!.text;
+        return { id: ids[i]!, text, steps: trace(next, [next, ...WHO_NAMES], 0.4, steps, i) };
+      }
+      const chatty = this.role === "chat";
+      const answer = chatty ? `w${i + 1}` : label(states[i + 1 - offset] ?? states[0]!);
+      const choices = chatty ? [answer, "the", "a", "of", "to"] : ARRANGEMENTS;
       return { id: ids[i]!, text, steps: trace(answer, choices, 1 + Math.log2(n) * 0.85, steps, i) };
     });
     return {
@@ -155,30 +172,25 @@ export class LoopLM {
     return this.generate("", options);
   }
 
-  generate(_prompt: unknown, options: { maxNewTokens?: number; steps?: number; signal?: AbortSignal } = {}) {
-    const words = STORY.split(" ").slice(0, options.maxNewTokens ?? 40);
+  generate(prompt: unknown, options: { maxNewTokens?: number; steps?: number; signal?: AbortSignal } = {}) {
+    const said =
+      this.role === "who"
+        ? completion([...(prompt as Uint32Array)])
+        : STORY.split(" ").map((text, i) => ({ text, difficulty: 0.6 + 3.4 * noise(i, 7) }));
+    const others = this.role === "who" ? WHO_NAMES : ["the", "a", "of", "to"];
+    const words = said.slice(0, options.maxNewTokens ?? 40);
     const started = performance.now();
     let settle = (_: unknown) => {};
     const finished = new Promise((resolve) => (settle = resolve));
     async function* run(): AsyncGenerator<GeneratedToken> {
-      for (const [i, word] of words.entries()) {
+      for (const [i, { text: word, difficulty }] of words.entries()) {
         await pause(60);
-        options.signal?.throwIfAborted();
-        const steps = trace(
-          ` ${word}`,
-          [` ${word}`, " the", " a", " of", " to"],
-          0.6 + 3.4 * noise(i, 7),
-          options.steps ?? 4,
-          i,
-        );
-        yield {
-          id: i,
-          text: ` ${word}`,
-          position: 6 + i,
-          exitStep: 2,
-          exitPdf: steps.map((s) => s.probability),
-          steps,
-        };
+        stopIfAsked(options.signal);
+        const text = ` ${word}`;
+        const choices = [word, ...others].map((w) => ` ${w}`);
+        const steps = trace(text, choices, difficulty, options.steps ?? 4, i);
+        const exitPdf = steps.map((s) => s.probability);
+        yield { id: i, text, position: 6 + i, exitStep: 2, exitPdf, steps };
       }
       settle({
         reason: "stop",

@@ -1,4 +1,4 @@
-import { noWebGpu, open, opening } from "../state/model.ts";
+import { noWebGpu, open, opening, whoIsWho } from "../state/model.ts";
 import { view } from "../state/route.ts";
 import { columns } from "../state/view.ts";
 import { CellDetail } from "./CellDetail.tsx";
@@ -8,11 +8,14 @@ import { ExitControls } from "./ExitControls.tsx";
 import { ExitView } from "./ExitView.tsx";
 import { Header } from "./Header.tsx";
 import { LoadingPanel } from "./LoadingPanel.tsx";
+import { ModelChooser } from "./ModelChooser.tsx";
 import { ModelPanel } from "./ModelPanel.tsx";
 import { NoWebGpu } from "./NoWebGpu.tsx";
 import { SamplingPanel } from "./SamplingPanel.tsx";
 import { ShufflePanel } from "./ShufflePanel.tsx";
 import { TrainView } from "./train/TrainView.tsx";
+import { ExitMeans } from "./who/ExitMeans.tsx";
+import { WhoPanel } from "./who/WhoPanel.tsx";
 
 /** The whole page. */
 export function App() {
@@ -39,13 +42,32 @@ export function App() {
   );
 }
 
+/** What is asked of the open model, by what it was trained to do. */
+function AskPanel() {
+  const current = open.value;
+  if (!current) return <LoadingPanel />;
+  switch (current.task?.kind) {
+    case "track-the-shuffle":
+      return <ShufflePanel />;
+    case "who-is-who":
+      return <WhoPanel />;
+    case undefined:
+      return <ChatPanel />;
+  }
+}
+
 function Workbench() {
   const current = open.value;
   const generative = current !== undefined && current.task === undefined;
+  const compares = whoIsWho.value !== undefined;
+  const classes = ["workbench", generative && "generative", compares && "compares"];
   return (
-    <div class={generative ? "workbench generative" : "workbench"}>
+    <div class={classes.filter(Boolean).join(" ")}>
+      <div class="area-pick">
+        <ModelChooser />
+      </div>
       <div class="area-ask">
-        {current === undefined ? <LoadingPanel /> : generative ? <ChatPanel /> : <ShufflePanel />}
+        <AskPanel />
       </div>
       <div class="area-view" aria-busy={opening.value !== undefined && columns.value.length === 0}>
         <ExitView />
@@ -55,6 +77,11 @@ function Workbench() {
         {columns.value.length > 0 && <CellDetail />}
         {generative && <SamplingPanel />}
       </div>
+      {compares && (
+        <div class="area-means">
+          <ExitMeans />
+        </div>
+      )}
       <div class="area-model">
         <ModelPanel />
       </div>

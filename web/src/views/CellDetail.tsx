@@ -1,3 +1,4 @@
+import type { StepTrace } from "looplm";
 import { stepHue } from "../layout/colours.ts";
 import { isRight } from "../model/exit.ts";
 import { percent, tokenLabel } from "../model/format.ts";
@@ -10,7 +11,7 @@ export function CellDetail() {
   const { column: index, step } = inspected.value;
   const column = columns.value[index];
   const trace = column?.steps[step - 1];
-  if (!column || !trace) return null;
+  if (!column) return null;
   const exit = exits.value[index] ?? step;
   const right = isRight(column, step);
   const hue = stepHue(theme.value, step, shownSteps.value);
@@ -21,15 +22,25 @@ export function CellDetail() {
         <span class="mono">{column.label}</span> at step {step}
       </h2>
       <p class="note">
-        {step === exit
-          ? "It left here."
-          : step < exit
-            ? "It went on thinking."
-            : `It had left at step ${exit}.`}
+        {column.origin === "given"
+          ? "It was given: the model did not have to guess it."
+          : step === exit
+            ? "It left here."
+            : step < exit
+              ? "It went on thinking."
+              : `It had left at step ${exit}.${trace ? "" : " This step was not computed."}`}
         {right !== undefined && (
           <span class={right ? "verdict right" : "verdict wrong"}>{right ? "right" : "wrong"}</span>
         )}
       </p>
+      {trace && <Thoughts trace={trace} cumulated={column.cumulated[step - 1]} />}
+    </section>
+  );
+}
+
+function Thoughts({ trace, cumulated }: { trace: StepTrace; cumulated: number | undefined }) {
+  return (
+    <>
       <ul class="bars" aria-label="Best tokens">
         {trace.top?.map((candidate) => (
           <li key={candidate.id}>
@@ -49,11 +60,7 @@ export function CellDetail() {
           value={trace.lambda}
         />
         <Number name="leaves here p" says="probability of leaving at this step" value={trace.probability} />
-        <Number
-          name="left by now"
-          says="p cumulated up to this step, compared with q"
-          value={column.cumulated[step - 1]}
-        />
+        <Number name="left by now" says="p cumulated up to this step, compared with q" value={cumulated} />
         <Number
           name="entropy"
           says="of this step's next-token distribution"
@@ -66,7 +73,7 @@ export function CellDetail() {
           value={trace.change}
         />
       </dl>
-    </section>
+    </>
   );
 }
 

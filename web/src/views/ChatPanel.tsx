@@ -1,5 +1,4 @@
 import { plural } from "../model/format.ts";
-import { tokenShade } from "../layout/colours.ts";
 import {
   answerText,
   answerTokens,
@@ -17,9 +16,9 @@ import {
   stopped,
   takesIds,
 } from "../state/chat-run.ts";
-import { theme } from "../state/theme.ts";
-import { chooseCell, exits, hovered, shownSteps } from "../state/view.ts";
+import { exits, shownSteps } from "../state/view.ts";
 import { RunError } from "./RunError.tsx";
+import { opensTokens, ShadeLegend, shadeStyle } from "./SaidToken.tsx";
 
 /** A prompt to continue or a conversation, its answer shaded by the step each token left at. */
 export function ChatPanel() {
@@ -99,12 +98,6 @@ function Transcript() {
 /** The answer as it streams. Pointing at a token opens it in the exit view. */
 function Answer() {
   const steps = shownSteps.value;
-  const cellAt = (target: EventTarget | null) => {
-    const column = target instanceof HTMLElement ? target.dataset["token"] : undefined;
-    return column === undefined
-      ? undefined
-      : { column: Number(column), step: exits.value[Number(column)] ?? steps };
-  };
   return (
     <>
       <p
@@ -112,23 +105,18 @@ function Answer() {
         data-testid="answer"
         data-state={state.value}
         data-exit-steps={JSON.stringify(answerTokens.value.map((t) => exits.value[t.column]))}
-        onPointerOver={(event) => (hovered.value = cellAt(event.target))}
-        onPointerLeave={() => (hovered.value = undefined)}
-        onClick={(event) => chooseCell(cellAt(event.target))}
+        {...opensTokens}
       >
-        {answerTokens.value.map((token) => {
-          const shade = tokenShade(theme.value, exits.value[token.column] ?? steps, steps);
-          return (
-            <span
-              key={token.column}
-              class="said-token"
-              data-token={token.column}
-              style={{ background: shade.background, color: shade.text }}
-            >
-              {token.text}
-            </span>
-          );
-        })}
+        {answerTokens.value.map((token) => (
+          <span
+            key={token.column}
+            class="said-token"
+            data-token={token.column}
+            style={shadeStyle(exits.value[token.column] ?? steps, steps)}
+          >
+            {token.text}
+          </span>
+        ))}
       </p>
       {/* Read once, when it is whole: a live region that grows token by token cannot be listened to. */}
       <p class="visually-hidden" aria-live="polite">
@@ -142,18 +130,7 @@ function Answer() {
           {finish.value.reason === "length" ? "cut at the limit" : "the model ended it"}.
         </p>
       )}
-      <ul class="legend" aria-label="Shades">
-        {Array.from({ length: steps }, (_, i) => {
-          const shade = tokenShade(theme.value, i + 1, steps);
-          return (
-            <li key={i}>
-              <span class="said-token" style={{ background: shade.background, color: shade.text }}>
-                left at step {i + 1}
-              </span>
-            </li>
-          );
-        })}
-      </ul>
+      <ShadeLegend />
     </>
   );
 }

@@ -11,6 +11,8 @@ interface Props {
   index: number;
   /** From 1. */
   step: number;
+  /** Steps of the view. */
+  steps: number;
   /** The step this column leaves at. */
   exit: number;
   tabbable: boolean;
@@ -28,15 +30,23 @@ export function Mark({ right }: { right: boolean }) {
   );
 }
 
-/** One token at one step: its best token, filled by how sure it is. */
-export function ExitCell({ column, index, step, exit, tabbable, inspected, offset }: Props) {
+/** One token at one step: its best token, filled by how sure it is; empty where the step was not taken. */
+export function ExitCell({ column, index, step, steps, exit, tabbable, inspected, offset }: Props) {
   const trace = column.steps[step - 1];
   const top = best(trace);
-  const ghost = step > exit;
+  const given = column.origin === "given";
+  const saved = !given && trace === undefined;
   const right = isRight(column, step);
-  const colours = cellColours(theme.value, step, column.steps.length, top?.probability ?? 0);
-  const edge = cellColours(theme.value, step, column.steps.length, 0.75).background;
-  const classes = ["cell", ghost && "ghost", step === exit && "exit", inspected && "inspected"];
+  const colours = cellColours(theme.value, step, steps, top?.probability ?? 0);
+  const edge = cellColours(theme.value, step, steps, 0.75).background;
+  const classes = [
+    "cell",
+    given && "given",
+    saved && "saved",
+    trace && step > exit && "ghost",
+    step === exit && "exit",
+    inspected && "inspected",
+  ];
   return (
     <div
       role="gridcell"
@@ -54,7 +64,7 @@ export function ExitCell({ column, index, step, exit, tabbable, inspected, offse
     >
       <span class="visually-hidden">{cellWords(column, index, step, exit)}</span>
       <span class="cell-fill" aria-hidden="true">
-        <span class="cell-token">{top ? <TokenText text={tokenLabel(top.text)} /> : "·"}</span>
+        <span class="cell-token">{top ? <TokenText text={tokenLabel(top.text)} /> : trace ? "·" : ""}</span>
         {top && (
           <span class="cell-sure">
             {right !== undefined && <Mark right={right} />}

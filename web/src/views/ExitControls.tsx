@@ -7,7 +7,7 @@ const STEP_CHOICES = [1, 2, 3, 4, 5, 6, 7, 8];
 
 /** The threshold q and the number of recurrent steps. */
 export function ExitControls() {
-  const { meanExit, right, tokens } = summary.value;
+  const { meanExit, right } = summary.value;
   const beyond = steps.value > trainedSteps.value;
   return (
     <section class="card controls" aria-labelledby="controls-title">
@@ -38,7 +38,7 @@ export function ExitControls() {
             <>
               <dt>right when it left</dt>
               <dd>
-                {right} of {tokens}
+                {right.count} of {right.of}
               </dd>
             </>
           )}

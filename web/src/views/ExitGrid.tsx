@@ -2,7 +2,16 @@ import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Cell, gridSizes, moveCell, staircase, visibleRange } from "../layout/grid.ts";
 import { playing } from "../state/shuffle-run.ts";
-import { chooseCell, columns, exits, focused, hovered, inspected, shownSteps } from "../state/view.ts";
+import {
+  chooseCell,
+  columns,
+  exits,
+  focused,
+  hovered,
+  inspected,
+  preferred,
+  shownSteps,
+} from "../state/view.ts";
 import { ExitCell } from "./ExitCell.tsx";
 import { GateRow } from "./GateRow.tsx";
 
@@ -68,6 +77,12 @@ export function ExitGrid() {
     else if (left + width > element.scrollLeft + room) element.scrollLeft = left + width - room;
   }
 
+  // The column to look at may lie beyond the edge of a narrow screen.
+  const wanted = preferred.value;
+  useLayoutEffect(() => {
+    if (wanted !== undefined) reveal(wanted);
+  }, [wanted, width]);
+
   function onKeyDown(event: KeyboardEvent) {
     const next = moveCell(focused.value, event.key, event.ctrlKey || event.metaKey, all.length, steps);
     if (!next) return;
@@ -124,7 +139,7 @@ export function ExitGrid() {
                   key={index}
                   role="columnheader"
                   aria-colindex={index + 2}
-                  class={`column-head ${c.origin}${index === looked ? " looked-at" : ""}`}
+                  class={`column-head from-${c.origin}${index === looked ? " looked-at" : ""}`}
                   style={i === 0 ? { marginLeft: `${range.start * width}px` } : undefined}
                   title={c.label}
                 >
@@ -147,6 +162,7 @@ export function ExitGrid() {
                     column={c}
                     index={index}
                     step={s + 1}
+                    steps={steps}
                     exit={exits.value[index] ?? steps}
                     tabbable={index === column && s + 1 === step}
                     inspected={index === at.column && s + 1 === at.step}
@@ -166,7 +182,7 @@ export function ExitGrid() {
         >
           <path d={staircase(exits.value, width, rowHeight)} />
         </svg>
-        <GateRow start={range.start} columns={shown} full={gate} width={width} />
+        <GateRow start={range.start} columns={shown} steps={steps} full={gate} width={width} />
       </div>
     </div>
   );

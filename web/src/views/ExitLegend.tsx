@@ -7,7 +7,7 @@ import { Mark } from "./ExitCell.tsx";
 export function ExitLegend() {
   if (columns.value.length === 0) return null;
   const steps = shownSteps.value;
-  const knowsTruth = columns.value[0]?.truth !== undefined;
+  const knowsTruth = columns.value.some((column) => column.truth !== undefined);
   return (
     <ul class="legend" aria-label="Legend">
       <li>

@@ -6,6 +6,8 @@ interface Props {
   columns: readonly Column[];
   /** Index of the first column drawn. */
   start: number;
+  /** Steps of the view. */
+  steps: number;
   width: number;
   /** Height of a cumulated probability of 1, in CSS pixels. */
   full: number;
@@ -15,7 +17,7 @@ interface Props {
  * The gate's cumulated probability rising towards q, step by step, under every token. A picture only: the cells' labels
  * say the same in words, and the slider sets q; dragging the line is a convenience of the pointer.
  */
-export function GateRow({ columns, start, width, full }: Props) {
+export function GateRow({ columns, start, steps, width, full }: Props) {
   const row = useRef<HTMLDivElement>(null);
   function follow(event: PointerEvent) {
     const box = row.current?.getBoundingClientRect();
@@ -47,13 +49,16 @@ export function GateRow({ columns, start, width, full }: Props) {
             class="gate-bars"
             style={i === 0 && start > 0 ? { marginLeft: `${start * width}px` } : undefined}
           >
-            {[...column.cumulated].map((p, s) => (
-              <i
-                key={s}
-                class={s + 1 > exit ? "after" : s + 1 === exit ? "at" : undefined}
-                style={{ height: `${Math.max(p * full, 1)}px` }}
-              />
-            ))}
+            {Array.from({ length: steps }, (_, s) => {
+              const p = column.cumulated[s];
+              return (
+                <i
+                  key={s}
+                  class={s + 1 > exit ? "after" : s + 1 === exit ? "at" : undefined}
+                  style={{ height: p === undefined ? 0 : `${Math.max(p * full, 1)}px` }}
+                />
+              );
+            })}
           </div>
         );
       })}

@@ -1,4 +1,4 @@
-import { cancelOpening, openError, opening, openModel, SHIPPED } from "../state/model.ts";
+import { cancelOpening, FIRST, openError, opening, openModel } from "../state/model.ts";
 import { ErrorNote } from "./ErrorNote.tsx";
 import { LoadProgressBar } from "./LoadProgressBar.tsx";
 
@@ -17,8 +17,8 @@ export function LoadingPanel() {
             <button type="button" class="secondary" onClick={() => void openModel(error.source)}>
               Try again
             </button>
-            {error.source !== SHIPPED && (
-              <button type="button" class="secondary" onClick={() => void openModel(SHIPPED)}>
+            {error.source !== FIRST && (
+              <button type="button" class="secondary" onClick={() => void openModel(FIRST)}>
                 Open the shipped model
               </button>
             )}
@@ -26,7 +26,7 @@ export function LoadingPanel() {
         </ErrorNote>
       )}
       {!opening.value && !error && (
-        <button type="button" class="secondary" onClick={() => void openModel(SHIPPED)}>
+        <button type="button" class="secondary" onClick={() => void openModel(FIRST)}>
           Open the shipped model
         </button>
       )}

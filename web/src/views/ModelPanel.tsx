@@ -2,9 +2,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { bytes, count } from "../model/format.ts";
 import { nameOfFiles } from "../state/dropped-files.ts";
-import { cancelOpening, open, openError, opening, openModel, replaceModel, SHIPPED } from "../state/model.ts";
-import { ErrorNote } from "./ErrorNote.tsx";
-import { LoadProgressBar } from "./LoadProgressBar.tsx";
+import { FIRST, isShipped, open, openModel } from "../state/model.ts";
+import { OpeningNote } from "./OpeningNote.tsx";
 
 /** The model in use, and how to open another: the shipped one, an address, or a folder. */
 export function ModelPanel() {
@@ -49,7 +48,6 @@ function Facts() {
 function Picker() {
   const url = useSignal("");
   const folder = useRef<HTMLInputElement>(null);
-  const error = openError.value;
   // Not an attribute that the JSX types know.
   useEffect(() => folder.current?.setAttribute("webkitdirectory", ""), []);
   return (
@@ -93,31 +91,14 @@ function Picker() {
             }}
           />
         </label>
-        {open.value && open.value.source !== SHIPPED && (
-          <button type="button" class="secondary" onClick={() => void openModel(SHIPPED)}>
-            Back to {SHIPPED.name}
+        {open.value && !isShipped(open.value.source) && (
+          <button type="button" class="secondary" onClick={() => void openModel(FIRST)}>
+            Back to {FIRST.name}
           </button>
         )}
         <span class="note">or drop one anywhere on the page</span>
       </p>
-      {open.value && opening.value && (
-        <div aria-live="polite">
-          <p class="note">Opening {opening.value.source.name}</p>
-          <LoadProgressBar progress={opening.value.progress} onCancel={cancelOpening} />
-        </div>
-      )}
-      {open.value && error && (
-        <ErrorNote error={error}>
-          <p>{open.value.source.name} stays open.</p>
-          {error.code === "out-of-memory" && (
-            <p class="actions">
-              <button type="button" class="secondary" onClick={() => void replaceModel(error.source)}>
-                Free {open.value.source.name} and try again
-              </button>
-            </p>
-          )}
-        </ErrorNote>
-      )}
+      <OpeningNote shipped={false} />
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import { wordsOf } from "../model/shuffle.ts";
-import { open, trainedSteps } from "../state/model.ts";
+import { shuffleGame, trainedSteps } from "../state/model.ts";
 import {
   addMove,
   ask,
@@ -26,7 +26,7 @@ function askOnEnter(event: KeyboardEvent) {
 
 /** The shell game: moves in, cups drawn, the model's answer. */
 export function ShufflePanel() {
-  const task = open.value?.task;
+  const task = shuffleGame.value;
   if (!task) return null;
   const words = wordsOf(prompt.value);
   const beyond = words.length > task.maxMoves;
