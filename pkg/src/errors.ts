@@ -91,7 +91,7 @@ export class TokenizerError extends LoopLMError<
 export class ContextFullError extends LoopLMError<"context-full"> {
   override readonly name = "ContextFullError";
 }
-/** `busy`: too many answers are in progress at once. */
+/** `busy`: so many answers are in progress that `forward` finds no place beside them. Another answer waits instead. */
 export class BusyError extends LoopLMError<"busy"> {
   override readonly name = "BusyError";
 }

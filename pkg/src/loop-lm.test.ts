@@ -11,7 +11,7 @@ import { WorkerServer } from "./worker-server.js";
 
 const REQUEST = {
   source: { kind: "url", url: "http://models.test/m" },
-  config: { contextLength: 64 },
+  config: { contextLength: 64, kvBytes: 4096 },
 } as const;
 
 beforeEach(() => {
@@ -50,7 +50,7 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
   test("loads: passes options, reads files, reports progress, knows the model", async () => {
     const seen: LoadProgress[] = [];
     const model = await LoopLM.loadInto(engine, REQUEST, (progress) => seen.push(progress));
-    expect(wasm.loaded).toEqual({ config: { contextLength: 64 }, configJson: "{}" });
+    expect(wasm.loaded).toEqual({ config: REQUEST.config, configJson: "{}" });
     expect(seen.map(({ phase }) => phase)).toEqual(["adapter", "weights", "weights", "weights", "ready"]);
     expect(seen.map(({ loaded }) => loaded)).toEqual([0, 0, 1, 2, 2]);
     expect(model.info.architecture.steps).toBe(4);
@@ -94,6 +94,41 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     expect(wasm.open).toBe(0);
   });
 
+  test("passes rule, KV policy and verification, and tells what came of them", async () => {
+    const model = await load();
+    const options = { maxNewTokens: 2, exit: { confidence: 0.9 }, minSteps: 2, maxSteps: 3 } as const;
+    const stream = model.generate([5, 6], { ...options, kv: "full", verify: true, timeline: true });
+    const tokens: GeneratedToken[] = [];
+    for await (const token of stream) tokens.push(token);
+    expect(wasm.configs).toEqual([{ ...options, kv: "full", verify: "on", timeline: true }]);
+    expect(tokens.map(({ draftStep, drafts }) => ({ draftStep, drafts }))).toEqual([
+      { draftStep: 1, drafts: [8] },
+      { draftStep: 1, drafts: [9] },
+    ]);
+    expect(await stream.finished).toEqual({
+      reason: "length",
+      promptTokens: 2,
+      newTokens: 2,
+      passes: 3,
+      prefillPasses: 1,
+      rowSteps: 4,
+      accepted: 2,
+      discarded: 0,
+      drafts: [{ step: 1, drafted: 2, accepted: 2 }],
+      kvBytes: 32,
+      timeline: [{ rows: [{ position: 2, step: 1 }] }, { rows: [{ position: 3, step: 1 }] }],
+      seconds: 0,
+    });
+
+    const plain = model.generate([5], { maxNewTokens: 1, verify: false, kv: "last" });
+    const { value } = await plain.next();
+    expect(wasm.configs[1]).toEqual({ maxNewTokens: 1, verify: "off", kv: "last" });
+    expect(value).not.toHaveProperty("draftStep");
+    expect(value?.drafts).toEqual([]);
+    await plain.return();
+    expect((await plain.finished).timeline).toEqual([]);
+  });
+
   test("starts with the first next() and not before", async () => {
     const model = await load();
     const stream = model.generate("a bb", { maxNewTokens: 1 });
@@ -127,7 +162,12 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     const never = model.generate([1]);
     const before = wasm.passes;
     await never.return();
-    expect(await never.finished).toMatchObject({ reason: "aborted", newTokens: 0 });
+    expect(await never.finished).toMatchObject({
+      reason: "aborted",
+      newTokens: 0,
+      rowSteps: 0,
+      timeline: [],
+    });
     expect(wasm.passes).toBe(before);
   });
 

@@ -38,7 +38,8 @@ import { requireWebGPU } from "./webgpu.js";
  * await model.dispose();
  * ```
  *
- * Calls may overlap: generations at once take turns on the GPU and do not disturb each other.
+ * Calls may overlap: generations at once share the passes over the weights, and each gives what it would give alone. One
+ * for which the KV cache has no room yet waits for others to end.
  */
 export class LoopLM {
   /** Shape, memory, tokenizer and GPU: the same for the whole life of the model. */
@@ -99,7 +100,8 @@ export class LoopLM {
 
   /**
    * Continues a prompt, token by token. Wrong options throw at once; the work begins with the first token asked for, and
-   * the iteration throws what goes wrong then (`context-full`, `aborted`, `device-lost`, `disposed`, ...).
+   * the iteration throws what goes wrong then (`context-full`, `aborted`, `device-lost`, `disposed`, ...). The text is that
+   * of full depth unless `exit`, `minSteps`, `maxSteps` or `kv` asks for less and `verify` does not make up for it.
    */
   generate(prompt: Prompt, options: GenerateOptions = {}): TokenStream {
     const config = generateConfig(options, this.info);

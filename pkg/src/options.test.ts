@@ -27,6 +27,11 @@ describe("generate", () => {
       seed: 7,
       steps: 8,
       exit: { gate: 0.8 },
+      minSteps: 2,
+      maxSteps: 8,
+      kv: "full",
+      verify: "auto",
+      timeline: true,
       stop: ["\n"],
       trace: { topK: 5 },
     };
@@ -65,6 +70,33 @@ describe("generate", () => {
     ["exit", { gate: 0 }, "exit.gate"],
     ["exit", { gate: 1.5 }, "exit.gate"],
     ["exit", { gate: NaN }, "exit.gate"],
+    ["exit", { gateDelayed: 0 }, "exit.gateDelayed"],
+    ["exit", { gateDelayed: 1.5 }, "exit.gateDelayed"],
+    ["exit", { hidden: 0 }, "exit.hidden"],
+    ["exit", { hidden: Infinity }, "exit.hidden"],
+    ["exit", { hiddenAbs: -1 }, "exit.hiddenAbs"],
+    ["exit", { hiddenAbs: Infinity }, "exit.hiddenAbs"],
+    ["exit", { confidence: 0 }, "exit.confidence"],
+    ["exit", { confidence: 1.1 }, "exit.confidence"],
+    ["exit", { entropy: 0 }, "exit.entropy"],
+    ["exit", { entropy: "0.5" }, "exit.entropy"],
+    ["exit", { agree: 1 }, "exit.agree"],
+    ["exit", { agree: 2.5 }, "exit.agree"],
+    ["exit", { agree: 5 }, "exit.agree"],
+    ["exit", { toString: 1 }],
+    ["exit", ["full"]],
+    ["minSteps", 0],
+    ["minSteps", 5],
+    ["minSteps", 1.5],
+    ["maxSteps", 0],
+    ["maxSteps", 5],
+    ["maxSteps", NaN],
+    ["kv", "half"],
+    ["kv", true],
+    ["verify", "on"],
+    ["verify", 1],
+    ["verify", null],
+    ["timeline", "yes"],
     ["stop", "text"],
     ["stop", [""], "stop[0]"],
     ["stop", ["a", 1], "stop[1]"],
@@ -88,6 +120,71 @@ describe("generate", () => {
     );
   });
 
+  test.each<GenerateOptions>([
+    { exit: "full" },
+    { exit: { step: 1 } },
+    { exit: { step: 4 } },
+    { exit: { gate: 1 } },
+    { exit: { gateDelayed: 0.01 } },
+    { exit: { hidden: 0.05 } },
+    { exit: { hiddenAbs: 200 } },
+    { exit: { confidence: 1 } },
+    { exit: { entropy: 0.01 } },
+    { exit: { agree: 2 } },
+    { exit: { agree: 4 } },
+    { steps: 8, exit: { agree: 8 }, minSteps: 8, maxSteps: 8 },
+    { minSteps: 1, maxSteps: 1 },
+    { minSteps: 4 },
+    { kv: "full" },
+    { kv: "last-exited" },
+    { kv: "last" },
+    { kv: "mean" },
+    { kv: "first" },
+    { timeline: false },
+  ])("takes %j", (options) => {
+    expect(generateConfig(options, FAKE_INFO)).toEqual(options);
+  });
+
+  test("the bounds on steps fit each other, whichever comes first", () => {
+    expect(() => generateConfig({ minSteps: 3, maxSteps: 2 }, FAKE_INFO)).toThrow(
+      "minSteps must be a whole number from 1 to 2, not 3",
+    );
+    expect(() => generateConfig({ maxSteps: 2, minSteps: 3 }, FAKE_INFO)).toThrow(
+      refused("minSteps") as Error,
+    );
+    expect(() => generateConfig({ steps: 2, maxSteps: 3 }, FAKE_INFO)).toThrow(refused("maxSteps") as Error);
+    expect(() => generateConfig({ minSteps: 3, steps: 2 }, FAKE_INFO)).toThrow(refused("minSteps") as Error);
+    expect(() => generateConfig({ minSteps: 1, maxSteps: 9 }, FAKE_INFO)).toThrow(
+      refused("maxSteps") as Error,
+    );
+    expect(() => generateConfig({ maxSteps: 1, steps: 9 }, FAKE_INFO)).toThrow(refused("steps") as Error);
+  });
+
+  test("verification has its words for the engine, and needs every step's keys and values", () => {
+    const words = ([true, false, "auto", "always"] as const).map(
+      (verify) => generateConfig({ verify }, FAKE_INFO).verify,
+    );
+    expect(words).toEqual(["on", "off", "auto", "always"]);
+    for (const kv of ["last-exited", "last", "mean", "first"] as const) {
+      for (const verify of [true, "always"] as const) {
+        expect(() => generateConfig({ verify, kv }, FAKE_INFO)).toThrow(refused("verify") as Error);
+      }
+      expect(generateConfig({ kv, verify: false }, FAKE_INFO)).toEqual({ kv, verify: "off" });
+      expect(generateConfig({ kv, verify: "auto" }, FAKE_INFO)).toEqual({ kv, verify: "auto" });
+    }
+    expect(() => generateConfig({ verify: true, kv: "half" } as object, FAKE_INFO)).toThrow(
+      refused("kv") as Error,
+    );
+    expect(generateConfig({ verify: true, kv: "full" }, FAKE_INFO)).toEqual({ verify: "on", kv: "full" });
+    expect(generateConfig({ verify: undefined }, FAKE_INFO)).toEqual({});
+  });
+
+  test("says what there is instead of an unknown rule", () => {
+    expect(() => generateConfig({ exit: { layer: 3 } } as object, FAKE_INFO)).toThrow(
+      /exit must be "full" or one of \{ step: n \}, .*\{ agree: n \}, not \{ layer \}/,
+    );
+  });
+
   test("says what there is instead of an unknown option", () => {
     expect(() => generateConfig({ max_tokens: 1 } as object, FAKE_INFO)).toThrow(
       /no option "max_tokens"; it has maxNewTokens, /,
@@ -96,8 +193,8 @@ describe("generate", () => {
 });
 
 test("chat keeps the template's options apart", () => {
-  expect(chatConfig({ enableThinking: true, seed: 1 }, FAKE_INFO)).toEqual({
-    generate: { seed: 1 },
+  expect(chatConfig({ enableThinking: true, seed: 1, verify: true }, FAKE_INFO)).toEqual({
+    generate: { seed: 1, verify: "on" },
     prompt: { addGenerationPrompt: true, enableThinking: true },
   });
   expect(() => chatConfig({ enableThinking: 1 } as object, FAKE_INFO)).toThrow(
@@ -121,14 +218,18 @@ test("forward", () => {
 });
 
 test("load", () => {
-  expect(loadConfig({ worker: false, contextLength: 10, maxBindingSize: 1024 })).toEqual({
+  expect(loadConfig({ worker: false, contextLength: 10, maxBindingSize: 1024, kvBytes: 1 })).toEqual({
     contextLength: 10,
     maxBindingSize: 1024,
+    kvBytes: 1,
   });
   expect(() => loadConfig({ worker: "yes" } as object)).toThrow(refused("worker") as Error);
   expect(() => loadConfig({ onProgress: 1 } as object)).toThrow(refused("onProgress") as Error);
   expect(() => loadConfig({ wasmUrl: 1 } as object)).toThrow(refused("wasmUrl") as Error);
   expect(() => loadConfig({ maxRows: 0 })).toThrow(refused("maxRows") as Error);
+  for (const kvBytes of [0, 1.5, NaN, "1"]) {
+    expect(() => loadConfig({ kvBytes } as object)).toThrow(refused("kvBytes") as Error);
+  }
 });
 
 test("token ids", () => {

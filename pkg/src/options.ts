@@ -7,6 +7,7 @@ import {
   given,
   invalid,
   number,
+  oneOf,
   whole,
   without,
   type Check,
@@ -19,6 +20,7 @@ import type {
   ExitRule,
   ForwardOptions,
   GenerateOptions,
+  KvPolicy,
   LoadOptions,
   ModelInfo,
   TokenId,
@@ -33,7 +35,7 @@ const MAX_TRACE_TOP_K = 16;
 
 /** `load`'s options for the engine; throws `invalid-argument`. */
 export function loadConfig(options: LoadOptions): LoadConfig {
-  const { contextLength, maxRows, maxBindingSize } = checked<LoadOptions>("load", options, {
+  const { contextLength, maxRows, maxBindingSize, kvBytes } = checked<LoadOptions>("load", options, {
     onProgress: callback,
     signal: abortSignal,
     worker: flag,
@@ -41,13 +43,14 @@ export function loadConfig(options: LoadOptions): LoadConfig {
     contextLength: whole(1),
     maxRows: whole(1),
     maxBindingSize: whole(1),
+    kvBytes: whole(1),
   });
-  return given({ contextLength, maxRows, maxBindingSize });
+  return given({ contextLength, maxRows, maxBindingSize, kvBytes });
 }
 
 /** `generate`'s options for the engine; throws `invalid-argument`. */
 export function generateConfig(options: GenerateOptions, info: ModelInfo): GenerateConfig {
-  return without(checked<GenerateOptions>("generate", options, generateChecks(options, info)), "signal");
+  return engineConfig(checked<GenerateOptions>("generate", options, generateChecks(options, info)));
 }
 
 /** `chat`'s options for the engine and for the template; throws `invalid-argument`. */
@@ -61,7 +64,7 @@ export function chatConfig(
   });
   const { enableThinking } = all;
   return {
-    generate: without(without(all, "signal"), "enableThinking"),
+    generate: engineConfig(without(all, "enableThinking")),
     prompt: given({ addGenerationPrompt: true, enableThinking }),
   };
 }
@@ -124,6 +127,12 @@ function generateChecks(
   info: ModelInfo,
 ): Record<keyof GenerateOptions, Check<unknown>> {
   const steps = whole(1, MAX_STEPS);
+  // Options that bound others are checked with them: which comes first is up to the caller.
+  const total = (): number =>
+    options.steps === undefined ? info.architecture.steps : steps(options.steps, "steps");
+  const maxSteps: Check<number> = (value, name) => whole(1, total())(value, name);
+  const last = (): number =>
+    options.maxSteps === undefined ? total() : maxSteps(options.maxSteps, "maxSteps");
   return {
     maxNewTokens: whole(1),
     temperature: number(0, Infinity),
@@ -133,27 +142,64 @@ function generateChecks(
     repetitionPenalty: number(0, Infinity, "above"),
     seed: whole(0),
     steps,
-    exit: (value, name) =>
-      exitRule(
-        value,
-        name,
-        options.steps === undefined ? info.architecture.steps : (steps(options.steps, "steps") as number),
-      ),
+    exit: (value, name) => exitRule(value, name, total()),
+    minSteps: (value, name) => whole(1, last())(value, name),
+    maxSteps,
+    kv,
+    verify: (value, name) => verify(value, name, options.kv === undefined ? "full" : kv(options.kv, "kv")),
+    timeline: flag,
     stop: stopTexts,
     trace,
     signal: abortSignal,
   };
 }
 
+/** What is left to do to checked options. */
+function engineConfig(options: Partial<GenerateOptions>): GenerateConfig {
+  const { verify } = options;
+  const rest = without(without(options, "signal"), "verify");
+  if (verify === undefined) return rest;
+  return { ...rest, verify: typeof verify === "string" ? verify : verify ? "on" : "off" };
+}
+
+/** The word of each rule. */
+type RuleName<R = ExitRule> = R extends string ? never : keyof R;
+
 function exitRule(value: unknown, name: string, steps: number): ExitRule {
   if (value === "full") return value;
-  const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
-  if (keys.length === 1) {
-    const rule = value as { step?: unknown; gate?: unknown };
-    if (keys[0] === "step") return { step: whole(1, steps)(rule.step, `${name}.step`) };
-    if (keys[0] === "gate") return { gate: number(0, 1, "above")(rule.gate, `${name}.gate`) };
+  const rules: Record<RuleName, Check<number>> = {
+    step: whole(1, steps),
+    gate: number(0, 1, "above"),
+    gateDelayed: number(0, 1, "above"),
+    hidden: number(0, Infinity, "above"),
+    hiddenAbs: number(0, Infinity, "above"),
+    confidence: number(0, 1, "above"),
+    entropy: number(0, Infinity, "above"),
+    agree: whole(2, steps),
+  };
+  const entries = typeof value === "object" && value !== null ? Object.entries(value) : [];
+  const [word = "", found] = entries[0] ?? [];
+  if (entries.length !== 1 || !Object.hasOwn(rules, word)) {
+    const words = Object.keys(rules).map((rule) => `{ ${rule}: n }`);
+    throw invalid(name, `must be "full" or one of ${words.join(", ")}`, value);
   }
-  throw invalid(name, 'must be "full", { step: n } or { gate: q }', value);
+  return { [word]: rules[word as RuleName](found, `${name}.${word}`) } as ExitRule;
+}
+
+const kv = oneOf("full", "last-exited", "last", "mean", "first") as Check<KvPolicy>;
+
+function verify(value: unknown, name: string, policy: KvPolicy): unknown {
+  if (typeof value !== "boolean" && value !== "auto" && value !== "always") {
+    throw invalid(name, 'must be true, false, "auto" or "always"', value);
+  }
+  if ((value === true || value === "always") && policy !== "full") {
+    throw invalid(
+      name,
+      `must be false or "auto" with kv "${policy}", which changes what later tokens find`,
+      value,
+    );
+  }
+  return value;
 }
 
 const trace: Check<TraceOptions> = (value, name) => {

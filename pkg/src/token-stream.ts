@@ -1,7 +1,20 @@
 import type { EngineGeneration } from "./engine.js";
 import type { Finish, GeneratedToken } from "./types.js";
 
-const NOTHING_DONE: Finish = { reason: "aborted", promptTokens: 0, newTokens: 0, passes: 0, seconds: 0 };
+const NOTHING_DONE: Finish = {
+  reason: "aborted",
+  promptTokens: 0,
+  newTokens: 0,
+  passes: 0,
+  prefillPasses: 0,
+  rowSteps: 0,
+  accepted: 0,
+  discarded: 0,
+  drafts: [],
+  kvBytes: 0,
+  timeline: [],
+  seconds: 0,
+};
 
 /**
  * The tokens of one generation, as they come. Nothing runs before the first `next()`; leaving the loop (`break`,

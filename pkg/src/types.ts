@@ -23,6 +23,11 @@ export interface LoadOptions {
   maxRows?: number | undefined;
   /** Bytes. Lowers the adapter's `maxStorageBufferBindingSize`, to try how a smaller GPU would do. */
   maxBindingSize?: number | undefined;
+  /**
+   * Most bytes of keys and values, of all answers together: one for which there is no room yet waits, one that needs more
+   * alone ends with `context-full`. Default: what the GPU's largest binding allows. Memory is taken as it is needed.
+   */
+  kvBytes?: number | undefined;
 }
 
 /** How far loading has come. */
@@ -39,14 +44,47 @@ export interface LoadProgress {
   tensor?: string | undefined;
 }
 
-/** When a token's logits are taken, steps counted from 1 (arXiv 2510.25741, section 3: the exit gate). */
+/**
+ * When a token leaves the loop, steps counted from 1 (arXiv 2510.25741, section 3: the exit gate); at the last step if the
+ * rule has not fired before. To ask `step`, `gate`, `gateDelayed`, `hidden` or `hiddenAbs` costs next to nothing.
+ * `confidence`, `entropy` and `agree` run the head after every step they are asked about: about 8 % of a step of
+ * Ouro-1.4B, and more where the vocabulary is large beside the hidden size.
+ */
 export type ExitRule =
   /** At the last step. */
   | "full"
   /** Always at this step, 1 up to `steps`. */
   | { step: number }
-  /** At the first step whose cumulated exit probability reaches this threshold q, 0 < q <= 1. */
-  | { gate: number };
+  /** At the first step whose cumulated exit probability reaches this threshold q, 0 < q <= 1; 1 is never early. */
+  | { gate: number }
+  /** At the step after the one that `gate` names. */
+  | { gateDelayed: number }
+  /** At the first step with ||h_t - h_(t-1)|| / ||h_(t-1)|| below this, h_t being the normed state. Above 0. */
+  | { hidden: number }
+  /** At the first step with ||h_t - h_(t-1)|| below this. Above 0. */
+  | { hiddenAbs: number }
+  /** At the first step whose best token has at least this probability p, 0 < p <= 1. */
+  | { confidence: number }
+  /** At the first step whose next-token distribution has at most this entropy, in nats. Above 0. */
+  | { entropy: number }
+  /** At the first step at which the best token has been the same for this many steps, itself included: 2 up to `steps`. */
+  | { agree: number };
+
+/**
+ * What a generated token leaves in the KV cache for those after it; T recurrent steps. The prompt always takes all steps.
+ * All but `"full"` change what later tokens find, which the model was not trained for.
+ */
+export type KvPolicy =
+  /** The keys and values of every step. Steps that a token did not take are made up for when a later token needs them. */
+  | "full"
+  /** Those of the steps it took: a later token finds the last of them at every deeper step. */
+  | "last-exited"
+  /** Those of its last step, for all steps: 1/T of the memory. A token takes all steps, whatever the rule says. */
+  | "last"
+  /** The mean over its steps, for all steps: 1/T of the memory. A token takes all steps, whatever the rule says. */
+  | "mean"
+  /** Those of its first step, for all steps: 1/T of the memory. Known to break models. */
+  | "first";
 
 /** Asks for what every step thought of a token. */
 export interface TraceOptions {
@@ -75,8 +113,28 @@ export interface GenerateOptions {
   seed?: number | undefined;
   /** Recurrent steps, 1 to 8; default as trained (`info.architecture.steps`). More is extrapolation. */
   steps?: number | undefined;
-  /** Which step's logits choose the token. Default `"full"`. */
+  /** When a token leaves the loop. Default `"full"`. */
   exit?: ExitRule | undefined;
+  /** Take at least this many steps, 1 up to `maxSteps`; what the gate says before still counts. Default 1. */
+  minSteps?: number | undefined;
+  /** Leave at this step whatever the rule says, 1 up to `steps`. Default `steps`. */
+  maxSteps?: number | undefined;
+  /** What tokens leave in the KV cache. Default `"full"`. */
+  kv?: KvPolicy | undefined;
+  /**
+   * Whether an early exit only guesses the next token, which then begins while this one goes on to the last step. What that
+   * step says is the token, and what was built on a wrong guess is taken back: so the text is that of full depth, greedy
+   * and sampled, to the bit. Needs `kv: "full"`. With a `repetitionPenalty` nothing is guessed.
+   *
+   * - `"auto"` (default): where neither `exit`, `minSteps`, `maxSteps` nor `kv` asks for anything, the gate guesses if that
+   *   is faster. Otherwise as false.
+   * - true: the rule guesses (the gate, if `exit` is `"full"`), later than it says or not at all where that is faster.
+   * - `"always"`: the rule guesses, whatever comes of it.
+   * - false: the rule is final.
+   */
+  verify?: boolean | "auto" | "always" | undefined;
+  /** Fill `timeline` of the `Finish`. */
+  timeline?: boolean | undefined;
   /** Texts that end the generation; they do not become part of the output. */
   stop?: readonly string[] | undefined;
   /** Fill `entropy`, `change` and `top` of every token's steps. Costs a larger readback. */
@@ -139,12 +197,34 @@ export interface GeneratedToken {
   text: string;
   /** Its place in the sequence, the prompt's first token being 0. */
   position: number;
-  /** The step whose logits chose it, from 1. */
+  /** The step at which it left, from 1: its logits chose the token. With `verify` and a rule, as `draftStep`, or the last. */
   exitStep: number;
-  /** The probability of leaving at each step, `exitPdf[0]` being step 1. Sums to 1. */
+  /** With `verify` only: the step that guessed the token, from 1, if the guess was right. */
+  draftStep?: number;
+  /** What is guessed to come next, in order; it may yet be taken back. Empty where nothing is. */
+  drafts: TokenId[];
+  /** The probability of leaving at each step it took, `exitPdf[0]` being step 1. Sums to 1 if it took all steps. */
   exitPdf: number[];
-  /** Every step, `steps[0]` being step 1. */
+  /** The steps it took, `steps[0]` being step 1: after an early exit that is final, fewer than there are. */
   steps: StepTrace[];
+}
+
+/** How often the guesses made at a step were right. */
+export interface DraftCount {
+  /** The step that guessed, from 1. */
+  step: number;
+  /** Guesses. */
+  drafted: number;
+  /** Those that the last step confirmed. */
+  accepted: number;
+}
+
+/** One pass of an answer. */
+export interface PassTrace {
+  /** Which of its tokens, by their place in the sequence, took which step in the pass, from 1. */
+  rows: { position: number; step: number }[];
+  /** After the pass, what stood from this position on was taken back: it was built on a wrong guess. */
+  discardedFrom?: number;
 }
 
 /** How a generation ended. */
@@ -155,8 +235,22 @@ export interface Finish {
   promptTokens: number;
   /** Tokens generated. */
   newTokens: number;
-  /** Applications of the stack of layers. */
+  /** Passes over the layers that rows of it were in, the prompt's included. Answers of one model share passes. */
   passes: number;
+  /** Those of the prompt. */
+  prefillPasses: number;
+  /** Rows computed, the prompt's included: one for each step of each token. */
+  rowSteps: number;
+  /** Guesses that the last step confirmed. */
+  accepted: number;
+  /** Rows computed for tokens that were taken back. */
+  discarded: number;
+  /** The guesses, by the step that made them; steps that made none are left out. */
+  drafts: DraftCount[];
+  /** Bytes of keys and values held at the end. */
+  kvBytes: number;
+  /** Every pass after the prompt's; empty unless asked for with `timeline`. */
+  timeline: PassTrace[];
   /** Time spent in the engine. */
   seconds: number;
 }
@@ -243,7 +337,7 @@ export interface Architecture {
 export interface MemoryInfo {
   /** Of the weights. */
   weights: number;
-  /** Of keys and values, for each 1,000 tokens: a plane a step, or one for all steps. */
+  /** Of keys and values, for each 1,000 tokens: of every step, or of one for all steps. */
   kvPer1000Tokens: { full: number; shared: number };
   /** Of everything else. */
   workspace: number;

@@ -31,6 +31,8 @@ export class FakeWasm implements Pick<WasmModule, "Model"> {
   /** Thrown by the next pass. */
   failure: Error | undefined;
   loaded: { config: LoadConfig; configJson: string | null } | undefined;
+  /** What generations were given. */
+  configs: GenerateConfig[] = [];
   /** Awaited at the end of a load. */
   beforeReady: Promise<void> | undefined;
 
@@ -164,7 +166,7 @@ class FakeModel extends FakeObject implements Omit<Model, "generate"> {
   }
 }
 
-/** Refuses overlapping calls, as an object of wasm-bindgen does. */
+/** Refuses overlapping calls, as an object of wasm-bindgen does. Where it verifies, step 1 guesses right. */
 class FakeGeneration extends FakeObject implements Omit<Generation, never> {
   readonly #ids: Uint32Array;
   readonly #config: GenerateConfig;
@@ -176,6 +178,7 @@ class FakeGeneration extends FakeObject implements Omit<Generation, never> {
     super(wasm);
     this.#ids = ids;
     this.#config = config;
+    wasm.configs.push(config);
     wasm.open++;
   }
 
@@ -194,6 +197,8 @@ class FakeGeneration extends FakeObject implements Omit<Generation, never> {
       text: `t${id} `,
       position,
       exitStep: 1,
+      ...(this.#guesses ? { draftStep: 1 } : {}),
+      drafts: this.#guesses ? [id + 1] : [],
       exitPdf: [1],
       steps: [{ lambda: 1, probability: 1 }],
     };
@@ -201,8 +206,29 @@ class FakeGeneration extends FakeObject implements Omit<Generation, never> {
 
   finish(): Finish {
     this.#alone();
-    const promptTokens = this.#ids.length;
-    return { reason: this.#reason, promptTokens, newTokens: this.#new, passes: this.#new, seconds: 0 };
+    const [promptTokens, newTokens] = [this.#ids.length, this.#new];
+    const accepted = this.#guesses ? newTokens : 0;
+    const row = (i: number): { position: number; step: number } => ({ position: promptTokens + i, step: 1 });
+    return {
+      reason: this.#reason,
+      promptTokens,
+      newTokens,
+      passes: 1 + newTokens,
+      prefillPasses: 1,
+      rowSteps: promptTokens + newTokens,
+      accepted,
+      discarded: 0,
+      drafts: accepted > 0 ? [{ step: 1, drafted: accepted, accepted }] : [],
+      kvBytes: 8 * (promptTokens + newTokens),
+      timeline: this.#config.timeline
+        ? Array.from({ length: newTokens }, (_, i) => ({ rows: [row(i)] }))
+        : [],
+      seconds: 0,
+    };
+  }
+
+  get #guesses(): boolean {
+    return this.#config.verify === "on" || this.#config.verify === "always";
   }
 
   close(): void {

@@ -38,9 +38,12 @@ export interface LoadConfig {
   contextLength?: number;
   maxRows?: number;
   maxBindingSize?: number;
+  kvBytes?: number;
 }
 
-export type GenerateConfig = Omit<GenerateOptions, "signal">;
+export type GenerateConfig = Omit<GenerateOptions, "signal" | "verify"> & {
+  verify?: "auto" | "on" | "always" | "off";
+};
 export type ForwardConfig = Omit<ForwardOptions, "signal">;
 
 export class Model {

@@ -39,12 +39,19 @@ for (const worker of [true, false]) {
       });
       assert.equal(finish.promptTokens, prompt.length);
       assert.equal(finish.newTokens, tokens.length);
-      assert.ok(finish.seconds > 0 && finish.passes > 0);
+      assert.ok(finish.seconds > 0 && finish.kvBytes > 0);
+      const decoded = tokens.slice(1).reduce((steps, { exitStep }) => steps + exitStep, 0);
+      assert.equal(finish.prefillPasses, 4);
+      assert.ok(finish.passes >= 4 + decoded && finish.rowSteps >= 4 * prompt.length + decoded);
+      assert.deepEqual([finish.accepted, finish.discarded, finish.drafts, finish.timeline], [0, 0, [], []]);
       tokens.forEach((token, i) => {
         assert.equal(token.position, prompt.length + i);
-        assert.equal(token.steps.length, 4);
         assert.ok(token.exitStep >= 1 && token.exitStep <= 4);
-        assert.ok(Math.abs(token.exitPdf.reduce((sum, p) => sum + p, 0) - 1) < 1e-5);
+        // The prompt takes all steps, and the first token is read from them; the others take what they need.
+        assert.equal(token.steps.length, i === 0 ? 4 : token.exitStep);
+        const sum = token.exitPdf.reduce((sum, p) => sum + p, 0);
+        assert.ok(token.steps.length === 4 ? Math.abs(sum - 1) < 1e-5 : sum >= 0.5 && sum < 1, `${sum}`);
+        assert.deepEqual([token.draftStep, token.drafts], [undefined, []]);
         assert.deepEqual(
           token.steps.map(({ probability }) => probability),
           token.exitPdf,
@@ -121,6 +128,107 @@ for (const worker of [true, false]) {
         return { alone, together: await Promise.all(runs.map((run) => run())) };
       });
       assert.deepEqual(together, alone);
+    });
+
+    test("a verified answer is that of full depth, greedy and sampled, however wrong the guesses", async () => {
+      const runs = await tab.page.evaluate(async () => {
+        const runs = [];
+        for (const sampling of [{}, { temperature: 1.2, seed: 7 }]) {
+          const options = { maxNewTokens: 30, ...sampling };
+          const ids = async (more) =>
+            (await collect(model.generate([1, 2, 3], { ...options, ...more }))).map(({ id }) => id);
+          const plain = await ids({ verify: false });
+          const auto = await ids({});
+          const on = await ids({ verify: true, exit: { confidence: 0.1 } });
+          const stream = model.generate([1, 2, 3], {
+            ...options,
+            verify: "always",
+            exit: { step: 1 },
+            timeline: true,
+          });
+          const always = await collect(stream);
+          runs.push({ plain, auto, on, always, finish: await stream.finished });
+        }
+        return runs;
+      });
+      for (const { plain, auto, on, always, finish } of runs) {
+        assert.equal(plain.length, 30);
+        assert.deepEqual(auto, plain);
+        assert.deepEqual(on, plain);
+        assert.deepEqual(
+          always.map(({ id }) => id),
+          plain,
+        );
+        for (const { steps, exitStep, draftStep = 4 } of always) {
+          assert.deepEqual([steps.length, exitStep], [4, draftStep]);
+        }
+        const right = always.filter(({ draftStep }) => draftStep === 1).length;
+        const [{ step, drafted, accepted }, ...others] = finish.drafts;
+        // The first token comes of the prompt, and is not guessed.
+        assert.deepEqual([step, drafted, accepted, others], [1, 29, right, []]);
+        assert.equal(finish.accepted, right);
+        assert.ok(
+          right < drafted && finish.discarded > 0,
+          `${right} right, ${finish.discarded} rows discarded`,
+        );
+        assert.equal(finish.timeline.length, finish.passes - finish.prefillPasses);
+        assert.ok(finish.timeline.some(({ rows }) => rows.length > 1));
+        assert.ok(finish.timeline.some(({ discardedFrom }) => discardedFrom > 3));
+        for (const { rows } of finish.timeline) {
+          for (const { position, step } of rows) assert.ok(position >= 3 && step >= 1 && step <= 4);
+        }
+      }
+    });
+
+    test("two answers at once, one of them verified, are as one after the other", async () => {
+      const { alone, together } = await tab.page.evaluate(async () => {
+        const run = async (prompt, options) => {
+          const tokens = await collect(model.generate(prompt, { maxNewTokens: 20, ...options }));
+          return tokens.map(({ id, exitStep }) => [id, exitStep]);
+        };
+        const runs = [
+          () => run([1, 2, 3], { temperature: 1.5, seed: 5, verify: "always", exit: { gate: 0.55 } }),
+          () => run([30, 4], { exit: { hidden: 0.7 }, kv: "last-exited" }),
+        ];
+        return {
+          alone: [await runs[0](), await runs[1]()],
+          together: await Promise.all(runs.map((run) => run())),
+        };
+      });
+      assert.deepEqual(together, alone);
+    });
+
+    test("an early exit that is final computes fewer rows, and holds fewer keys and values", async () => {
+      const { full, early, shared, exitSteps } = await tab.page.evaluate(async () => {
+        const run = async (options) => {
+          const stream = model.generate([29, 9, 29, 30, 30, 3], { maxNewTokens: 20, ...options });
+          const tokens = await collect(stream);
+          return { finish: await stream.finished, exitSteps: tokens.map(({ exitStep }) => exitStep) };
+        };
+        const { finish: full } = await run({ verify: false });
+        const { finish: early, exitSteps } = await run({ kv: "last-exited", exit: { gate: 0.55 } });
+        return { full, early, exitSteps, shared: (await run({ kv: "last" })).finish };
+      });
+      const decoded = exitSteps.slice(1).reduce((sum, step) => sum + step, 0);
+      assert.ok(Math.min(...exitSteps) < 4, exitSteps.join());
+      assert.equal(full.rowSteps, 4 * 6 + 4 * 19);
+      assert.equal(early.rowSteps, 4 * 6 + decoded);
+      assert.equal(early.passes, early.prefillPasses + decoded);
+      assert.ok(early.rowSteps < full.rowSteps && early.kvBytes < full.kvBytes);
+      assert.ok(shared.kvBytes < full.kvBytes / 3, `${shared.kvBytes} of ${full.kvBytes} bytes`);
+    });
+
+    test("answers for which there is no room wait, and one too large alone says so", async () => {
+      // 2 layers, keys and values of 4 heads, each 8 wide in memory, f32: room for 40 tokens of 4 steps.
+      await load("/fixtures/f32-mha/model", { kvBytes: 2 * 2 * 4 * 8 * 4 * 4 * 40 });
+      const lengths = await tab.page.evaluate(async () => {
+        const run = async () => (await collect(model.generate([1, 2, 3], { maxNewTokens: 20 }))).length;
+        return Promise.all([run(), run(), run()]);
+      });
+      assert.deepEqual(lengths, [20, 20, 20]);
+      const error = await thrownBy(tab.page, () => collect(model.generate([1], { maxNewTokens: 100 })));
+      assert.deepEqual([error.code, error.details.limit], ["context-full", 40]);
+      await load("/fixtures/f32-mha/model");
     });
 
     test("a signal stops within one pass", async () => {
@@ -204,31 +312,23 @@ for (const worker of [true, false]) {
       });
     });
 
-    test("one generation more than the engine takes at once is told so, and the next end makes room", async () => {
-      const { codes, name, offered, last } = await tab.page.evaluate(async () => {
-        const streams = Array.from({ length: 65 }, (_, i) =>
-          model.generate([1 + (i % 40)], { maxNewTokens: 8 }),
+    test("64 generations run at once: one more waits, and forward is told that there is no place", async () => {
+      const { busy, waited, forward } = await tab.page.evaluate(async () => {
+        const streams = Array.from({ length: 64 }, (_, i) =>
+          model.generate([1 + (i % 40)], { maxNewTokens: 100, steps: 1 }),
         );
-        const codes = [];
-        let busy;
-        for (const stream of streams) {
-          try {
-            await stream.next();
-            codes.push("taken");
-          } catch (error) {
-            busy = error;
-            codes.push(error.code);
-          }
-        }
+        for (const stream of streams) await stream.next();
+        const { name, code, details } = await model.forward([1]).catch((error) => error);
+        const more = collect(model.generate([1], { maxNewTokens: 2 }));
         await streams[0].return();
-        const last = (await collect(model.generate([1], { maxNewTokens: 2 }))).length;
+        const waited = (await more).length;
+        const { steps: forward } = await model.forward([1]);
         for (const stream of streams) await stream.return();
-        return { codes, name: busy?.name, offered: busy?.details.offered, last };
+        return { busy: { name, code, offered: details?.offered }, waited, forward };
       });
-      assert.deepEqual(codes, [...Array(64).fill("taken"), "busy"]);
-      assert.equal(name, "BusyError");
-      assert.equal(offered, 64);
-      assert.equal(last, 2);
+      assert.deepEqual(busy, { name: "BusyError", code: "busy", offered: 64 });
+      assert.equal(waited, 2);
+      assert.equal(forward, 4);
     });
 
     test("a full context is an error that says how much there is", async () => {
