@@ -39,7 +39,7 @@ pub const fn stride(width: usize) -> usize {
     width.next_multiple_of(ALIGN)
 }
 
-/// Length of a padded attention head of `head_dim` elements in queries and KV planes.
+/// Length of a padded attention head of `head_dim` elements in queries and KV entries.
 pub const fn head_stride(head_dim: usize) -> usize {
     head_dim.next_multiple_of(4)
 }

@@ -223,10 +223,10 @@ impl Exit {
         if let ExitRule::Step(n) | ExitRule::Agree(n) = self.rule
             && n > steps.get()
         {
-            let message = format!(
-                "{} asks for more than the {steps} steps there are",
-                self.rule
-            );
+            let message = match self.rule {
+                ExitRule::Step(_) => format!("step {n} is not one of the steps 1 to {steps}"),
+                rule => format!("{rule} asks for more than the {steps} steps there are"),
+            };
             return Err(Error::invalid("exit", message));
         }
         let last = self.max_steps.unwrap_or(steps.get());

@@ -390,11 +390,11 @@ impl Generation {
             let mut next = batch.take(lane)?;
             if matches!(next, Next::Wait) {
                 let moved = batch.tick(engine).await;
-                self.note(batch.figures(engine, lane));
+                self.note(batch.figures(engine, lane, self.figures.timeline.len()));
                 moved?;
                 next = batch.take(lane)?;
             } else {
-                self.note(batch.figures(engine, lane));
+                self.note(batch.figures(engine, lane, self.figures.timeline.len()));
             }
             match next {
                 Next::Token(token) => return self.token(*token).map(Some),
@@ -410,8 +410,13 @@ impl Generation {
     }
 
     fn note(&mut self, figures: Option<Figures>) {
-        if let Some(figures) = figures {
-            self.figures = figures;
+        if let Some(mut figures) = figures {
+            let mut timeline = std::mem::take(&mut self.figures.timeline);
+            timeline.append(&mut figures.timeline);
+            self.figures = Figures {
+                timeline,
+                ..figures
+            };
         }
     }
 

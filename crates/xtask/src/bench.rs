@@ -10,6 +10,9 @@ use std::process::Command;
 /// The bench programs of inference: every kernel by itself, then whole passes, prefill and decode.
 const INFERENCE: [(&str, &str); 2] = [("looplm-gpu", "kernels"), ("looplm", "bench")];
 
+/// The bench program of exits, verified exits and batches.
+const DEPTH: (&str, &str) = ("looplm", "depth");
+
 /// The bench program of training.
 const TRAINING: (&str, &str) = ("looplm-train", "train_bench");
 
@@ -26,6 +29,15 @@ pub(crate) struct Options {
 /// What is measured instead of inference.
 #[derive(clap::Subcommand)]
 enum What {
+    /// What depth per token pays: full depth, early exits, verified exits and batches on the model that speaks
+    Depth {
+        /// A model folder that says it is of the task who-is-who
+        #[arg(long, default_value = "models/who-is-who")]
+        model: String,
+        /// Rounds in which the ways to decode take turns
+        #[arg(long)]
+        rounds: Option<u64>,
+    },
     /// Training updates of three sizes: milliseconds, time by kernel, share of the best matrix product
     Train {
         /// Only these, separated by commas: small, medium, large
@@ -48,6 +60,14 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         None => INFERENCE
             .iter()
             .try_for_each(|&program| example(project, program, json.clone())),
+        Some(What::Depth { model, rounds }) => {
+            let mut arguments = Vec::from_iter(json);
+            arguments.extend(["--model".to_owned(), model.clone()]);
+            if let Some(rounds) = rounds {
+                arguments.extend(["--rounds".to_owned(), rounds.to_string()]);
+            }
+            example(project, DEPTH, arguments)
+        }
         Some(What::Train {
             sizes,
             updates,

@@ -1,6 +1,7 @@
 //! The program as a script sees it: arguments in, output and exit code out.
 
 mod chat;
+mod depth;
 mod errors;
 mod forward;
 mod generate;

@@ -147,7 +147,7 @@ impl Qkv {
     /// Binds `x` [rows, stride(K)] and the rest.
     ///
     /// # Errors
-    /// [`GpuError::Shape`] if the matrix is not like the kernel's, `x` holds less than a row, or the KV planes less than
+    /// [`GpuError::Shape`] if the matrix is not like the kernel's, `x` holds less than a row, or the KV cache less than
     /// an entry.
     pub fn bind(
         &self,

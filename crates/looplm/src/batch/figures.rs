@@ -56,6 +56,16 @@ impl Figures {
         }
     }
 
+    /// A copy whose timeline begins after the first `seen` passes.
+    pub(super) fn since(&self, seen: usize) -> Self {
+        let timeline = self.timeline.get(seen..).unwrap_or_default().to_vec();
+        Self {
+            drafts: self.drafts.clone(),
+            timeline,
+            ..*self
+        }
+    }
+
     pub(super) fn drafted(&mut self, step: usize, right: bool) {
         if let Some(count) = self.drafts.get_mut(step - 1) {
             count.drafted += 1;

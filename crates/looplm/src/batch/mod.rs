@@ -98,10 +98,10 @@ impl Batch {
         }
     }
 
-    /// The figures of a request so far.
-    pub(crate) fn figures(&self, engine: &Engine, id: LaneId) -> Option<Figures> {
+    /// The figures of a request so far, of its timeline what came since `seen` passes.
+    pub(crate) fn figures(&self, engine: &Engine, id: LaneId, seen: usize) -> Option<Figures> {
         let lane = self.lanes.get(&id)?;
-        let mut figures = lane.figures.clone();
+        let mut figures = lane.figures.since(seen);
         if let Some(sequence) = lane.sequence {
             figures.kv_bytes = engine.kv_bytes_of(sequence);
         }
@@ -237,12 +237,8 @@ impl Batch {
     }
 
     async fn decode(&mut self, engine: &mut Engine, lanes: &[LaneId]) -> Result<(), Error> {
-        // Up to so many rows, each comes to the same bits whatever shares its pass. More only to catch up alone.
-        let room = if lanes.len() == 1 {
-            engine.max_rows()
-        } else {
-            MAX_FEW_ROWS.min(engine.max_rows())
-        };
+        // Up to so many rows, each comes to the same bits whatever shares its pass.
+        let room = MAX_FEW_ROWS.min(engine.max_rows());
         let waiting = (engine.waiting_slots() / 2 / lanes.len().max(1)).max(1);
         let mut taken = Vec::new();
         let mut left = room;

@@ -1,4 +1,4 @@
-//! The engine: sequences, their KV planes and hidden states, and the passes that move them.
+//! The engine: sequences, their keys, values and hidden states, and the passes that move them.
 //!
 //! [`Engine::submit`] takes passes (any mixture of rows) and records them, with what is to be known of them, into one
 //! submission. Everything a pass needs is made once, when the model is loaded: pipelines, bind groups and buffers. A
@@ -67,7 +67,7 @@ pub struct Engine {
 pub struct Memory {
     /// Weights.
     pub weights: u64,
-    /// KV planes allocated at present.
+    /// Keys and values allocated at present, with the map of them.
     pub kv: u64,
     /// Activations, states and staging.
     pub workspace: u64,
