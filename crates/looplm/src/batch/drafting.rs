@@ -1,10 +1,15 @@
 //! How early a sequence may guess its next token, and when guessing does not pay.
 
+use crate::exit::{Exit, ExitRule};
+
 /// Tokens after which it is asked again whether guessing pays.
 const WINDOW: usize = 16;
 
 /// Right guesses in a row that make it guess a step earlier.
 const CONFIDENT: usize = 8;
+
+/// What right guesses multiply a gate's threshold with, and the least of all that.
+const EASE: (f32, f32) = (0.7, 0.05);
 
 /// Tokens without guesses after it did not pay, at first and at most.
 const PAUSES: (usize, usize) = (16, 512);
@@ -59,6 +64,8 @@ pub(super) struct Drafting {
     /// Whether to change anything at all.
     adaptive: bool,
     earliest: usize,
+    /// What a gate's threshold is multiplied with, at most 1.
+    scale: f32,
     right: usize,
     /// Tokens for which it does not guess.
     paused: usize,
@@ -74,6 +81,7 @@ impl Drafting {
             steps,
             adaptive,
             earliest: base,
+            scale: 1.0,
             right: 0,
             paused: 0,
             pause: PAUSES.0,
@@ -84,6 +92,14 @@ impl Drafting {
     /// The first step at which it may guess now; `None`: not at all.
     pub(super) fn earliest(&self) -> Option<usize> {
         (self.paused == 0 && self.earliest < self.steps).then_some(self.earliest)
+    }
+
+    /// The rule as it guesses now: a gate whose guesses were right may guess sooner.
+    pub(super) fn eased(&self, mut exit: Exit) -> Exit {
+        if let ExitRule::Gate(q) | ExitRule::GateDelayed(q) = &mut exit.rule {
+            *q *= self.scale;
+        }
+        exit
     }
 
     /// A pass with so many rows of the sequence.
@@ -105,13 +121,22 @@ impl Drafting {
         match guess {
             Some(true) => {
                 self.right += 1;
-                if self.right >= CONFIDENT && self.earliest > self.base {
-                    (self.earliest, self.right) = (self.earliest - 1, 0);
+                if self.right >= CONFIDENT {
+                    self.right = 0;
+                    if self.earliest > self.base {
+                        self.earliest -= 1;
+                    } else {
+                        self.scale = (EASE.0 * self.scale).max(EASE.1);
+                    }
                 }
             }
             Some(false) => {
                 self.right = 0;
-                self.earliest += 1;
+                if self.scale < 1.0 {
+                    self.scale = (2.0 * self.scale).min(1.0);
+                } else {
+                    self.earliest += 1;
+                }
                 if self.earliest >= self.steps {
                     self.earliest = self.steps.saturating_sub(1).max(self.base);
                     self.rest();
@@ -175,6 +200,29 @@ mod tests {
         let mut fixed = Drafting::new(1, 4, false);
         fixed.token(Some(false), &cost);
         assert_eq!(fixed.earliest(), Some(1));
+    }
+
+    #[test]
+    fn right_guesses_ease_a_gate_and_wrong_ones_harden_it() {
+        let cost = PassCost::default();
+        let mut drafting = Drafting::new(1, 4, true);
+        let gate = Exit::from(ExitRule::Gate(0.5));
+        for _ in 0..2 * CONFIDENT {
+            drafting.token(Some(true), &cost);
+        }
+        let q = |drafting: &Drafting| match drafting.eased(gate).rule {
+            ExitRule::Gate(q) => q,
+            _ => f32::NAN,
+        };
+        assert!((q(&drafting) - 0.5 * 0.49).abs() < 1e-6);
+        drafting.token(Some(false), &cost);
+        assert!((q(&drafting) - 0.49).abs() < 1e-6);
+        assert_eq!(drafting.earliest(), Some(1));
+        drafting.token(Some(false), &cost);
+        drafting.token(Some(false), &cost);
+        assert_eq!((q(&drafting), drafting.earliest()), (0.5, Some(2)));
+        let step = Exit::from(ExitRule::Step(2));
+        assert_eq!(drafting.eased(step), step);
     }
 
     #[test]

@@ -396,7 +396,8 @@ impl Lane {
         if flight.depth < total {
             let earliest = self.drafting.earliest();
             let may = flight.draft.is_none() && earliest.is_some_and(|e| flight.depth >= e);
-            if may && verification.rule.leaves(&flight.steps, total) {
+            let rule = self.drafting.eased(verification.rule);
+            if may && rule.leaves(&flight.steps, total) {
                 self.guess(engine, i, token);
             }
             return Ok(());
