@@ -6,14 +6,11 @@
 // Without --gpu WebGPU runs on the CPU (SwiftShader), the same everywhere; with it on whatever GPU Chromium finds. On the CPU
 // the processor time is the figure to compare: it holds on a machine that has other work, too.
 // Sizes are those of tests/reference/bench_sizes.json, except that the vocabulary is the task's own.
-import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { createServer } from "node:http";
-import { extname, join, normalize, resolve, sep } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { launchChromium } from "../../tests/browser/chromium.mjs";
-
-const ROOT = resolve(import.meta.dirname, "../..");
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
+import { ROOT, serve } from "./serve.mjs";
 
 /** The group of the shuffle whose vocabulary comes nearest, and that vocabulary. */
 const GROUPS = [
@@ -139,18 +136,4 @@ function processorMs() {
   }
   const isOurs = (pid) => pid === process.pid || (stats.has(pid) && isOurs(stats.get(pid).parent));
   return [...stats].reduce((sum, [pid, { ms }]) => sum + (isOurs(pid) ? ms : 0), 0);
-}
-
-/** The repository's files on a free port of this machine. */
-function serve() {
-  const server = createServer((request, response) => {
-    const file = normalize(join(ROOT, decodeURIComponent(new URL(request.url, "http://localhost").pathname)));
-    if (!file.startsWith(ROOT + sep) || !existsSync(file) || !statSync(file).isFile()) {
-      response.writeHead(404).end();
-      return;
-    }
-    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
-    createReadStream(file).pipe(response);
-  });
-  return new Promise((done) => server.listen(0, "localhost", () => done(server)));
 }

@@ -87,6 +87,10 @@ impl Answer {
                 self.finish.passes,
                 exits.join(", ")
             );
+            let guesses: usize = self.finish.drafts.iter().map(|d| d.drafted).sum();
+            if guesses > 0 {
+                line += &format!(", {} of {guesses} guesses right", self.finish.accepted);
+            }
         }
         line + &format!("; {}", self.finish.reason.name())
     }
