@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use looplm::exit::{Exit, ExitRule};
 use looplm::generate::{GenerateOptions, Verify};
 use looplm::kv_policy::KvPolicy;
@@ -171,9 +171,10 @@ pub(crate) struct SamplingArgs {
     #[arg(long, value_name = "POLICY", default_value = "full", value_parser = number::kv)]
     kv: KvPolicy,
     /// Let an early exit only guess the next token, and full depth have the last word: the text is that of full depth.
-    /// auto, which is what happens without this, guesses where no rule was given and where it pays
-    #[arg(long, value_name = "WHEN", value_enum, num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "on")]
-    verify: When,
+    /// on guesses less where it does not pay, always whatever comes of it; off makes the rule final; auto, which is what
+    /// happens without this, guesses where no rule was given and where it pays
+    #[arg(long, value_name = "WHEN", value_parser = number::verify, num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "on")]
+    verify: Verify,
     /// End the answer at this text, which is not part of it; may be given several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
@@ -193,7 +194,7 @@ impl SamplingArgs {
             steps: self.steps,
             exit: self.exit(),
             kv: self.kv,
-            verify: self.verify.into(),
+            verify: self.verify,
             stop: self.stop.clone(),
             trace_top_k: None,
             timeline: false,
@@ -206,30 +207,6 @@ impl SamplingArgs {
             rule: self.exit,
             min_steps: self.min_steps,
             max_steps: self.max_steps,
-        }
-    }
-}
-
-/// When full depth has the last word.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum When {
-    /// Where no rule was given and where it pays
-    Auto,
-    /// The rule guesses, less where it does not pay
-    On,
-    /// The rule guesses, whatever comes of it
-    Always,
-    /// Never: the rule is final
-    Off,
-}
-
-impl From<When> for Verify {
-    fn from(when: When) -> Self {
-        match when {
-            When::Auto => Self::Auto,
-            When::On => Self::On,
-            When::Always => Self::Always,
-            When::Off => Self::Off,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Values of the command line, each read and checked against its range before a model is loaded.
 
 use looplm::exit::ExitRule;
+use looplm::generate::Verify;
 use looplm::kv_policy::KvPolicy;
 use looplm::row::{MAX_STEPS, Step};
 use looplm_train::objective::Prior;
@@ -31,6 +32,10 @@ pub(crate) fn exit(text: &str) -> Result<ExitRule, String> {
 }
 
 pub(crate) fn kv(text: &str) -> Result<KvPolicy, String> {
+    text.parse()
+}
+
+pub(crate) fn verify(text: &str) -> Result<Verify, String> {
     text.parse()
 }
 

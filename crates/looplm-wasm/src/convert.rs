@@ -1,5 +1,7 @@
 //! Plain objects in and out.
 
+use std::str::FromStr;
+
 use looplm::{
     exit::{Exit as Leaving, ExitRule},
     generate::{Finish, GenerateOptions, Token, Verify},
@@ -10,7 +12,7 @@ use looplm::{
 };
 use looplm_gpu::AdapterReport;
 use looplm_train::Trainer;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json};
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,46 +66,13 @@ impl From<Exit> for ExitRule {
     }
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Kv {
-    Full,
-    LastExited,
-    Last,
-    Mean,
-    First,
-}
-
-impl From<Kv> for KvPolicy {
-    fn from(kv: Kv) -> Self {
-        match kv {
-            Kv::Full => Self::Full,
-            Kv::LastExited => Self::LastExited,
-            Kv::Last => Self::Last,
-            Kv::Mean => Self::Mean,
-            Kv::First => Self::First,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum When {
-    Auto,
-    On,
-    Always,
-    Off,
-}
-
-impl From<When> for Verify {
-    fn from(when: When) -> Self {
-        match when {
-            When::Auto => Self::Auto,
-            When::On => Self::On,
-            When::Always => Self::Always,
-            When::Off => Self::Off,
-        }
-    }
+/// A value by its name.
+fn named<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    let name = Option::<String>::deserialize(from)?;
+    name.map(|name| name.parse().map_err(D::Error::custom))
+        .transpose()
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -126,8 +95,10 @@ pub(crate) struct GenerateConfig {
     exit: Option<Exit>,
     min_steps: Option<usize>,
     max_steps: Option<usize>,
-    kv: Option<Kv>,
-    verify: Option<When>,
+    #[serde(deserialize_with = "named")]
+    kv: Option<KvPolicy>,
+    #[serde(deserialize_with = "named")]
+    verify: Option<Verify>,
     stop: Option<Vec<String>>,
     trace: Option<Trace>,
     timeline: Option<bool>,
@@ -149,8 +120,8 @@ impl From<GenerateConfig> for GenerateOptions {
                 min_steps: c.min_steps.unwrap_or(1),
                 max_steps: c.max_steps,
             },
-            kv: c.kv.map(Into::into).unwrap_or_default(),
-            verify: c.verify.map(Into::into).unwrap_or_default(),
+            kv: c.kv.unwrap_or_default(),
+            verify: c.verify.unwrap_or_default(),
             timeline: c.timeline.unwrap_or(false),
             stop: c.stop.unwrap_or_default(),
             trace_top_k: c.trace.map(|t| t.top_k),

@@ -69,6 +69,31 @@ pub enum Verify {
     Always,
 }
 
+impl Verify {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::On, Self::Always, Self::Off];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::On => "on",
+            Self::Always => "always",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl std::str::FromStr for Verify {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|verify| verify.name() == text);
+        let names = Self::ALL.map(Self::name).join(", ");
+        found.ok_or_else(|| format!("an early exit is verified {names}"))
+    }
+}
+
 /// What guesses when nothing was said.
 const AUTO_RULE: ExitRule = ExitRule::Gate(0.5);
 

@@ -7,6 +7,7 @@ mod drafting;
 mod figures;
 mod flight;
 mod lane;
+mod request;
 
 use std::collections::HashMap;
 
@@ -21,11 +22,12 @@ use crate::{
     sampling::Sampling,
 };
 use drafting::PassCost;
-use lane::{Lane, Stage, Wanted};
+use lane::{Lane, Stage};
+use request::Wanted;
 
 pub(crate) use figures::Figures;
 pub use figures::{DraftCount, PassRow, PassTrace};
-pub(crate) use lane::{NewToken, Request, Verification};
+pub(crate) use request::{NewToken, Request, Verification};
 
 /// Tokens that a request may be ahead of its caller.
 const AHEAD: usize = 16;

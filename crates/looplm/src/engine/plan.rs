@@ -85,6 +85,23 @@ fn padded(width: usize, rows: &[&[f32]]) -> Vec<f32> {
     out
 }
 
+/// The embedding bound to the gain behind it, the workspace and the KV map.
+fn bind_embed(
+    gpu: &Gpu,
+    embed: &Embed,
+    weights: &Weights,
+    (gain, ws, kv): (&Buffer, &Workspace, &KvCache),
+) -> EmbedOp {
+    let to = EmbedBuffers {
+        gain,
+        state: &ws.state,
+        h: &ws.h,
+        x: &ws.x,
+        kv_map: &kv.map,
+    };
+    embed.bind(gpu, &weights.embedding, to)
+}
+
 impl Plan {
     pub(super) async fn new(
         gpu: &Gpu,
@@ -111,14 +128,7 @@ impl Plan {
         )
         .await?;
         let embed = Embed::new(gpu, &weights.embedding, epsilon).await?;
-        let to = EmbedBuffers {
-            gain: &first,
-            state: &ws.state,
-            h: &ws.h,
-            x: &ws.x,
-            kv_map: &kv.map,
-        };
-        let embed_op = embed.bind(gpu, &weights.embedding, to);
+        let embed_op = bind_embed(gpu, &embed, weights, (&first, ws, kv));
 
         let mut layers = Vec::with_capacity(weights.layers.len());
         let mut qkvs = Vec::with_capacity(weights.layers.len());
@@ -226,14 +236,8 @@ impl Plan {
         ws: &Workspace,
         kv: &KvCache,
     ) -> Result<(), Error> {
-        let to = EmbedBuffers {
-            gain: &self.first_gain,
-            state: &ws.state,
-            h: &ws.h,
-            x: &ws.x,
-            kv_map: &kv.map,
-        };
-        self.embed = self.embed_kernel.bind(gpu, &weights.embedding, to);
+        let from = (&self.first_gain, ws, kv);
+        self.embed = bind_embed(gpu, &self.embed_kernel, weights, from);
         for (((ops, layer), layer_kv), qkv) in self
             .layers
             .iter_mut()

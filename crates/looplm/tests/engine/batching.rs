@@ -181,10 +181,12 @@ fn requests_beyond_the_memory_wait_and_none_is_dropped() {
 
 #[test]
 fn a_full_context_ends_one_answer_and_no_other() {
-    let mut load = LoadOptions::default();
-    load.engine = EngineOptions {
-        context_length: Some(24),
-        ..EngineOptions::default()
+    let load = LoadOptions {
+        engine: EngineOptions {
+            context_length: Some(24),
+            ..EngineOptions::default()
+        },
+        ..LoadOptions::default()
     };
     let model = fixtures::case("f32-mha").load(&load);
     let options = |tokens| GenerateOptions {

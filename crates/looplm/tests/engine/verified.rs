@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use looplm::{
     LoopLm,
+    checkpoint::FolderSource,
     exit::{Exit, ExitRule},
     generate::{Finish, GenerateOptions, Generation, Token, Verify},
     model::LoadOptions,
@@ -103,6 +104,55 @@ fn guessing_changes_no_token() {
     assert!(
         0 < right && right < guessed,
         "{right} of {guessed} were right"
+    );
+}
+
+/// The shipped model that speaks: sentences in which easy words are guessed early and names late, and what comes after them.
+#[test]
+fn guessing_changes_no_word_of_the_shipped_model() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/who-is-who");
+    let source = FolderSource::new(folder).expect("the model is in the repository");
+    let model =
+        block_on(LoopLm::load(&source, &LoadOptions::default(), &mut |_| ())).expect("it loads");
+    let tokenizer = model.tokenizer().expect("it has one");
+    let task = model
+        .config()
+        .looplm_task
+        .clone()
+        .expect("it says what it does");
+    let names = task["names"].as_array().expect("a list");
+    let (mut tokens, mut accepted) = (0, 0);
+    for name in names.iter().step_by(9) {
+        let text = format!("about {} :", name.as_str().expect("a name"));
+        let prompt = tokenizer.encode(&text, true).expect("it is text");
+        for temperature in [0.0, 0.8, 2.0] {
+            let plain = run(
+                &model,
+                &prompt,
+                &options(temperature, Exit::default(), Verify::Off),
+            )
+            .0;
+            for rule in [
+                "step:1",
+                "gate:0.3",
+                "gate:0.7",
+                "confidence:0.5",
+                "hidden:0.3",
+                "agree:2",
+            ] {
+                let rule: ExitRule = rule.parse().expect("a rule");
+                let verified = options(temperature, rule.into(), Verify::Always);
+                let (found, finish) = run(&model, &prompt, &verified);
+                assert_eq!(ids(&found), ids(&plain), "{text} {rule} {temperature}");
+                tokens += found.len();
+                accepted += finish.accepted;
+            }
+        }
+    }
+    assert!(tokens > 1_000, "{tokens} tokens");
+    assert!(
+        accepted > tokens / 2,
+        "{accepted} of {tokens} were guessed right"
     );
 }
 
