@@ -12,6 +12,8 @@ import "./styles/panels.css";
 import "./styles/who.css";
 import "./styles/train.css";
 import "./styles/charts.css";
+import "./styles/depth.css";
+import "./styles/timeline.css";
 
 const root = document.getElementById("app");
 if (root) {

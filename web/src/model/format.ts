@@ -28,9 +28,9 @@ export function spokenPercent(p: number): string {
   return percent(p).replace("<", "under ").replace(">", "over ").replace(" %", " percent");
 }
 
-/** plural(1, "step") -> "1 step". */
-export function plural(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+/** plural(1, "step") -> "1 step"; `ending`: what the plural adds. */
+export function plural(n: number, noun: string, ending = "s"): string {
+  return `${n} ${noun}${n === 1 ? "" : ending}`;
 }
 
 /**

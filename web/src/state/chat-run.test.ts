@@ -16,7 +16,10 @@ import { open } from "./model.ts";
 
 vi.mock("looplm", () => ({}));
 
-const FINISH: Finish = { reason: "stop", promptTokens: 1, newTokens: 2, passes: 8, seconds: 1 };
+const FINISH: Finish = {
+  ...{ reason: "stop", promptTokens: 1, newTokens: 2, passes: 8, prefillPasses: 4, rowSteps: 8, seconds: 1 },
+  ...{ accepted: 0, discarded: 0, drafts: [], kvBytes: 64, timeline: [] },
+};
 const fails = (code: string) => Object.assign(new Error(code), { code, details: {} });
 
 /** What the model says to each question in turn; an Error is thrown at its place. */
@@ -34,7 +37,7 @@ async function* say(parts: (string | Error)[]): AsyncGenerator<GeneratedToken> {
   for (const [i, part] of parts.entries()) {
     if (part instanceof Error) throw part;
     const steps = [{ lambda: 1, probability: 1 }];
-    yield { id: i, text: part, position: 1 + i, exitStep: 1, exitPdf: [1], steps };
+    yield { id: i, text: part, position: 1 + i, exitStep: 1, drafts: [], exitPdf: [1], steps };
   }
 }
 

@@ -1,12 +1,14 @@
 import { computed, signal } from "@preact/signals";
-import type { ChatMessage, Finish, GeneratedToken, GenerateOptions, PositionTrace } from "looplm";
+import type { ChatMessage, Finish, GeneratedToken, PositionTrace } from "looplm";
 import { column, type Column } from "../model/exit.ts";
 import { errorCode, explain, type Explanation } from "../model/errors.ts";
 import { tokenLabel } from "../model/format.ts";
 import { namedById, parseIds } from "../model/token-ids.ts";
+import * as meter from "./depth/meter.ts";
+import { decidedBy } from "./depth/settings.ts";
 import { open, type OpenModel } from "./model.ts";
 import type { RunState } from "./run.ts";
-import { chooseCell, columns, hovered, q, steps } from "./view.ts";
+import { chooseCell, columns, hovered, steps } from "./view.ts";
 
 /** Longest prompt whose own positions are traced as well: beyond it the trace would cost more than the answer. */
 const TRACED_PROMPT = 512;
@@ -37,9 +39,10 @@ export const error = signal<Explanation | undefined>(undefined);
 export const messages = signal<readonly ChatMessage[]>([]);
 /** The question being answered. */
 export const question = signal("");
-/** The answer's tokens so far, with the threshold they were made with. */
+/** The answer's tokens so far. */
 export const answerTokens = signal<readonly { text: string; column: number }[]>([]);
-export const madeWith = signal<number>(1);
+/** The threshold that had the last word about them; undefined where all steps had it, or another rule. */
+export const madeWith = signal<number | undefined>(undefined);
 export const finish = signal<Finish | undefined>(undefined);
 /** Whether the answer was stopped before its end. */
 export const stopped = signal(false);
@@ -75,16 +78,6 @@ export function clear(): void {
 /** Stops the answer within one pass; what came so far stays. */
 export function stop(): void {
   controller?.abort();
-}
-
-function options(signal: AbortSignal): GenerateOptions {
-  return {
-    ...sampling.value,
-    steps: steps.value,
-    exit: q.value < 1 ? { gate: q.value } : "full",
-    trace: { topK: 5 },
-    signal,
-  };
 }
 
 /**
@@ -137,7 +130,7 @@ export async function ask(): Promise<void> {
   error.value = undefined;
   hovered.value = undefined;
   chooseCell(undefined);
-  madeWith.value = q.value;
+  madeWith.value = decidedBy();
   const of = steps.value;
   state.value = "running";
   if (isChat.value) prompt.value = "";
@@ -153,7 +146,8 @@ export async function ask(): Promise<void> {
       if (controller !== mine) return;
       columns.value = promptColumns(traced.positions ?? [], of);
     }
-    const stream = model.generate(ids, options(mine.signal));
+    const options = { ...sampling.value, trace: { topK: 5 } };
+    const stream = meter.generate(model, { ids, steps: of, options }, mine.signal);
     for await (const token of stream) {
       if (controller !== mine) return;
       const next = generatedColumn(token, of);
@@ -175,6 +169,20 @@ export async function ask(): Promise<void> {
     state.value = "error";
     askAgain(text);
   }
+}
+
+/** Asks the last question again, in place of its answer. What is being typed stays. */
+export async function answerAgain(): Promise<void> {
+  const typed = prompt.value;
+  const text = question.value;
+  if (text === "") return;
+  controller?.abort();
+  // The exchange is not over: it is not to become part of the conversation.
+  answerTokens.value = [];
+  prompt.value = text;
+  const answering = ask();
+  if (typed !== text) prompt.value = typed;
+  await answering;
 }
 
 /** Puts a question without an answer back where it was typed, unless another is being typed there. */

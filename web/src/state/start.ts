@@ -1,6 +1,9 @@
 import { effect, untracked } from "@preact/signals";
 import { firstQuestion } from "../model/who/task.ts";
 import * as chat from "./chat-run.ts";
+import * as curve from "./depth/curve.ts";
+import { stopMeasuring } from "./depth/measure.ts";
+import * as meter from "./depth/meter.ts";
 import { FIRST, noWebGpu, open, opening, openModel } from "./model.ts";
 import { view } from "./route.ts";
 import * as shuffle from "./shuffle-run.ts";
@@ -20,6 +23,9 @@ export function start(): void {
     untracked(() => {
       shuffle.stop();
       chat.clear();
+      stopMeasuring();
+      meter.clear();
+      curve.clear();
       columns.value = [];
       shuffle.asked.value = [];
       steps.value = Math.min(current.info.architecture.steps, 8);

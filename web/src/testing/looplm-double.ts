@@ -4,14 +4,17 @@
  * Never part of a build.
  */
 import type {
+  Finish,
   ForwardOptions,
   ForwardResult,
   GeneratedToken,
+  GenerateOptions,
   LoadOptions,
   ModelInfo,
   StepTrace,
 } from "looplm";
 import { type Move, label, track } from "../model/shuffle.ts";
+import { play } from "./depth-double.ts";
 import { completion, WHO_NAMES, WHO_WORDS, whoIds } from "./who-double.ts";
 import { WHO_TASK } from "./who-fixtures.ts";
 
@@ -78,6 +81,12 @@ function trace(answer: string, choices: readonly string[], difficulty: number, s
     survive *= 1 - lambda;
   }
   return out;
+}
+
+/** Ids for the words of steps: what is no word of the shuffle has none of its own. */
+function named(steps: StepTrace[]): StepTrace[] {
+  const id = (text: string) => [...text].reduce((sum, c) => (sum * 31 + c.codePointAt(0)!) % 9973, 7);
+  return steps.map((step) => ({ ...step, top: step.top?.map((c) => ({ ...c, id: id(c.text) })) ?? [] }));
 }
 
 export class LoopLM {
@@ -168,37 +177,38 @@ export class LoopLM {
     };
   }
 
-  chat(_messages: unknown, options: { maxNewTokens?: number; steps?: number; signal?: AbortSignal } = {}) {
+  chat(_messages: unknown, options: GenerateOptions = {}) {
     return this.generate("", options);
   }
 
-  generate(prompt: unknown, options: { maxNewTokens?: number; steps?: number; signal?: AbortSignal } = {}) {
+  generate(prompt: unknown, options: GenerateOptions = {}) {
     const said =
       this.role === "who"
         ? completion([...(prompt as Uint32Array)])
         : STORY.split(" ").map((text, i) => ({ text, difficulty: 0.6 + 3.4 * noise(i, 7) }));
     const others = this.role === "who" ? WHO_NAMES : ["the", "a", "of", "to"];
-    const words = said.slice(0, options.maxNewTokens ?? 40);
+    const traces = said.slice(0, options.maxNewTokens ?? 40).map(({ text: word, difficulty }, i) => {
+      const choices = [word, ...others].map((w) => ` ${w}`);
+      return named(trace(` ${word}`, choices, difficulty, options.steps ?? 4, i));
+    });
+    const length = prompt instanceof Uint32Array ? prompt.length : 6;
+    const { tokens, finish } = play(traces, options, { prompt: length, kvBytes: 512 });
     const started = performance.now();
-    let settle = (_: unknown) => {};
-    const finished = new Promise((resolve) => (settle = resolve));
-    async function* run(): AsyncGenerator<GeneratedToken> {
-      for (const [i, { text: word, difficulty }] of words.entries()) {
-        await pause(60);
+    let settle = (_: Finish) => {};
+    const finished = new Promise<Finish>((resolve) => (settle = resolve));
+    const end = (reason: Finish["reason"], newTokens: number) =>
+      settle({ ...finish, reason, newTokens, seconds: (performance.now() - started) / 1000 });
+    async function* run(): AsyncGenerator<GeneratedToken, undefined> {
+      let passes = 0;
+      for (const [i, played] of tokens.entries()) {
+        await pause(15 * (i === 0 ? 4 : played.passes - passes));
+        passes = played.passes;
+        if (options.signal?.aborted) end("aborted", i);
         stopIfAsked(options.signal);
-        const text = ` ${word}`;
-        const choices = [word, ...others].map((w) => ` ${w}`);
-        const steps = trace(text, choices, difficulty, options.steps ?? 4, i);
-        const exitPdf = steps.map((s) => s.probability);
-        yield { id: i, text, position: 6 + i, exitStep: 2, exitPdf, steps };
+        yield played.token;
       }
-      settle({
-        reason: "stop",
-        promptTokens: 6,
-        newTokens: words.length,
-        passes: words.length * 4,
-        seconds: (performance.now() - started) / 1000,
-      });
+      end("stop", tokens.length);
+      return undefined;
     }
     return Object.assign(run(), { finished });
   }

@@ -3,6 +3,8 @@ import { view } from "../state/route.ts";
 import { columns } from "../state/view.ts";
 import { CellDetail } from "./CellDetail.tsx";
 import { ChatPanel } from "./ChatPanel.tsx";
+import { CostPanel } from "./depth/CostPanel.tsx";
+import { DepthPanel } from "./depth/DepthPanel.tsx";
 import { DropTarget } from "./DropTarget.tsx";
 import { ExitControls } from "./ExitControls.tsx";
 import { ExitView } from "./ExitView.tsx";
@@ -60,7 +62,9 @@ function Workbench() {
   const current = open.value;
   const generative = current !== undefined && current.task === undefined;
   const compares = whoIsWho.value !== undefined;
-  const classes = ["workbench", generative && "generative", compares && "compares"];
+  // The shell game answers without writing anything: there depth is only looked at.
+  const writes = generative || compares;
+  const classes = ["workbench", generative && "generative", compares && "compares", writes && "writes"];
   return (
     <div class={classes.filter(Boolean).join(" ")}>
       <div class="area-pick">
@@ -69,6 +73,11 @@ function Workbench() {
       <div class="area-ask">
         <AskPanel />
       </div>
+      {writes && (
+        <div class="area-depth">
+          <DepthPanel />
+        </div>
+      )}
       <div class="area-view" aria-busy={opening.value !== undefined && columns.value.length === 0}>
         <ExitView />
       </div>
@@ -77,6 +86,11 @@ function Workbench() {
         {columns.value.length > 0 && <CellDetail />}
         {generative && <SamplingPanel />}
       </div>
+      {writes && (
+        <div class="area-cost">
+          <CostPanel />
+        </div>
+      )}
       {compares && (
         <div class="area-means">
           <ExitMeans />

@@ -17,6 +17,7 @@ const token = (text: string, steps: StepTrace[]): GeneratedToken => ({
   text: ` ${text}`,
   position: 6,
   exitStep: steps.length,
+  drafts: [],
   exitPdf: steps.map((s) => s.probability),
   steps,
 });

@@ -4,6 +4,8 @@ import { exitMeans } from "../../model/who/means.ts";
 import { found, type Part, promptPart, saidPart, type Word } from "../../model/who/sentence.ts";
 import { biographyOf, promptOf, type Question, type WhoTask } from "../../model/who/task.ts";
 import { type Asked, longest } from "../../model/who/words.ts";
+import * as meter from "../depth/meter.ts";
+import { decidedBy } from "../depth/settings.ts";
 import { open, type OpenModel, whoIsWho } from "../model.ts";
 import type { RunState } from "../run.ts";
 import { chooseCell, columns, hovered, preferred, q, shownSteps, steps } from "../view.ts";
@@ -18,8 +20,8 @@ export const error = signal<Explanation | undefined>(undefined);
 export const asked = signal<Asked | undefined>(undefined);
 /** The sentence so far. */
 export const words = signal<readonly Word[]>([]);
-/** The threshold the sentence was made with. */
-export const madeWith = signal(1);
+/** The threshold that had the last word about the sentence; undefined where all steps had it, or another rule. */
+export const madeWith = signal<number | undefined>(undefined);
 
 /** The place of the name that a question asks for; undefined for a story, and until it is said. */
 export const answerPlace = computed(() => {
@@ -104,7 +106,7 @@ async function answer(what: Asked): Promise<void> {
   hovered.value = undefined;
   chooseCell(undefined);
   asked.value = what;
-  madeWith.value = q.value;
+  madeWith.value = decidedBy();
   show([]);
   try {
     const of = steps.value;
@@ -136,7 +138,6 @@ async function* sentence(
   signal: AbortSignal,
 ): AsyncGenerator<Part[]> {
   const of = steps.value;
-  const exit = q.value < 1 ? { gate: q.value } : ("full" as const);
   const trace = { topK: TOP };
   const ids = await model.tokenize(prompt);
   const { positions = [] } = await model.forward(ids, { steps: of, trace, signal });
@@ -147,14 +148,8 @@ async function* sentence(
 
   const before = [...given];
   const maxNewTokens = Math.max(Math.min(longest(what, task), info.contextLength - ids.length), 1);
-  for await (const token of model.generate(ids, {
-    maxNewTokens,
-    temperature: 0,
-    steps: of,
-    exit,
-    trace,
-    signal,
-  })) {
+  const options = { maxNewTokens, temperature: 0, trace };
+  for await (const token of meter.generate(model, { ids, steps: of, options }, signal)) {
     // The token that ends the sentence has no text.
     if (token.text.trim() === "") continue;
     yield [saidPart(token, before, what, task, of)];
