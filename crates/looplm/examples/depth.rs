@@ -269,6 +269,21 @@ fn threshold(model: &LoopLm, tellings: &[Telling], full: f64) -> Result<f32, Fai
     Ok(1.0)
 }
 
+/// The time of a token that leaves by the gate, against that of as many steps in the mean: a line through the tokens of 1 and
+/// of all steps, head and all else included.
+fn of_ideal(modes: &[Value], steps: usize) -> f64 {
+    let find = |name: &str| modes.iter().find(|mode| mode["mode"] == name);
+    let number = |name: &str, key: &str| {
+        let value = find(name).and_then(|mode| mode[key].as_f64());
+        value.unwrap_or(f64::NAN)
+    };
+    let seconds = |name: &str| 1.0 / number(name, "tokens_per_s");
+    let (one, all) = (seconds("step 1, leaves"), seconds("full depth"));
+    let step = (all - one) / (steps as f64 - 1.0);
+    let ideal = one + step * (number("gate, leaves", "mean_exit_step") - 1.0);
+    ideal / seconds("gate, leaves")
+}
+
 fn main() -> Result<(), Failure> {
     let arguments = arguments()?;
     let source = FolderSource::new(&arguments.model)?;
@@ -278,6 +293,10 @@ fn main() -> Result<(), Failure> {
     let accuracy = one_by_one(&model, &tellings, &full)?.accuracy();
     let q = threshold(&model, &tellings, accuracy)?;
     let gate = ExitRule::Gate(q);
+    let fixed = |n: usize| {
+        let name = format!("step {n}, leaves");
+        Mode::new(&name, ExitRule::Step(n), KvPolicy::LastExited, Verify::Off)
+    };
     let modes = [
         full.clone(),
         Mode::new("gate, leaves", gate, KvPolicy::LastExited, Verify::Off),
@@ -295,6 +314,7 @@ fn main() -> Result<(), Failure> {
     let single = measure(arguments.rounds, &modes, |mode| {
         one_by_one(&model, &tellings, mode)
     })?;
+    let of_ideal = of_ideal(&single, model.config().total_ut_steps);
     let batch = measure(arguments.rounds, &modes[..4], |mode| {
         side_by_side(&model, &tellings, mode)
     })?;
@@ -302,7 +322,7 @@ fn main() -> Result<(), Failure> {
     let report = json!({
         "adapter": info.adapter.name, "driver": info.adapter.driver, "model": arguments.model,
         "weights_mb": info.memory.weights as f64 / 1e6, "steps": info.config.total_ut_steps, "tellings": tellings.len(),
-        "q": q, "kept_accuracy": KEPT, "one_by_one": single, "side_by_side": batch, "at_once": SIDE_BY_SIDE,
+        "q": q, "kept_accuracy": KEPT, "of_ideal": of_ideal, "one_by_one": single, "side_by_side": batch, "at_once": SIDE_BY_SIDE,
     });
     if arguments.json {
         println!("{report}");
@@ -315,6 +335,10 @@ fn main() -> Result<(), Failure> {
     println!(
         "q = {q}: the smallest that keeps {:.0} % of the accuracy of full depth",
         100.0 * KEPT
+    );
+    println!(
+        "leaving by the gate is {:.0} % as fast as its mean number of steps allows",
+        100.0 * of_ideal
     );
     for (title, rows) in [
         ("One answer at a time", &single),
