@@ -48,6 +48,8 @@ export interface Column {
   of: number;
   /** See {@link cumulate}. */
   cumulated: Float32Array;
+  /** Where another rule than the gate's let it go; q then moves nothing. */
+  left?: number;
   /** What the best token should be, where the task can tell. */
   truth?: string;
 }
@@ -56,6 +58,11 @@ export interface Column {
 export function column(fields: Omit<Column, "cumulated" | "of"> & { of?: number }): Column {
   const cumulated = cumulate(fields.steps.map((step) => step.probability));
   return { of: fields.steps.length, ...fields, cumulated };
+}
+
+/** The step at which a column left: where the gate reaches `q`, unless another rule decided. */
+export function leftAt({ left, cumulated }: Pick<Column, "left" | "cumulated">, q: number): number {
+  return left ?? exitStep(cumulated, q);
 }
 
 /** The best token of a step, or undefined where no trace was asked for. */
@@ -95,7 +102,7 @@ export function settledStep(column: Column): number | undefined {
 /** Adds up the columns for a threshold `q`. */
 export function summarize(all: readonly Column[], q: number): Summary {
   const columns = all.filter((c) => c.origin !== "given");
-  const exits = columns.map((c) => exitStep(c.cumulated, q));
+  const exits = columns.map((c) => leftAt(c, q));
   const steps = columns.reduce((sum, c) => sum + c.steps.length, 0);
   const spent = exits.reduce((sum, e) => sum + e, 0);
   const summary: Summary = {

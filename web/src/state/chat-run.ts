@@ -150,7 +150,7 @@ export async function ask(): Promise<void> {
     const stream = meter.generate(model, { ids, steps: of, options }, mine.signal);
     for await (const token of stream) {
       if (controller !== mine) return;
-      const next = generatedColumn(token, of);
+      const next = { ...generatedColumn(token, of), ...stream.left(token) };
       const shown = takesIds.value ? `${token.id} ` : token.text;
       answerTokens.value = [...answerTokens.value, { text: shown, column: columns.value.length }];
       columns.value = [...columns.value, next];

@@ -1,6 +1,6 @@
 import { computed, signal } from "@preact/signals";
 import type { Cell } from "../layout/grid.ts";
-import { type Column, exitStep, summarize } from "../model/exit.ts";
+import { type Column, leftAt, summarize } from "../model/exit.ts";
 
 /** The exit threshold: a token leaves at the first step whose cumulated gate probability reaches it. */
 export const q = signal(0.8);
@@ -10,7 +10,7 @@ export const steps = signal(4);
 export const columns = signal<readonly Column[]>([]);
 
 /** The step each column leaves at. Moving q changes this and nothing else: the trace already holds every step. */
-export const exits = computed(() => columns.value.map((c) => exitStep(c.cumulated, q.value)));
+export const exits = computed(() => columns.value.map((c) => leftAt(c, q.value)));
 export const summary = computed(() => summarize(columns.value, q.value));
 
 /** The cell the pointer is over. */

@@ -159,8 +159,11 @@ export class LoopLM {
     const positions = words.map((text, i) => {
       const n = Math.max(i + 1 - offset, 1);
       if (this.role === "who") {
-        const next = words[i + 1] ?? completion([...ids])[0]!.text;
-        return { id: ids[i]!, text, steps: trace(next, [next, ...WHO_NAMES], 0.4, steps, i) };
+        const given = words[i + 1];
+        const next = given === undefined ? completion([...ids])[0]! : { text: given, difficulty: 0.4 };
+        const seed = i + ids.reduce((sum, id) => sum + id, 0);
+        const choices = [next.text, ...WHO_NAMES];
+        return { id: ids[i]!, text, steps: trace(next.text, choices, next.difficulty, steps, seed) };
       }
       const chatty = this.role === "chat";
       const answer = chatty ? `w${i + 1}` : label(states[i + 1 - offset] ?? states[0]!);

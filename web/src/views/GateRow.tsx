@@ -1,5 +1,5 @@
 import { useRef } from "preact/hooks";
-import { exitStep, type Column } from "../model/exit.ts";
+import { leftAt, type Column } from "../model/exit.ts";
 import { q } from "../state/view.ts";
 
 interface Props {
@@ -42,7 +42,7 @@ export function GateRow({ columns, start, steps, width, full }: Props) {
         <span class="gate-q">q {q.value.toFixed(2)}</span>
       </div>
       {columns.map((column, i) => {
-        const exit = exitStep(column.cumulated, q.value);
+        const exit = leftAt(column, q.value);
         return (
           <div
             key={start + i}

@@ -1,4 +1,5 @@
 import type { Figures } from "./figures.ts";
+import { POLICIES } from "./memory.ts";
 import { type Depth, keptWith, type Mode, MODES, ruleWords } from "./settings.ts";
 
 /** An answer, how it was made and what it took. */
@@ -55,7 +56,8 @@ export function compare(kept: ReadonlyMap<string, Kept>): Compared[] {
 function howMade(depth: Depth): string {
   const parts = depth.mode === "full" ? [] : [ruleWords(depth)];
   const kv = keptWith(depth);
-  if (kv !== "full") parts.push(`keeps ${kv}`);
+  const policy = POLICIES.find((p) => p.kv === kv);
+  if (policy && kv !== "full") parts.push(`keeps ${policy.name.toLowerCase()}`);
   return parts.join(", ");
 }
 

@@ -59,8 +59,8 @@ export function bytesPerToken(
   }
 }
 
-/** "-75 %"; what is no saving says so. */
+/** "75 % less"; nothing where nothing is saved. */
 export function savingWords(bytes: number, full: number): string {
   const saved = full > 0 ? Math.round((1 - bytes / full) * 100) : 0;
-  return saved > 0 ? `${saved} % less` : "the measure";
+  return saved > 0 ? `${saved} % less` : "";
 }

@@ -1,4 +1,4 @@
-import { exitStep } from "../exit.ts";
+import { leftAt } from "../exit.ts";
 import { plural } from "../format.ts";
 
 /** A word that the model has found, and the gate's probability of having left by each step. */
@@ -7,6 +7,8 @@ export interface Found {
   /** Facts that lead to a name; 0 for words of the pattern. */
   hops: number;
   cumulated: Float32Array;
+  /** Where another rule than the gate's let it go. */
+  left?: number;
 }
 
 /** Words of one sort, and the steps at which they left. */
@@ -20,8 +22,8 @@ export interface Group {
 
 function group(label: string, found: readonly Found[], q: number, steps: number): Group {
   const left = Array.from({ length: steps }, () => 0);
-  for (const { cumulated } of found) {
-    const place = exitStep(cumulated, q) - 1;
+  for (const word of found) {
+    const place = leftAt(word, q) - 1;
     if (left[place] !== undefined) left[place]++;
   }
   const words = left.reduce((sum, n) => sum + n, 0);

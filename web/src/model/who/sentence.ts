@@ -57,7 +57,7 @@ export function saidPart(
 
 /** The words that the model had to find, for comparing them. */
 export function found(parts: readonly Part[]): Found[] {
-  return parts.flatMap(({ word: { kind, hops }, column: { cumulated } }) =>
-    kind === "given" ? [] : [{ kind, hops, cumulated }],
+  return parts.flatMap(({ word: { kind, hops }, column: { cumulated, left } }) =>
+    kind === "given" ? [] : [{ kind, hops, cumulated, ...(left === undefined ? {} : { left }) }],
   );
 }

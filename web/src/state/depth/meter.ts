@@ -93,7 +93,10 @@ export class Watch {
   }
 }
 
-/** Generates as the settings say, and measures: the tokens are those of `generate`, and so is `finished`. */
+/**
+ * Generates as the settings say, and measures: the tokens are those of `generate`, and so is `finished`. `left` gives a
+ * token's column the step at which it left, where that is not up to the gate.
+ */
 export function generate(model: LoopLM, asked: Request, signal: AbortSignal) {
   const how = depth.peek();
   const stream = generateWith(model, asked, how, signal);
@@ -102,7 +105,11 @@ export function generate(model: LoopLM, asked: Request, signal: AbortSignal) {
     last.value = undefined;
     live.value = { tokens: 0, tokensPerSecond: undefined, guessed: 0 };
   });
-  return Object.assign(watched(stream, asked, how, signal), { finished: stream.finished });
+  return Object.assign(watched(stream, asked, how, signal), {
+    finished: stream.finished,
+    left: ({ exitStep }: GeneratedToken) =>
+      how.mode === "full" || how.rule === "gate" ? {} : { left: exitStep },
+  });
 }
 
 async function* watched(

@@ -149,10 +149,12 @@ async function* sentence(
   const before = [...given];
   const maxNewTokens = Math.max(Math.min(longest(what, task), info.contextLength - ids.length), 1);
   const options = { maxNewTokens, temperature: 0, trace };
-  for await (const token of meter.generate(model, { ids, steps: of, options }, signal)) {
+  const stream = meter.generate(model, { ids, steps: of, options }, signal);
+  for await (const token of stream) {
     // The token that ends the sentence has no text.
     if (token.text.trim() === "") continue;
-    yield [saidPart(token, before, what, task, of)];
+    const { word, column } = saidPart(token, before, what, task, of);
+    yield [{ word, column: { ...column, ...stream.left(token) } }];
     before.push(token.text.trim());
   }
 }

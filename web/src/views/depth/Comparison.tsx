@@ -14,8 +14,8 @@ export function Comparison() {
     <section class="card comparison" aria-labelledby="comparison-title" data-testid="comparison">
       <h2 id="comparison-title">Is it faster?</h2>
       <p class="note">
-        The same prompt in each mode, from the first {noun("token", "word")} on, on this GPU. Every step is
-        traced for the view above, which slows all modes a little.
+        The same prompt in each mode, from the first {noun("token", "word")} on, on this machine. Every step
+        is traced for the view above, which slows all modes a little.
       </p>
       <ol class="compared" aria-live="polite" aria-busy={now !== undefined}>
         {MODES.flatMap(({ mode, name }) => {

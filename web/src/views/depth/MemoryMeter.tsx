@@ -43,18 +43,19 @@ export function MemoryMeter() {
               checked={kv.value === value}
               onChange={() => setKv(value)}
             />
-            <span class="policy-name">
-              {name} {breaks && <span class="verdict wrong">known to break models</span>}
-            </span>
-            <span class="policy-takes">
-              {value === "last-exited" && "about "}
-              {bytes(takes)} a {token}
-              <small>{value === "full" ? "" : savingWords(takes, full)}</small>
-            </span>
+            <span class="policy-name">{name}</span>
             <span class="compared-bar" aria-hidden="true">
               <i style={{ width: `${(takes / full) * 100}%` }} />
             </span>
+            <span class="policy-takes">
+              <span>
+                {value === "last-exited" && "about "}
+                {bytes(takes)} a {token}
+              </span>
+              <small>{savingWords(takes, full)}</small>
+            </span>
             <span class="policy-says">{says}</span>
+            {breaks && <span class="verdict wrong">known to break models</span>}
           </label>
         ))}
       </fieldset>

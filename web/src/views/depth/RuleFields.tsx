@@ -40,7 +40,11 @@ export function RuleFields() {
         <div class="other-row">
           <label>
             <span>Rule</span>
-            <select value={rule.value} onChange={(event) => (rule.value = event.currentTarget.value as Rule)}>
+            <select
+              aria-label="Exit rule"
+              value={rule.value}
+              onChange={(event) => (rule.value = event.currentTarget.value as Rule)}
+            >
               <option value="gate">Gate (the slider)</option>
               {fields.value.map(({ rule: value, name }) => (
                 <option key={value} value={value} selected={value === rule.value}>
