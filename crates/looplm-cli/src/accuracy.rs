@@ -3,20 +3,20 @@
 use looplm_train::metrics::{Evaluation, Gate};
 
 /// Cells in columns as wide as their widest, the first to the left and the others to the right.
-struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn new(head: Vec<String>) -> Self {
+    pub(crate) fn new(head: Vec<String>) -> Self {
         Self { rows: vec![head] }
     }
 
-    fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));

@@ -9,9 +9,12 @@ use pollster::block_on;
 
 use crate::args::EvalArgs;
 use crate::failure::Failure;
-use crate::{accuracy, config, load, say};
+use crate::{accuracy, config, exits, load, say};
 
 pub(crate) fn run(args: &EvalArgs) -> Result<(), Failure> {
+    if let Some(out) = &args.out {
+        return exits::run(args, out);
+    }
     let trained = config::trained(&args.model, args.task.as_deref())?;
     let samples = args
         .samples

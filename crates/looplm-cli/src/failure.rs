@@ -71,6 +71,24 @@ pub(crate) enum Failure {
         /// The folder that was given.
         path: PathBuf,
     },
+    /// A report would mix with files of something else.
+    #[error("{} holds no report of exits; give a new or an empty folder", path.display())]
+    NotAReport {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// With one step there is no exit to choose.
+    #[error("exits are compared over two steps or more, but there is one; give --steps")]
+    OneStep,
+    /// A figure of a report.
+    #[error("cannot draw a figure: {reason}")]
+    Figure {
+        /// What the plotting library said.
+        reason: String,
+    },
+    /// The page of a report.
+    #[error("cannot write the page: {0}")]
+    Page(#[from] minijinja::Error),
     /// An option of the other stage of training.
     #[error("{option} means nothing in stage {stage}")]
     OtherStage {

@@ -6,6 +6,7 @@ mod args;
 mod chat;
 mod config;
 mod eval;
+mod exits;
 mod failure;
 mod forward;
 mod gate;

@@ -68,6 +68,49 @@ impl Progress {
     }
 }
 
+/// A part of a command that takes long, and how far it is, on standard error.
+pub(crate) struct Stage {
+    what: &'static str,
+    bar: ProgressBar,
+    is_terminal: bool,
+    said: Instant,
+}
+
+impl Stage {
+    /// `of` of something are to be done.
+    pub(crate) fn new(what: &'static str, of: u64) -> Self {
+        let bar = ProgressBar::new(of).with_message(what);
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} {pos}/{len} {wide_bar:.cyan/dim} {eta} left")
+        {
+            bar.set_style(style);
+        }
+        Self {
+            what,
+            bar,
+            is_terminal: io::stderr().is_terminal(),
+            said: Instant::now(),
+        }
+    }
+
+    /// So many are done.
+    pub(crate) fn at(&mut self, done: u64) {
+        self.bar.set_position(done);
+        if !self.is_terminal && self.said.elapsed() >= PAUSE {
+            let of = self.bar.length().unwrap_or(0);
+            say::aside(&format!("{} {done}/{of}", self.what));
+            self.said = Instant::now();
+        }
+    }
+}
+
+impl Drop for Stage {
+    /// Takes the bar away, whichever way the part ends.
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A line for a log.
 pub(crate) fn line(update: &Update, of: u64) -> String {
     format!("update {}/{of}: {}", update.update, figures(update))

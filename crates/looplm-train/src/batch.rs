@@ -1,5 +1,7 @@
 //! What a model is trained on: token ids, targets, and how hard each target is.
 
+use std::ops::Range;
+
 /// The target of a position that has none (as in PyTorch's cross-entropy).
 pub const IGNORED: i32 = -100;
 
@@ -33,5 +35,39 @@ impl Batch {
     /// Positions with a target.
     pub fn target_count(&self) -> usize {
         self.targets.iter().filter(|&&t| t >= 0).count()
+    }
+
+    /// The documents with a target, each as its rows, in their order. What fills a sequence up is none.
+    pub fn documents(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let begins = |&row: &usize| {
+            row.is_multiple_of(self.length.max(1))
+                || self.segments.get(row) != self.segments.get(row - 1)
+        };
+        let end = move |first: usize| (first + 1..self.rows()).find(begins).unwrap_or(self.rows());
+        let starts = (0..self.rows()).filter(begins);
+        starts
+            .map(move |first| first..end(first))
+            .filter(|rows| self.targets[rows.clone()].iter().any(|&t| t >= 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_end_with_their_segment_and_their_sequence() {
+        let mut batch = Batch {
+            sequences: 2,
+            length: 4,
+            ids: (0..8).collect(),
+            targets: vec![1, IGNORED, 2, IGNORED, IGNORED, 3, IGNORED, IGNORED],
+            ..Batch::default()
+        };
+        let of = |batch: &Batch| batch.documents().collect::<Vec<Range<usize>>>();
+        assert_eq!(of(&batch), [0..4, 4..8], "a sequence is a document");
+        batch.segments = vec![0, 0, 1, 1, 1, 1, 2, 2];
+        assert_eq!(of(&batch), [0..2, 2..4, 4..6], "the last has no target");
+        assert!(of(&Batch::default()).is_empty());
     }
 }

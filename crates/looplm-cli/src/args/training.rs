@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use looplm_train::objective::{GateLabel, Prior};
 
+use crate::exits::Family;
 use crate::number;
 
 #[derive(Debug, Args)]
@@ -86,6 +87,13 @@ pub(crate) struct EvalArgs {
     /// Recurrent steps, 1 to 8; as many as the model was trained with if not given
     #[arg(long, value_name = "T", value_parser = number::steps, allow_hyphen_values = true)]
     pub(crate) steps: Option<usize>,
+    /// Compare exit rules, each over its thresholds: step, gate, gate-delayed, hidden, hidden-abs, confidence, entropy,
+    /// agree. Accuracy against steps taken, accuracy with 1 to 8 steps, and, where the model continues its prompt, speed
+    #[arg(long, value_name = "RULE,RULE,...", value_delimiter = ',', requires = "out", value_parser = str::parse::<Family>)]
+    pub(crate) exits: Vec<Family>,
+    /// The folder to write the comparison to: index.html, and exits.json with its figures
+    #[arg(long, value_name = "DIR", requires = "exits")]
+    pub(crate) out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,6 +3,7 @@
 mod chat;
 mod depth;
 mod errors;
+mod exits;
 mod forward;
 mod generate;
 mod info;

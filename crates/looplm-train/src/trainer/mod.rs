@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod export;
+mod fit;
 mod gate;
 mod pace;
 mod snapshot;
@@ -20,7 +21,7 @@ use rand_chacha::{
 
 use crate::{
     batch::Batch,
-    config::{ConfigError, ModelConfig, TrainConfig},
+    config::TrainConfig,
     engine::{
         Engine, Inputs, PassShape, TOTALS_BYTES, Totals,
         layout::{Block, Layout},
@@ -38,6 +39,7 @@ use crate::{
 };
 use pace::Pace;
 
+pub use fit::fit;
 pub use snapshot::Snapshot;
 
 /// Updates handed to the device and not yet heard of. Two keep it busy while the host draws the next batch; more only
@@ -111,9 +113,7 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let mut model = read_config(source).await.map_err(looplm::Error::from)?;
         model.total_ut_steps = steps.unwrap_or(model.total_ut_steps);
-        adopt(&mut config, &model);
-        let task = config.task()?;
-        fits(task.as_ref(), &model)?;
+        let task = fit(&mut config, &model)?;
         let layout = Layout::new(&model);
         let parameters = HostParameters::read(source, &model, &layout).await?;
         Self::with_parameters(gpu, config, task, model, &parameters.flat).await
@@ -401,36 +401,4 @@ impl Trainer {
         let at = self.engine.prepare(shape, steps).await?;
         self.engine.profile(at, steps)
     }
-}
-
-/// Makes the model's shape the configuration's.
-fn adopt(config: &mut TrainConfig, model: &Config) {
-    config.model = ModelConfig {
-        hidden_size: model.hidden_size,
-        intermediate_size: model.intermediate_size,
-        num_hidden_layers: model.num_hidden_layers,
-        num_attention_heads: model.num_attention_heads,
-        num_key_value_heads: Some(model.num_key_value_heads),
-        head_dim: Some(model.head_dim),
-        total_ut_steps: model.total_ut_steps,
-        rope_theta: model.rope_theta,
-        rms_norm_eps: model.rms_norm_eps,
-        tie_word_embeddings: model.tie_word_embeddings,
-        vocab_size: Some(model.vocab_size),
-    };
-}
-
-/// Whether a model has room for a task's tokens and sequences.
-fn fits(task: &dyn Task, model: &Config) -> Result<(), ConfigError> {
-    if task.max_length() > model.max_position_embeddings {
-        return Err(ConfigError::inconsistent(
-            "task",
-            format!("one of sequences of {} tokens", task.max_length()),
-            format!(
-                "the model's max_position_embeddings is {}",
-                model.max_position_embeddings
-            ),
-        ));
-    }
-    Ok(())
 }
