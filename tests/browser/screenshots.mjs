@@ -38,6 +38,14 @@ try {
       await page.getByText(/so far: 6 sentences/).waitFor({ timeout: 120_000 });
       await page.locator('[data-testid="answer"][data-state="done"]').waitFor({ timeout: 120_000 });
       await page.screenshot({ path: join(folder, "who-is-who.png"), fullPage: true });
+      // A longer answer, whose words overlap.
+      await page.getByRole("button", { name: "Let it tell about" }).click();
+      await page.locator('.timeline [data-testid="timeline-words"]').waitFor({ timeout: 120_000 });
+      await page.getByRole("button", { name: "Measure all three" }).click();
+      await page.getByRole("progressbar", { name: "Answers measured" }).waitFor();
+      await page.getByRole("button", { name: "Measure all three" }).waitFor({ timeout: 120_000 });
+      await page.locator(".area-depth").screenshot({ path: join(folder, "depth.png") });
+      await page.locator(".area-cost").screenshot({ path: join(folder, "depth-cost.png") });
     }
     await page.close();
   }

@@ -70,14 +70,16 @@ function Workbench() {
       <div class="area-pick">
         <ModelChooser />
       </div>
-      <div class="area-ask">
-        <AskPanel />
-      </div>
-      {writes && (
-        <div class="area-depth">
-          <DepthPanel />
+      <div class="lane">
+        <div class="area-ask">
+          <AskPanel />
         </div>
-      )}
+        {writes && (
+          <div class="area-depth">
+            <DepthPanel />
+          </div>
+        )}
+      </div>
       <div class="area-view" aria-busy={opening.value !== undefined && columns.value.length === 0}>
         <ExitView />
       </div>

@@ -75,15 +75,17 @@ describe("in words", () => {
   it("a timeline is a sentence", () => {
     expect(takenBack(FINISH, timeline)).toEqual({ wrong: 1, begun: 1 });
     expect(timelineSentence(FINISH, timeline, 2, "word")).toBe(
-      "The first word came of the prompt. The other 2 took 4 passes; at full depth it is 4. 1 guess was wrong, and 1 word begun on it was taken back.",
+      "The prompt gave the first word. The other 2 took 4 passes; full depth takes 4. 1 guess was wrong, and 1 word begun on it was taken back.",
     );
     const right = { ...FINISH, drafts: [{ step: 1, drafted: 1, accepted: 1 }], passes: 5 };
-    expect(timelineSentence(right, timeline, 2)).toMatch(/^The first token .* took 3 passes; .* it is 4\.$/);
+    expect(timelineSentence(right, timeline, 2)).toMatch(
+      /^The prompt .* first token.* took 3 passes; full depth takes 4\.$/,
+    );
     expect(timelineSentence({ ...FINISH, newTokens: 1 }, timeline, 2)).toMatch(/^One token/);
   });
   it("a pass says who took which step", () => {
     expect(passWords(timeline, 1)).toEqual({
-      took: ["a: step 2", "a guess for place 7: step 1"],
+      took: ["step 2 of “a”", "step 1 of a guess for place 7"],
       takenBack: ["a guess for place 7"],
     });
   });

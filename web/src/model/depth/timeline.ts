@@ -135,9 +135,9 @@ export function timelineSentence(
   noun = "token",
 ): string {
   const after = finish.newTokens - 1;
-  if (after < 1) return `One ${noun}, which came of the prompt: no passes of its own.`;
+  if (after < 1) return `One ${noun}, which the prompt gave: it took no passes of its own.`;
   const passes = finish.passes - finish.prefillPasses;
-  const made = `The first ${noun} came of the prompt. The other ${after === 1 ? "one" : after} took ${plural(passes, "pass", "es")}; at full depth it is ${after * steps}.`;
+  const made = `The prompt gave the first ${noun}. The other ${after === 1 ? "one" : after} took ${plural(passes, "pass", "es")}; full depth takes ${after * steps}.`;
   const { wrong, begun } = takenBack(finish, timeline);
   if (wrong === 0) return made;
   const guesses = `${plural(wrong, "guess", "es")} ${wrong === 1 ? "was" : "were"} wrong`;
@@ -147,11 +147,12 @@ export function timelineSentence(
 
 /** A pass in words: who took which step in it. */
 export function passWords({ lanes }: Timeline, pass: number): { took: string[]; takenBack: string[] } {
-  const name = ({ label, position }: Lane) => label ?? `a guess for place ${position + 1}`;
+  const name = ({ label, position }: Lane) =>
+    label === undefined ? `a guess for place ${position + 1}` : `“${label}”`;
   return {
     took: lanes.flatMap((lane) => {
       const bar = lane.bars.find((b) => b.pass === pass);
-      return bar ? [`${name(lane)}: step ${bar.step}`] : [];
+      return bar ? [`step ${bar.step} of ${name(lane)}`] : [];
     }),
     takenBack: lanes.filter((lane) => lane.takenBack === pass).map(name),
   };
