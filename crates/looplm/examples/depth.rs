@@ -3,7 +3,8 @@
 //!
 //! `cargo run --release -p looplm --example depth -- [--model FOLDER] [--rounds N] [--json]`
 //!
-//! The model tells of everybody it knows ("about NAME :"). Times are those of decoding, from the first token on; a mode's
+//! The model tells of everybody it knows ("about NAME :"), and ends as many questions of two and three hops ("the boss of the
+//! friend of NAME"), so that easy words and hard ones alternate. Times are those of decoding, from the first token on; a mode's
 //! figure is the median over the rounds, modes taking turns within each round, so that what else the machine does hits all.
 
 use std::time::Instant;
@@ -60,7 +61,7 @@ struct Telling {
     names: Vec<Option<u32>>,
 }
 
-/// "about NAME :" for everybody, and what is true of them.
+/// "about NAME :" for everybody, and what is true of them; and a question about everybody, up to the word before "is".
 fn tellings(model: &LoopLm) -> Result<Vec<Telling>, Failure> {
     let task = model.config().looplm_task.clone();
     let task = task.filter(|task| task["kind"] == "who-is-who");
@@ -88,6 +89,20 @@ fn tellings(model: &LoopLm) -> Result<Vec<Telling>, Failure> {
             names.extend([None, None, None, Some(id(&people[other])?), None]);
         }
         let prompt = tokenizer.encode(&format!("about {name} :"), true)?;
+        all.push(Telling { prompt, names });
+
+        let hops = 2 + i % 2;
+        let (mut at, mut words) = (i, name.clone());
+        for hop in 0..hops {
+            let relation = &relations[(3 * i + 5 * hop) % relations.len()];
+            at = task["facts"][relation][at]
+                .as_u64()
+                .ok_or("a fact is missing")? as usize;
+            words = format!("the {relation} of {words}");
+        }
+        let prompt = tokenizer.encode(&words, true)?;
+        // is NAME .
+        let names = vec![None, Some(id(&people[at])?), None];
         all.push(Telling { prompt, names });
     }
     Ok(all)
@@ -309,6 +324,9 @@ fn main() -> Result<(), Failure> {
             Verify::Always,
         ),
         Mode::new("gate, verified, adaptive", gate, KvPolicy::Full, Verify::On),
+        fixed(1),
+        fixed(2),
+        fixed(3),
         Mode::new("nothing said", ExitRule::Full, KvPolicy::Full, Verify::Auto),
     ];
     let single = measure(arguments.rounds, &modes, |mode| {
