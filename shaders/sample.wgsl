@@ -2,7 +2,7 @@
 //
 //   logits    [rows, STRIDE] f32, VOCAB of them meaningful
 //   requests  [rows] of Request
-//   seen      [sequences, ceil(VOCAB / 32)] bit set of the tokens a sequence holds; the drawn token is added
+//   seen      [sequences, ceil(VOCAB / 32)] bit set of the tokens a sequence holds
 //   tokens    [rows] u32, the result
 //
 // In the order Transformers applies them: repetition penalty, temperature, top-k, top-p, min-p, then the draw.
@@ -34,7 +34,7 @@ struct Request {
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> requests: array<Request>;
-@group(0) @binding(2) var<storage, read_write> seen: array<u32>;
+@group(0) @binding(2) var<storage, read> seen: array<u32>;
 @group(0) @binding(3) var<storage, read_write> tokens: array<u32>;
 
 fn seen_word(r: u32, id: u32) -> u32 {
@@ -138,6 +138,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     drawn = min(drawn, VOCAB - 1u);
     if lane == 0u {
         tokens[r] = drawn;
-        seen[seen_word(r, drawn)] |= 1u << (drawn % 32u);
     }
 }

@@ -1,8 +1,9 @@
 //! When a token leaves the loop: one interface for every rule, asked after each recurrent step a token has taken.
 //!
-//! What a question costs: `step` nothing; `gate`, `gate-delayed`, `hidden` and `hidden-abs` a record of some words that the
-//! last kernel of a step writes anyway; `confidence`, `entropy` and `agree` the head at every step that is asked about, which
-//! is about 8 % of a step of Ouro-1.4B and more in models whose vocabulary is large beside their width.
+//! What a question costs: `step` nothing, since the answer is known beforehand. All others a turn to the host after the step,
+//! and the head over the rows that may leave, in the same submission so that a yes costs no further turn: about 8 % of a step
+//! of Ouro-1.4B, more in models whose vocabulary is large beside their width. `confidence`, `entropy` and `agree` read the
+//! head's statistics besides, from the first step on.
 
 use std::{fmt, str::FromStr};
 
@@ -18,7 +19,7 @@ pub enum ExitRule {
     Step(usize),
     /// The first step at which the cumulated exit probability reaches q (section 3.3 of the paper); q >= 1 is never early.
     Gate(f32),
-    /// The step after that one: a device can take it while the gate's answer is still on its way.
+    /// The step after that one, so that a device could take it while the gate's answer is still on its way.
     GateDelayed(f32),
     /// The first step that changes the normed state by less than this share: |h_t - h_(t-1)| / |h_(t-1)| < eps.
     Hidden(f32),

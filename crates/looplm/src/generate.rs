@@ -23,7 +23,7 @@ const DEFAULT_NEW_TOKENS: usize = 256;
 /// How to generate. What is `None` comes from the folder's `generation_config.json`, or is off.
 #[derive(Debug, Clone, Default)]
 pub struct GenerateOptions {
-    /// Most tokens to generate. If absent, the end of the context ends the answer too.
+    /// Most tokens to generate; 256 if absent, and the end of the context ends the answer too.
     pub max_new_tokens: Option<usize>,
     /// 0 is greedy, which is the default unless the folder says to sample.
     pub temperature: Option<f32>,
@@ -226,7 +226,7 @@ pub struct Finish {
     pub drafts: Vec<DraftCount>,
     /// Bytes of keys and values held, or at the end.
     pub kv_bytes: u64,
-    /// Every pass, if asked for.
+    /// Every pass but those of the prompt, if asked for.
     pub timeline: Vec<PassTrace>,
     /// Time spent in [`Generation::next`], in seconds.
     pub seconds: f64,
@@ -414,9 +414,8 @@ impl Generation {
             };
             let mut next = batch.take(lane)?;
             if matches!(next, Next::Wait) {
-                let moved = batch.tick(engine).await;
+                batch.tick(engine).await;
                 self.note(batch.figures(engine, lane, self.figures.timeline.len()));
-                moved?;
                 next = batch.take(lane)?;
             } else {
                 self.note(batch.figures(engine, lane, self.figures.timeline.len()));

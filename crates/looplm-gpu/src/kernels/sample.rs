@@ -14,7 +14,7 @@ use crate::{
 pub const SOURCE: Source = Source {
     name: "sample",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/sample.wgsl")),
-    bindings: &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
+    bindings: &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
     rows: false,
     entries: &["main"],
 };

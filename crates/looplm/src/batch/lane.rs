@@ -24,7 +24,7 @@ pub(super) enum Stage {
     Waiting,
     Prefilling(Box<Prefilling>),
     Decoding,
-    /// With what; an error is told once.
+    /// With what.
     Ended(Result<FinishReason, Error>),
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Lane {
     drafting: Drafting,
     /// Tokens that came of it so far.
     released: usize,
-    /// The token to be appended before the next pass, as the one at this position.
+    /// The token to be appended before the next pass.
     pending: Option<u32>,
 }
 
@@ -101,6 +101,14 @@ impl Lane {
             first: None,
         }));
         Ok(())
+    }
+
+    /// Goes back to where it has not begun.
+    pub(super) fn wait(&mut self, engine: &mut Engine) {
+        if let Some(id) = self.sequence.take() {
+            engine.end(id);
+        }
+        self.stage = Stage::Waiting;
     }
 
     pub(super) fn is_decoding(&self) -> bool {
@@ -192,7 +200,10 @@ impl Lane {
             self.end(engine, Ok(FinishReason::Length));
             return Ok(());
         }
-        engine.append(id, &[token]).await?;
+        if let Err(error) = engine.append(id, &[token]).await {
+            self.pending = Some(token);
+            return Err(error);
+        }
         self.flights.push(Flight::new(position));
         Ok(())
     }
@@ -223,14 +234,23 @@ impl Lane {
 
     /// Passes of these flights in which nothing has to be decided, and the one after them.
     pub(super) fn quiet_passes(&self, flights: &[usize]) -> usize {
-        if flights.len() != self.flights.len() || self.flights.iter().any(|f| f.left) {
-            return 1;
-        }
         let next = |i: &usize| {
             let flight = &self.flights[*i];
             self.next_decision(flight).saturating_sub(flight.depth)
         };
-        flights.iter().map(next).min().unwrap_or(1).max(1)
+        let passes = flights.iter().map(next).min().unwrap_or(1).max(1);
+        let goes = |i: usize| flights.contains(&i);
+        // Those that stay have to be deep enough for those that go, and nobody may have been left out for want of room.
+        let deepest = flights.iter().map(|i| self.flights[*i].depth).max();
+        let others = self.flights.iter().enumerate().filter(|(i, _)| !goes(*i));
+        let needed = deepest.unwrap_or(0) + passes;
+        let mut all = others.map(|(_, flight)| flight.left && flight.depth >= needed);
+        let catching_up = flights.iter().any(|i| self.flights[*i].left);
+        if !catching_up && all.all(|fits| fits) {
+            passes
+        } else {
+            1
+        }
     }
 
     /// The next step after which something may be decided of a flight.
@@ -388,7 +408,7 @@ impl Lane {
         let next = flight.position + 1;
         // The last token of an answer takes no step.
         let over = self.request.stop_ids.contains(&token)
-            || next + 1 >= self.request.prompt.len() + self.request.limit
+            || next + 1 >= self.request.prompt.len().saturating_add(self.request.limit)
             || next >= engine.context();
         if !over {
             self.pending = Some(token);

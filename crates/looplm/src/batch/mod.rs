@@ -11,7 +11,7 @@ mod request;
 
 use std::collections::HashMap;
 
-use looplm_gpu::kernels::MAX_FEW_ROWS;
+use looplm_gpu::{GpuError, kernels::MAX_FEW_ROWS};
 use web_time::Instant;
 
 use crate::{
@@ -110,20 +110,29 @@ impl Batch {
         Some(figures)
     }
 
-    /// One submission for whoever has rows to take.
-    ///
-    /// # Errors
-    /// What the device reports. What is wrong with one request alone ends that one, and its caller is told.
-    pub(crate) async fn tick(&mut self, engine: &mut Engine) -> Result<(), Error> {
+    /// One submission for whoever has rows to take. What is wrong with it ends the requests that are in it, and each of
+    /// their callers is told.
+    pub(crate) async fn tick(&mut self, engine: &mut Engine) {
         self.admit(engine).await;
         let prefilling = self.prefilling();
-        let decoding = self.decoding(engine).await;
+        let decoding = self.decoding(engine, prefilling.is_some()).await;
         let prompt_first = prefilling.is_some() && (!self.prefilled || decoding.is_empty());
         self.prefilled = prompt_first;
-        match prefilling {
-            Some(id) if prompt_first => self.prefill(engine, id).await,
-            _ if decoding.is_empty() => Ok(()),
-            _ => self.decode(engine, &decoding).await,
+        let (taken, result) = match prefilling {
+            Some(id) if prompt_first => (vec![id], self.prefill(engine, id).await),
+            _ if decoding.is_empty() => return,
+            _ => {
+                let result = self.decode(engine, &decoding).await;
+                (decoding, result)
+            }
+        };
+        if let Err(error) = result {
+            // The engine may be ahead of what they know.
+            for id in taken {
+                if let Some(lane) = self.lanes.get_mut(&id) {
+                    lane.end(engine, Err(error.clone()));
+                }
+            }
         }
     }
 
@@ -133,6 +142,8 @@ impl Batch {
         let (limit, _) = engine.kv_entries();
         let begun = |lane: &&Lane| lane.sequence.is_some();
         let mut running = self.lanes.values().filter(begun).count();
+        // Others than requests take room, too.
+        let others = engine.sequence_count() - running;
         let mut taken: usize = {
             let lanes = self.lanes.values().filter(begun);
             lanes.map(|lane| lane.entries(context)).sum()
@@ -150,7 +161,8 @@ impl Batch {
             };
             let needed = lane.entries(context);
             // One alone goes as far as it comes.
-            if running > 0 && (running >= MAX_SEQUENCES || taken + needed > limit) {
+            let crowded = running + others >= MAX_SEQUENCES || taken + needed > limit;
+            if running > 0 && crowded {
                 // Those behind it wait too, or a long request might wait for ever.
                 break;
             }
@@ -158,6 +170,11 @@ impl Batch {
                 Ok(()) => {
                     running += 1;
                     taken += needed;
+                }
+                // The device has less memory than it says.
+                Err(error) if running > 0 && is_passing(&error) => {
+                    lane.wait(engine);
+                    break;
                 }
                 Err(error) => lane.end(engine, Err(error)),
             }
@@ -175,11 +192,12 @@ impl Batch {
     }
 
     /// The requests that have rows to take, each after its next token was appended.
-    async fn decoding(&mut self, engine: &mut Engine) -> Vec<LaneId> {
+    async fn decoding(&mut self, engine: &mut Engine, prefilling: bool) -> Vec<LaneId> {
         // While somebody waits for room, nobody waits for a caller.
         let waiting = |lane: &Lane| matches!(lane.stage, Stage::Waiting);
         let crowded = self.lanes.values().any(waiting);
         let mut decoding = Vec::new();
+        let mut without_room = Vec::new();
         for id in self.order.clone() {
             let Some(lane) = self.lanes.get_mut(&id) else {
                 continue;
@@ -187,11 +205,19 @@ impl Batch {
             if !lane.is_decoding() || (lane.ready.len() >= AHEAD && !crowded) {
                 continue;
             }
-            if let Err(error) = lane.advance(engine).await {
-                lane.end(engine, Err(error));
+            match lane.advance(engine).await {
+                Ok(()) if lane.is_decoding() => decoding.push(id),
+                Ok(()) => {}
+                Err(error) if is_passing(&error) => without_room.push((id, error)),
+                Err(error) => lane.end(engine, Err(error)),
             }
-            if lane.is_decoding() {
-                decoding.push(id);
+        }
+        // Who finds no room for a token waits for others to end, as long as there are others that go on.
+        if decoding.is_empty() && !prefilling {
+            for (id, error) in without_room.drain(..).take(1) {
+                if let Some(lane) = self.lanes.get_mut(&id) {
+                    lane.end(engine, Err(error));
+                }
             }
         }
         decoding
@@ -221,7 +247,7 @@ impl Batch {
         } else {
             Vec::new()
         };
-        let top_k = lane.request.top_k.unwrap_or(1);
+        let top_k = lane.request.top_k.unwrap_or(1).max(1);
         let answers = ask(engine, &[pass], &asked, top_k).await?;
         for answer in answers {
             lane.prefilled(answer.steps, answer.token);
@@ -240,8 +266,9 @@ impl Batch {
 
     async fn decode(&mut self, engine: &mut Engine, lanes: &[LaneId]) -> Result<(), Error> {
         // Up to so many rows, each comes to the same bits whatever shares its pass.
-        let room = MAX_FEW_ROWS.min(engine.max_rows());
-        let waiting = (engine.waiting_slots() / 2 / lanes.len().max(1)).max(1);
+        let room = MAX_FEW_ROWS.min(engine.max_rows()).min(engine.max_draws());
+        let begun = self.lanes.values().filter(|lane| lane.sequence.is_some());
+        let waiting = (engine.waiting_slots() / 2 / begun.count().max(1)).max(1);
         let mut taken = Vec::new();
         let mut left = room;
         for id in lanes {
@@ -277,7 +304,7 @@ impl Batch {
         let lens = taken
             .iter()
             .filter_map(|(id, _)| self.lanes[id].request.top_k);
-        let top_k = lens.max().unwrap_or(1);
+        let top_k = lens.max().unwrap_or(1).max(1);
         let rows = work[0].rows.len();
         let start = Instant::now();
         let answers = ask(engine, &work, &asked, top_k).await?;
@@ -313,6 +340,14 @@ impl Batch {
         self.order.rotate_left(1.min(len));
         Ok(())
     }
+}
+
+/// Whether it may go once others have ended.
+fn is_passing(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Busy { .. } | Error::Gpu(GpuError::OutOfMemory { .. })
+    )
 }
 
 /// What came of a row.

@@ -159,6 +159,16 @@ impl Engine {
         (self.kv.limit(), self.kv.used())
     }
 
+    /// Sequences in progress.
+    pub(crate) fn sequence_count(&self) -> usize {
+        self.sequences.iter().flatten().count()
+    }
+
+    /// Tokens that can be drawn in one submission.
+    pub(crate) fn max_draws(&self) -> usize {
+        self.workspace.head_rows
+    }
+
     /// Tokens of decoding sequences that can be between their steps at once.
     pub(crate) fn waiting_slots(&self) -> usize {
         self.workspace.slots - 2 * self.workspace.max_rows

@@ -204,3 +204,43 @@ fn bounds_and_rules_out_of_range_are_named() {
     assert!(bad(exit(gate, 1, Some(5)), KvPolicy::Full, off).contains("1 to 4"));
     assert!(bad(gate.into(), KvPolicy::Last, Verify::On).contains("KV policy full"));
 }
+
+/// Draws that a rule did not take leave no trace: a penalty sees the tokens of the answer only.
+#[test]
+fn a_penalty_counts_no_token_that_was_not_taken() {
+    let case = fixtures::case("f32-mha");
+    let model = case.load(&LoadOptions::default());
+    let prompt = case.prompt();
+    let of = |rule: ExitRule| GenerateOptions {
+        repetition_penalty: Some(1.8),
+        ..options(24, rule.into(), KvPolicy::Full)
+    };
+    // Asked at every step, and always answered with no.
+    let asked = run(&model, &prompt, of(ExitRule::Hidden(1e-9)));
+    let full = run(&model, &prompt, of(ExitRule::Full));
+    assert_eq!(asked.0, full.0);
+}
+
+/// A limit as large as can be is no limit.
+#[test]
+fn the_largest_limit_overflows_nowhere() {
+    let mut load = LoadOptions::default();
+    load.engine.context_length = Some(30);
+    let model = fixtures::case("f32-mha").load(&load);
+    for verify in [Verify::Off, Verify::Always] {
+        let options = GenerateOptions {
+            verify,
+            ..options(usize::MAX, ExitRule::Step(2).into(), KvPolicy::Full)
+        };
+        let mut generation =
+            Generation::new(&model, vec![1, 2], options).expect("the options are fine");
+        let mut tokens = 0;
+        let error = loop {
+            match block_on(generation.next(&|| false)) {
+                Ok(_) => tokens += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error.to_string().contains("30"), tokens), (true, 29));
+    }
+}
