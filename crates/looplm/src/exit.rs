@@ -19,7 +19,7 @@ pub enum ExitRule {
     Step(usize),
     /// The first step at which the cumulated exit probability reaches q (section 3.3 of the paper); q >= 1 is never early.
     Gate(f32),
-    /// The step after that one, so that a device could take it while the gate's answer is still on its way.
+    /// The step after that one: what the gate said before is known by then, so that two steps go without a turn to the host.
     GateDelayed(f32),
     /// The first step that changes the normed state by less than this share: |h_t - h_(t-1)| / |h_(t-1)| < eps.
     Hidden(f32),
@@ -262,6 +262,16 @@ impl Exit {
         of_rule.max(self.min_steps).min(self.last_step(steps))
     }
 
+    /// The next step after which a token that has `taken` these of `steps` steps may leave. The delayed gate knows of its
+    /// next step already, so two go together.
+    pub(crate) fn next_question(self, taken: &[StepTrace], steps: usize) -> usize {
+        let next = match self.rule {
+            ExitRule::GateDelayed(q) if !taken.is_empty() && !reached(q, taken) => taken.len() + 2,
+            _ => taken.len() + 1,
+        };
+        next.max(self.first_step(steps)).min(self.last_step(steps))
+    }
+
     /// Whether a token that has `taken` these of `steps` steps leaves now.
     pub fn leaves(self, taken: &[StepTrace], steps: usize) -> bool {
         let n = taken.len();
@@ -326,6 +336,22 @@ mod tests {
         );
         assert_eq!(leaves_at(ExitRule::Full, &even), 4);
         assert_eq!(leaves_at(ExitRule::Step(2), &even), 2);
+    }
+
+    #[test]
+    fn the_delayed_gate_asks_at_every_other_step() {
+        let even = gate(&[0.25; 4]);
+        let exit = Exit::from(ExitRule::GateDelayed(0.6));
+        assert_eq!(exit.next_question(&[], 4), 2);
+        assert_eq!(
+            exit.next_question(&even[..2], 4),
+            4,
+            "0.5 by step 2: step 3 is no exit"
+        );
+        let exit = Exit::from(ExitRule::GateDelayed(0.5));
+        assert_eq!(exit.next_question(&even[..2], 4), 3, "step 3 is the exit");
+        let exit = Exit::from(ExitRule::Gate(0.6));
+        assert_eq!(exit.next_question(&even[..2], 4), 3);
     }
 
     #[test]

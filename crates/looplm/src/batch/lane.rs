@@ -257,6 +257,10 @@ impl Lane {
     fn next_decision(&self, flight: &Flight) -> usize {
         let steps = self.steps();
         let first = match self.request.verify {
+            // What its steps thought is known up to where it was last asked.
+            None if flight.steps.len() == flight.depth => {
+                self.request.exit.next_question(&flight.steps, steps)
+            }
             None => self.request.exit.first_step(steps),
             Some(_) if flight.draft.is_some() => steps,
             Some(_) => self.drafting.earliest().unwrap_or(steps),
