@@ -208,8 +208,14 @@ impl Lane {
         Ok(())
     }
 
-    /// The flights that take a step in the next pass, at most `room` of them. `waiting` of them may wait for others.
-    pub(super) fn next_rows(&self, room: usize, waiting: usize) -> Vec<usize> {
+    /// Tokens between their steps, each with a state.
+    pub(super) fn states(&self) -> usize {
+        self.flights.iter().filter(|f| f.depth > 0).count()
+    }
+
+    /// The flights that take a step in the next pass, at most `room` of them. `waiting` of them may wait for others, and
+    /// `free` may begin, which is counted down.
+    pub(super) fn next_rows(&self, room: usize, waiting: usize, free: &mut usize) -> Vec<usize> {
         let left = self.flights.iter().filter(|f| f.left).count();
         let mut rows = if self.request.kv.is_shared() && left > 0 {
             // The next token finds nothing before this one has taken all its steps.
@@ -220,6 +226,11 @@ impl Lane {
             next_pass(&self.flights, left > waiting)
         };
         rows.truncate(room);
+        if let Some(new) = rows.iter().position(|&i| self.flights[i].depth == 0) {
+            let begin = (rows.len() - new).min(*free);
+            *free -= begin;
+            rows.truncate(new + begin);
+        }
         rows
     }
 

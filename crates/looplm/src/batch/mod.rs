@@ -268,12 +268,19 @@ impl Batch {
         // Up to so many rows, each comes to the same bits whatever shares its pass.
         let room = MAX_FEW_ROWS.min(engine.max_rows()).min(engine.max_draws());
         let begun = self.lanes.values().filter(|lane| lane.sequence.is_some());
-        let waiting = (engine.waiting_slots() / 2 / begun.count().max(1)).max(1);
+        // States of tokens between their steps: where they run short, tokens that wait go on, and none begins.
+        let held: usize = self.lanes.values().map(Lane::states).sum();
+        let mut free = engine.waiting_slots().saturating_sub(held);
+        let waiting = if free < lanes.len() {
+            0
+        } else {
+            (engine.waiting_slots() / 2 / begun.count().max(1)).max(1)
+        };
         let mut taken = Vec::new();
         let mut left = room;
         for id in lanes {
             if let Some(lane) = self.lanes.get(id) {
-                let rows = lane.next_rows(left, waiting);
+                let rows = lane.next_rows(left, waiting, &mut free);
                 left -= rows.len();
                 if !rows.is_empty() {
                     taken.push((*id, rows));

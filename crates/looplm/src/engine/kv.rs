@@ -20,7 +20,7 @@ use crate::{config::Config, error::Error, row::MAX_STEPS};
 const FIRST_PITCH: usize = 256;
 
 /// Moves of one dispatch.
-const MAX_MOVES: usize = 1024;
+const MAX_MOVES: usize = 256;
 
 /// Keys and values of a layer, [entries, kv_heads, head_stride] each.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::config::Config;
 const LOGITS_BYTES: usize = 16 << 20;
 
 /// States of tokens of decoding sequences between their steps: as many, or as few where bindings are small.
-const WAITING_SLOTS: (usize, usize) = (512, 64);
+const WAITING_SLOTS: (usize, usize) = (512, 8);
 
 #[derive(Debug)]
 pub(super) struct Workspace {

@@ -215,3 +215,47 @@ fn a_full_context_ends_one_answer_and_no_other() {
     assert_eq!(ids, expected);
     assert_eq!(other.finish().reason, FinishReason::Length);
 }
+
+/// A device that binds so little that few tokens can be between their steps.
+#[test]
+fn many_answers_share_few_states() {
+    let case = fixtures::case("f32-mha");
+    let load = LoadOptions {
+        device: looplm_gpu::DeviceOptions {
+            max_binding_size: Some(32 << 10),
+        },
+        engine: EngineOptions {
+            max_rows: Some(4),
+            ..EngineOptions::default()
+        },
+    };
+    let (small, free) = (case.load(&load), case.load(&LoadOptions::default()));
+    let mut rng = StdRng::seed_from_u64(9);
+    let requests: Vec<_> = (0..24)
+        .map(|i| {
+            let (prompt, options) = random(&mut rng);
+            let options = GenerateOptions {
+                max_new_tokens: Some(12),
+                exit: ExitRule::Step(1).into(),
+                kv: KvPolicy::Full,
+                verify: [Verify::Always, Verify::Off][i % 2],
+                ..options
+            };
+            (prompt, options)
+        })
+        .collect();
+    let answers = requests.iter().map(|(prompt, options)| {
+        let mut generation = begin(&small, prompt, options);
+        async move {
+            let mut ids = Vec::new();
+            while let Some(token) = generation.next(&|| false).await.expect("it runs") {
+                ids.push(token.id);
+            }
+            ids
+        }
+    });
+    let found = block_on(futures::future::join_all(answers));
+    for ((prompt, options), ids) in requests.iter().zip(found) {
+        assert_eq!(ids, alone(&free, prompt, options), "{options:?}");
+    }
+}
