@@ -3,6 +3,7 @@ import {
   chatConfig,
   chatMessages,
   chatPromptConfig,
+  evictOptions,
   forwardConfig,
   generateConfig,
   loadConfig,
@@ -223,6 +224,11 @@ test("load", () => {
     maxBindingSize: 1024,
     kvBytes: 1,
   });
+  expect(loadConfig({ format: "q4", kv: "f16", cache: false })).toEqual({ format: "q4", kvFormat: "f16" });
+  expect(loadConfig({ format: "stored" })).toEqual({});
+  expect(() => loadConfig({ format: "q5" } as object)).toThrow(refused("format") as Error);
+  expect(() => loadConfig({ kv: "full" } as object)).toThrow(refused("kv") as Error);
+  expect(() => loadConfig({ cache: "yes" } as object)).toThrow(refused("cache") as Error);
   expect(() => loadConfig({ worker: "yes" } as object)).toThrow(refused("worker") as Error);
   expect(() => loadConfig({ onProgress: 1 } as object)).toThrow(refused("onProgress") as Error);
   expect(() => loadConfig({ wasmUrl: 1 } as object)).toThrow(refused("wasmUrl") as Error);
@@ -230,6 +236,11 @@ test("load", () => {
   for (const kvBytes of [0, 1.5, NaN, "1"]) {
     expect(() => loadConfig({ kvBytes } as object)).toThrow(refused("kvBytes") as Error);
   }
+});
+
+test("evict", () => {
+  expect(evictOptions({ format: "q4" })).toEqual({ format: "q4" });
+  expect(() => evictOptions({ format: "q5" } as object)).toThrow(refused("format") as Error);
 });
 
 test("token ids", () => {

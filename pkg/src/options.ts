@@ -17,6 +17,7 @@ import type {
   ChatMessage,
   ChatOptions,
   ChatPromptOptions,
+  EvictOptions,
   ExitRule,
   ForwardOptions,
   GenerateOptions,
@@ -25,6 +26,7 @@ import type {
   ModelInfo,
   TokenId,
   TraceOptions,
+  WeightFormat,
 } from "./types.js";
 
 /** Most recurrent steps, whatever a model was trained with. */
@@ -35,7 +37,10 @@ const MAX_TRACE_TOP_K = 16;
 
 /** `load`'s options for the engine; throws `invalid-argument`. */
 export function loadConfig(options: LoadOptions): LoadConfig {
-  const { contextLength, maxRows, maxBindingSize, kvBytes } = checked<LoadOptions>("load", options, {
+  const all = checked<LoadOptions>("load", options, {
+    format: weightFormat,
+    kv: oneOf("f16", "f32"),
+    cache: flag,
     onProgress: callback,
     signal: abortSignal,
     worker: flag,
@@ -45,7 +50,14 @@ export function loadConfig(options: LoadOptions): LoadConfig {
     maxBindingSize: whole(1),
     kvBytes: whole(1),
   });
-  return given({ contextLength, maxRows, maxBindingSize, kvBytes });
+  const { format, kv: kvFormat, contextLength, maxRows, maxBindingSize, kvBytes } = all;
+  const conversion = format === "stored" ? undefined : format;
+  return given({ format: conversion, kvFormat, contextLength, maxRows, maxBindingSize, kvBytes });
+}
+
+/** `evict`'s options; throws `invalid-argument`. */
+export function evictOptions(options: EvictOptions): EvictOptions {
+  return checked<EvictOptions>("evict", options, { format: weightFormat });
 }
 
 /** `generate`'s options for the engine; throws `invalid-argument`. */
@@ -185,6 +197,8 @@ function exitRule(value: unknown, name: string, steps: number): ExitRule {
   }
   return { [word]: rules[word as RuleName](found, `${name}.${word}`) } as ExitRule;
 }
+
+const weightFormat = oneOf("stored", "f16", "q8", "q4") as Check<WeightFormat>;
 
 const kv = oneOf("full", "last-exited", "last", "mean", "first") as Check<KvPolicy>;
 

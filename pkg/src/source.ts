@@ -1,3 +1,4 @@
+import { huggingFaceFolder } from "./cache/hugging-face.js";
 import type { SourceDescription } from "./engine.js";
 import { createError } from "./errors.js";
 import { FilesSource, nameFiles } from "./source-files.js";
@@ -8,7 +9,7 @@ import type { FileSource, FileStream } from "./wasm/looplm.js";
 /** What the caller gave, checked, addresses made absolute (a Worker has another base). */
 export function describeSource(source: ModelSource): SourceDescription {
   if (typeof source === "string" || source instanceof URL) {
-    const url = absoluteUrl(source, "source");
+    const url = huggingFaceFolder(String(source)) ?? absoluteUrl(source, "source");
     // data: and blob: addresses have nothing below them.
     if (!URL.canParse("config.json", url)) {
       throw createError("invalid-argument", `source: ${url} is no address of a folder`, {

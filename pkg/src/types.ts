@@ -1,14 +1,33 @@
 /** A token's id: its row in the embedding, from 0 up to (not including) `architecture.vocabSize`. */
 export type TokenId = number;
 
-/** Where a model is: the address of a folder as Hugging Face lays it out, or the files of such a folder. */
+/**
+ * Where a model is: the address of a folder as Hugging Face lays it out, or the files of such a folder. A model on
+ * huggingface.co is `"hf:organisation/name"`, `"hf:organisation/name@revision"`, or the address of its page.
+ */
 export type ModelSource = string | URL | Iterable<File>;
 
 /** What to continue: text for the tokenizer (special tokens added), or token ids used as they are. */
 export type Prompt = string | Uint32Array | readonly TokenId[];
 
+/**
+ * What the weights are held as: `"stored"` as the checkpoint has them; `"f16"` half precision; `"q8"` and `"q4"` 8 and 4
+ * bits a weight, in blocks with a scale each, for the matrices of the layers, the embedding and the head.
+ */
+export type WeightFormat = "stored" | "f16" | "q8" | "q4";
+
 /** Options of `LoopLM.load`. */
 export interface LoadOptions {
+  /** What to hold the weights as; converted while they are loaded, and once only where there is a cache. Default `"stored"`. */
+  format?: WeightFormat | undefined;
+  /** What to hold keys and values as: `"f16"` takes half the memory of `"f32"`. Default `"f32"`. */
+  kv?: "f16" | "f32" | undefined;
+  /**
+   * Keep the weights, converted, in this browser: the next load needs no download, and one that was broken off goes on
+   * where it stopped. Default true for an address, false for Files. Where it cannot be (no room, no storage, a server
+   * that does not tell one version of a file from another) the model loads without, and `info.warnings` says why.
+   */
+  cache?: boolean | undefined;
   /** Told of every stage of loading, and of every chunk of weights. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Stops loading; `load` then throws `AbortedError`. */
@@ -32,16 +51,48 @@ export interface LoadOptions {
 
 /** How far loading has come. */
 export interface LoadProgress {
-  /** The stage, in this order; `config`, `tokenizer` and `weights` read the model's files. */
-  phase: "adapter" | "config" | "tokenizer" | "weights" | "compile" | "ready";
-  /** Bytes of weights so far (phase `weights`, 0 before). */
+  /**
+   * The stage. With a cache that does not have the whole model yet, `download` comes first: it fetches the weights,
+   * converts them, and keeps them. Then, in this order, `adapter`; `config`, `tokenizer` and `weights`, which read the
+   * model's files (from the cache where there is one, else over the network) and bring them to the GPU; `compile`; `ready`.
+   */
+  phase: "download" | "adapter" | "config" | "tokenizer" | "weights" | "compile" | "ready";
+  /** Bytes so far of what the phase goes through: of the download, those kept earlier included; of the weights. */
   loaded: number;
-  /** Bytes of weights in all; 0 while that is unknown. */
+  /** Bytes in all; 0 while that is unknown. */
   total: number;
+  /** Phases `download` and `weights`: how fast it goes, as a moving average; absent while that is unknown. */
+  bytesPerSecond?: number | undefined;
+  /** Phases `download` and `weights`: what is left of them at that speed. */
+  secondsLeft?: number | undefined;
   /** The file being read. */
   file?: string | undefined;
   /** The tensor being read. */
   tensor?: string | undefined;
+}
+
+/** A model that this browser keeps, for this origin. */
+export interface CachedModel {
+  /** What to give `LoopLM.load` and `LoopLM.evict`: its address, `"hf:..."` where it is from huggingface.co. */
+  source: string;
+  /** What its weights were converted to. */
+  format: WeightFormat;
+  /** Bytes it takes now. */
+  bytes: number;
+  /** Whether all of it is there. If not, the next load goes on from here. */
+  complete: boolean;
+  /** The part that is there, 0 to 1. */
+  progress: number;
+  /** When its download began. */
+  created: Date;
+  /** When it was last loaded, or when its download began. */
+  lastUsed: Date;
+}
+
+/** Options of `LoopLM.evict`. */
+export interface EvictOptions {
+  /** Only what was converted to this. Default: whatever it was converted to. */
+  format?: WeightFormat | undefined;
 }
 
 /**
@@ -389,6 +440,6 @@ export interface ModelInfo {
   contextLength: number;
   /** What it was trained to do, if it says. */
   task: TaskInfo | null;
-  /** What is odd about the checkpoint but does no harm, a sentence each; usually none. */
+  /** What is odd about the checkpoint but does no harm, and why it was not cached, a sentence each; usually none. */
   warnings: string[];
 }

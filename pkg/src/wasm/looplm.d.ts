@@ -35,6 +35,9 @@ export interface FileStream {
 }
 
 export interface LoadConfig {
+  /** Converts while loading. Without it, the weights are held as stored. */
+  format?: "q4" | "q8" | "f16";
+  kvFormat?: "f16" | "f32";
   contextLength?: number;
   maxRows?: number;
   maxBindingSize?: number;
