@@ -24,8 +24,8 @@ override EPSILON: f32 = 1e-6;
 struct TokenRange {
     first_token: u32,
     tokens: u32,
+    scales: u32,  // see shared/weights.wgsl
     pad_0: u32,
-    pad_1: u32,
 }
 
 @group(0) @binding(1) var<uniform> part: TokenRange;
@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if fresh {
         let blocks = STRIDE / 8u;
         for (var b = lane; b < blocks; b += REDUCE_LANES) {
-            let block = weight_block((token - part.first_token) * blocks + b);
+            let block = weight_block(token - part.first_token, b, part.scales);
             for (var i = 0u; i < 4u; i++) {
                 state[slot + 8u * b + i] = block.a[i];
                 state[slot + 8u * b + 4u + i] = block.b[i];

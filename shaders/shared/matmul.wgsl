@@ -1,7 +1,7 @@
 // y = x W^T for a part of a weight matrix, the core of linear, qkv and swiglu.
 //
 //   x        [rows, 8 * K_BLOCKS] f32, padded with zeros to a multiple of 8
-//   weights  [part.weight_rows, 8 * K_BLOCKS], see weights.wgsl
+//   weights  [part.weight_rows, 8 * WEIGHT_BLOCKS], see weights.wgsl
 //
 // An output *slot* is a row of W, in an order that puts what an epilogue needs together next to each
 // other: within each group of part.span rows, slot 2i is row i and slot 2i + 1 is row i + span / 2.
@@ -27,9 +27,9 @@ struct Part {
     slots: u32,         // slots this part answers for: its rows, and in the last part the padding
     span: u32,          // see above
     outputs: u32,       // row stride of the output, a multiple of 8
+    scales: u32,        // word of the buffer at which the scales of quantised weights begin
     pad_0: u32,
     pad_1: u32,
-    pad_2: u32,
 }
 
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
@@ -72,7 +72,7 @@ fn few(first_row: u32, first_slot: u32, lane: u32) {
         for (var j = 0u; j < FEW_SLOTS; j++) {
             let row = weight_row(first_slot + j);
             if row < part.weight_rows {
-                let w = weight_block(row * K_BLOCKS + block);
+                let w = weight_block(row, block, part.scales);
                 for (var r = 0u; r < FEW_ROWS; r++) {
                     acc[j * FEW_ROWS + r] += dot(w.a, xs[r].a) + dot(w.b, xs[r].b);
                 }
@@ -150,7 +150,7 @@ fn tile(first_row: u32, first_slot: u32, lane: u32) {
             let w_row = weight_row(first_slot + 32u * half + place);
             value = zero;
             if w_row < part.weight_rows && start + at < K_BLOCKS {
-                value = weight_block(w_row * K_BLOCKS + start + at);
+                value = weight_block(w_row, start + at, part.scales);
             }
             let to = 128u * at + 32u * half + 8u * (place % 4u) + place / 4u;
             tile_w[to] = value.a;

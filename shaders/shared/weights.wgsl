@@ -1,10 +1,16 @@
 // Weight matrices in storage, read eight elements (one block) at a time.
 //
-// A matrix [N, K] is stored row by row; a row is padded with zeros to a multiple of 8 elements, so
-// that every row starts on a 16-byte boundary in each of the three formats.
+// A matrix [N, K] is stored row by row, WEIGHT_BLOCKS blocks a row: padded with zeros to a multiple of 8 elements, so that
+// every row starts on a 16-byte boundary in each of the floats, and to a multiple of 32 in the quantised formats.
+//
+// Those share a scale among 32 elements of a row. The scales are f16, an even number a row, all of them behind all
+// elements, where word `scales` of the buffer begins.
+//   q8   element = scale * n, n a signed byte
+//   q4   element = scale * (n - 8), n in bits 4e .. 4e + 4 of the block's word for its element e
 
-// 0: f32, 1: f16, 2: bf16, as the checkpoint stored it.
+// 0: f32, 1: f16, 2: bf16, as the checkpoint stored it; 3: q8, 4: q4.
 override WEIGHT_FORMAT: u32 = 0u;
+override WEIGHT_BLOCKS: u32 = 1u;
 
 struct Block {
     a: vec4<f32>,
@@ -17,10 +23,45 @@ fn bf16_pair(word: u32) -> vec2<f32> {
     return vec2<f32>(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u));
 }
 
-// Block `index` counted from the start of the matrix: row * blocks_per_row + block.
-fn weight_block(index: u32) -> Block {
+fn weight_word(index: u32) -> u32 {
+    return weights[index / 4u][index % 4u];
+}
+
+fn scale_of(row: u32, block: u32, scales: u32) -> f32 {
+    // Scales of a row, two a word: one for four blocks.
+    let row_words = (WEIGHT_BLOCKS / 4u + 1u) / 2u;
+    let pair = unpack2x16float(weight_word(scales + row * row_words + block / 8u));
+    return select(pair.x, pair.y, (block & 4u) != 0u);
+}
+
+fn signed_bytes(word: u32) -> vec4<f32> {
+    return vec4<f32>((vec4<i32>(bitcast<i32>(word)) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u));
+}
+
+// Four nibbles without a conversion: behind the exponent of 2^23 they are the last bits of a float, which is then
+// 2^23 + n * 16^e exactly. What is left is n - 8 times `powers`, the scale over 16^e.
+fn nibbles(word: u32, powers: vec4<f32>) -> vec4<f32> {
+    let bits = (vec4<u32>(word) & vec4<u32>(0xfu, 0xf0u, 0xf00u, 0xf000u)) | vec4<u32>(0x4b000000u);
+    return (bitcast<vec4<f32>>(bits) - vec4<f32>(8388616.0, 8388736.0, 8390656.0, 8421376.0)) * powers;
+}
+
+// Block `block` of a row. `scales` matters in the quantised formats only.
+fn weight_block(row: u32, block: u32, scales: u32) -> Block {
+    let index = row * WEIGHT_BLOCKS + block;
     if WEIGHT_FORMAT == 0u {
         return Block(bitcast<vec4<f32>>(weights[2u * index]), bitcast<vec4<f32>>(weights[2u * index + 1u]));
+    }
+    if WEIGHT_FORMAT == 3u {
+        let scale = scale_of(row, block, scales);
+        return Block(
+            scale * signed_bytes(weight_word(2u * index)),
+            scale * signed_bytes(weight_word(2u * index + 1u)),
+        );
+    }
+    if WEIGHT_FORMAT == 4u {
+        let powers = scale_of(row, block, scales) * vec4<f32>(1.0, 0.0625, 0.00390625, 0.000244140625);
+        let word = weight_word(index);
+        return Block(nibbles(word, powers), nibbles(word >> 16u, powers));
     }
     let w = weights[index];
     if WEIGHT_FORMAT == 1u {

@@ -6,23 +6,26 @@
 //!
 //! Activations are `f32`, row after row; a row is padded with zeros to a multiple of [`ALIGN`] elements
 //! ([`stride`]), and every kernel that writes a row writes its padding. Weights are kept as the checkpoint
-//! stores them ([`Format`]) and unpacked as they are read.
+//! stores them or quantised ([`Format`]), and unpacked as they are read.
 
 pub mod buffer;
 pub mod cpu;
 pub mod device;
 pub mod error;
+pub mod format;
 pub mod kernel;
 pub mod kernels;
 pub mod matrix;
+pub mod quantize;
 pub mod readback;
 pub mod rows;
 
 pub use buffer::{Buffer, VIEW_ALIGN, View};
 pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier};
 pub use error::GpuError;
+pub use format::{Element, Format};
 pub use kernel::Bound;
-pub use matrix::{Arrangement, Format, Matrix, MatrixShape};
+pub use matrix::{Arrangement, Matrix, MatrixShape};
 pub use readback::Readback;
 pub use rows::{GpuRow, RowTables};
 /// The version of wgpu this crate speaks, for those who record commands of their own.

@@ -1,65 +1,18 @@
-//! Weight matrices on the device: kept in the checkpoint's format, split by rows where a binding is too small.
+//! Weight matrices on the device: kept in the checkpoint's format or quantised, split by rows where a binding is too small.
 
 use std::borrow::Cow;
 
 use bytemuck::{Pod, Zeroable};
-use half::{bf16, f16};
 
 use crate::{
     ALIGN,
     buffer::Buffer,
     device::Gpu,
     error::{self, GpuError},
+    format::{Element, Format},
+    quantize::{GROUP, quantize},
     stride,
 };
-
-/// How the elements of a matrix are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// 32-bit floats.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// Brain floats: the upper half of an `f32`.
-    BF16,
-}
-
-impl Format {
-    /// Bytes of an element.
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::BF16 => 2,
-        }
-    }
-
-    /// Value of the shader constant `WEIGHT_FORMAT`.
-    pub const fn constant(self) -> f64 {
-        match self {
-            Self::F32 => 0.0,
-            Self::F16 => 1.0,
-            Self::BF16 => 2.0,
-        }
-    }
-
-    /// Elements in `bytes` as `f32`. `bytes` holds whole elements in little endian.
-    pub fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
-        match self {
-            Self::F32 => bytes
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect(),
-            Self::F16 => bytes
-                .chunks_exact(2)
-                .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
-                .collect(),
-            Self::BF16 => bytes
-                .chunks_exact(2)
-                .map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32())
-                .collect(),
-        }
-    }
-}
 
 /// How rows of the matrix relate to outputs, and so where it may be split (`shaders/shared/matmul.wgsl`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +47,8 @@ pub(crate) struct PartUniform {
     pub(crate) slots: u32,
     pub(crate) span: u32,
     pub(crate) outputs: u32,
-    pub(crate) pad: [u32; 3],
+    pub(crate) scales: u32,
+    pub(crate) pad: [u32; 2],
 }
 
 /// Consecutive outputs of a matrix in one buffer.
@@ -132,9 +86,9 @@ impl MatrixShape {
         }
     }
 
-    /// Bytes of a padded row.
+    /// Bytes of a padded row, with its scales.
     pub fn row_bytes(&self) -> usize {
-        stride(self.inputs) * self.format.bytes()
+        self.format.row_bytes(self.inputs) + self.format.scale_bytes(self.inputs)
     }
 
     /// Bytes of the whole matrix on the device.
@@ -169,7 +123,8 @@ impl MatrixShape {
             ));
         }
         let output_bytes = (self.stacked() * self.row_bytes()) as u64;
-        let fit = usize::try_from(max_binding / output_bytes).unwrap_or(usize::MAX);
+        // Buffers are made in multiples of 16 bytes.
+        let fit = usize::try_from(max_binding / 16 * 16 / output_bytes).unwrap_or(usize::MAX);
         if self.outputs <= fit {
             return Ok(vec![self.outputs]);
         }
@@ -222,7 +177,8 @@ impl Matrix {
                 slots: slots as u32,
                 span: span as u32,
                 outputs: stride(shape.outputs) as u32,
-                pad: [0; 3],
+                scales: (weight_rows * shape.format.row_bytes(shape.inputs) / 4) as u32,
+                pad: [0; 2],
             };
             parts.push(MatrixPart {
                 first_output,
@@ -237,49 +193,81 @@ impl Matrix {
         Ok(Self { shape, parts })
     }
 
-    /// Writes whole rows, given in `from` format: rows `first_row ..` of the plain matrix, or of the gate (`stack` 0)
-    /// or up (`stack` 1) matrix of a paired one. `bytes` holds unpadded rows.
+    /// Writes whole rows, given as unpadded `from` elements, in the format of the matrix: rows `first_row ..` of the plain
+    /// matrix, or of the gate (`stack` 0) or up (`stack` 1) matrix of a paired one.
     pub fn write_rows(
         &self,
         gpu: &Gpu,
         stack: usize,
         first_row: usize,
-        from: Format,
+        from: Element,
         bytes: &[u8],
     ) {
-        let source_row = self.shape.inputs * from.bytes();
-        let row_bytes = self.shape.row_bytes();
-        let rows = bytes.len() / source_row;
+        let MatrixShape { inputs, format, .. } = self.shape;
+        let Some(element) = format.element() else {
+            let rows = quantize(format, inputs, &from.to_f32(bytes));
+            self.write_quants(gpu, stack, first_row, &rows.quants);
+            self.write_scales(gpu, stack, first_row, &rows.scales);
+            return;
+        };
+        let bytes: Cow<'_, [u8]> = if from == element {
+            Cow::Borrowed(bytes)
+        } else {
+            Cow::Owned(element.from_f32(&from.to_f32(bytes)))
+        };
+        self.write_padded(
+            gpu,
+            Region::Quants,
+            (stack, first_row),
+            inputs * element.bytes(),
+            &bytes,
+        );
+    }
+
+    /// Writes the quants of whole rows as [`crate::quantize::Quantized`] has them; rows as in [`Matrix::write_rows`]. For
+    /// matrices in a quantised format.
+    pub fn write_quants(&self, gpu: &Gpu, stack: usize, first_row: usize, quants: &[u8]) {
+        let row = self.shape.format.row_bytes(self.shape.inputs);
+        self.write_padded(gpu, Region::Quants, (stack, first_row), row, quants);
+    }
+
+    /// As [`Matrix::write_quants`], the scales of the rows.
+    pub fn write_scales(&self, gpu: &Gpu, stack: usize, first_row: usize, scales: &[u8]) {
+        let row = self.shape.inputs.div_ceil(GROUP) * 2;
+        self.write_padded(gpu, Region::Scales, (stack, first_row), row, scales);
+    }
+
+    /// Writes rows of `given` bytes to where they belong in each part, padded with zeros to the length of the region's rows.
+    fn write_padded(
+        &self,
+        gpu: &Gpu,
+        region: Region,
+        (stack, first_row): (usize, usize),
+        given: usize,
+        bytes: &[u8],
+    ) {
+        let MatrixShape { inputs, format, .. } = self.shape;
+        let quants = format.row_bytes(inputs);
+        let row_bytes = match region {
+            Region::Quants => quants,
+            Region::Scales => format.scale_bytes(inputs),
+        };
+        let rows = bytes.len() / given;
         for part in &self.parts {
             let begin = first_row.max(part.first_output);
             let end = (first_row + rows).min(part.first_output + part.outputs);
             if begin >= end {
                 continue;
             }
-            let piece = &bytes[(begin - first_row) * source_row..(end - first_row) * source_row];
-            let at = (stack * part.outputs + begin - part.first_output) * row_bytes;
+            let piece = &bytes[(begin - first_row) * given..(end - first_row) * given];
+            let region_begin = match region {
+                Region::Quants => 0,
+                Region::Scales => part.outputs * self.shape.stacked() * quants,
+            };
+            let at = region_begin + (stack * part.outputs + begin - part.first_output) * row_bytes;
             part.buffer
-                .write(gpu, at as u64, &self.pad_rows(from, piece));
+                .write(gpu, at as u64, &padded_rows(given, row_bytes, piece));
         }
-    }
-
-    fn pad_rows<'a>(&self, from: Format, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let format = self.shape.format;
-        let bytes: Cow<'a, [u8]> = if from == format {
-            Cow::Borrowed(bytes)
-        } else {
-            Cow::Owned(convert(from, format, bytes))
-        };
-        let packed = self.shape.inputs * format.bytes();
-        let padded = self.shape.row_bytes();
-        if packed == padded {
-            return bytes;
-        }
-        let mut out = vec![0; bytes.len() / packed * padded];
-        for (row, target) in bytes.chunks_exact(packed).zip(out.chunks_exact_mut(padded)) {
-            target[..packed].copy_from_slice(row);
-        }
-        Cow::Owned(out)
     }
 
     /// Bytes on the device.
@@ -288,29 +276,37 @@ impl Matrix {
     }
 }
 
-fn convert(from: Format, to: Format, bytes: &[u8]) -> Vec<u8> {
-    let values = from.to_f32(bytes);
-    match to {
-        Format::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        Format::F16 => values
-            .iter()
-            .flat_map(|v| f16::from_f32(*v).to_le_bytes())
-            .collect(),
-        Format::BF16 => values
-            .iter()
-            .flat_map(|v| bf16::from_f32(*v).to_le_bytes())
-            .collect(),
+/// The two parts of a buffer: elements, then the scales of quantised ones.
+#[derive(Clone, Copy)]
+enum Region {
+    Quants,
+    Scales,
+}
+
+/// Rows of `given` bytes as rows of `padded` bytes.
+fn padded_rows(given: usize, padded: usize, bytes: &[u8]) -> Cow<'_, [u8]> {
+    if given == padded {
+        return Cow::Borrowed(bytes);
     }
+    let mut out = vec![0; bytes.len() / given * padded];
+    for (row, target) in bytes.chunks_exact(given).zip(out.chunks_exact_mut(padded)) {
+        target[..given].copy_from_slice(row);
+    }
+    Cow::Owned(out)
 }
 
 impl Matrix {
-    /// Changes the format to 32-bit floats, keeping what was written: for tensors of different formats that share a
+    /// Changes the format to 32-bit floats, keeping what was written: for tensors of different floats that share a
     /// matrix. Reads everything back, so it is slow; checkpoints that need it are rare.
     ///
     /// # Errors
-    /// As [`Matrix::zeros`], and what reading back can fail with.
+    /// As [`Matrix::zeros`], what reading back can fail with, and [`GpuError::Shape`] for quantised matrices.
     pub async fn widen(&mut self, gpu: &Gpu, label: &str) -> Result<(), GpuError> {
-        if self.shape.format == Format::F32 {
+        let Some(element) = self.shape.format.element() else {
+            let message = format!("{label} is quantised, and cannot be widened");
+            return Err(error::shape("matrix", message));
+        };
+        if element == Element::F32 {
             return Ok(());
         }
         let wide = Self::zeros(
@@ -322,10 +318,7 @@ impl Matrix {
             },
         )
         .await?;
-        let (packed, padded) = (
-            self.shape.inputs * self.shape.format.bytes(),
-            self.shape.row_bytes(),
-        );
+        let (packed, padded) = (self.shape.inputs * element.bytes(), self.shape.row_bytes());
         for part in &self.parts {
             let bytes: Vec<u8> = crate::Readback::fetch(gpu, &part.buffer).await?;
             let rows: Vec<u8> = bytes
@@ -335,7 +328,7 @@ impl Matrix {
                 .collect();
             for stack in 0..self.shape.stacked() {
                 let piece = &rows[stack * part.outputs * packed..][..part.outputs * packed];
-                wide.write_rows(gpu, stack, part.first_output, self.shape.format, piece);
+                wide.write_rows(gpu, stack, part.first_output, element, piece);
             }
         }
         *self = wide;
@@ -370,6 +363,9 @@ mod tests {
         assert_eq!(sizes(Format::F32), [32, 32, 64]);
         assert_eq!(sizes(Format::F16), [16, 16, 32]);
         assert_eq!(sizes(Format::BF16), [16, 16, 32]);
+        // A group, and two scales so that the next row's begin at a word.
+        assert_eq!(sizes(Format::Q8), [32 + 4; 3]);
+        assert_eq!(sizes(Format::Q4), [16 + 4; 3]);
         assert_eq!(shape(3, 9, Arrangement::Plain).bytes(), 3 * 64);
         assert_eq!(shape(3, 9, Arrangement::Paired).bytes(), 6 * 64);
     }

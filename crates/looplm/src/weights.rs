@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use looplm_gpu::{Arrangement, Format, Gpu, GpuError, Matrix, MatrixShape};
+use looplm_gpu::{Arrangement, Element, Format, Gpu, GpuError, Matrix, MatrixShape};
 
 use crate::{
     checkpoint::{Dtype, TensorInfo, TensorSink},
@@ -66,7 +66,7 @@ enum Target {
 struct Current {
     name: String,
     target: Target,
-    format: Format,
+    element: Element,
     row_bytes: usize,
     row: usize,
     /// Bytes of a row that has not fully come.
@@ -83,11 +83,11 @@ pub(crate) struct Uploader<'a> {
     unflushed: u64,
 }
 
-fn format(dtype: Dtype) -> Format {
+fn element(dtype: Dtype) -> Element {
     match dtype {
-        Dtype::F32 => Format::F32,
-        Dtype::F16 => Format::F16,
-        Dtype::BF16 => Format::BF16,
+        Dtype::F32 => Element::F32,
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::BF16,
     }
 }
 
@@ -215,10 +215,10 @@ impl TensorSink for Uploader<'_> {
 
     async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), GpuError> {
         let target = self.target(&tensor.name);
-        let stored = format(tensor.dtype);
+        let stored = element(tensor.dtype);
         let mut row_bytes = 0;
         if let Target::Rows { slot, .. } = target {
-            let shape = self.shape(slot, stored);
+            let shape = self.shape(slot, stored.into());
             row_bytes = shape.inputs * stored.bytes();
             match self.matrices.get_mut(&slot) {
                 None => {
@@ -226,7 +226,7 @@ impl TensorSink for Uploader<'_> {
                     self.matrices.insert(slot, matrix);
                 }
                 // Tensors that share a matrix share a format: the wider of different ones.
-                Some(matrix) if matrix.shape.format != stored => {
+                Some(matrix) if matrix.shape.format != stored.into() => {
                     matrix.widen(self.gpu, &tensor.name).await?
                 }
                 Some(_) => {}
@@ -236,7 +236,7 @@ impl TensorSink for Uploader<'_> {
         self.current = Some(Current {
             name: tensor.name.clone(),
             target,
-            format: stored,
+            element: stored,
             row_bytes,
             row: 0,
             partial,
@@ -265,7 +265,7 @@ impl TensorSink for Uploader<'_> {
                     self.gpu,
                     stack,
                     row + current.row,
-                    current.format,
+                    current.element,
                     &current.partial,
                 );
                 current.row += 1;
@@ -277,7 +277,7 @@ impl TensorSink for Uploader<'_> {
             self.gpu,
             stack,
             row + current.row,
-            current.format,
+            current.element,
             &rest[..whole],
         );
         current.row += whole / current.row_bytes;
@@ -295,7 +295,7 @@ impl TensorSink for Uploader<'_> {
             && matches!(current.target, Target::Vector)
         {
             self.vectors
-                .insert(current.name, current.format.to_f32(&current.partial));
+                .insert(current.name, current.element.to_f32(&current.partial));
         }
         self.gpu.check()
     }

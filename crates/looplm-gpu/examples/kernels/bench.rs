@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use looplm_gpu::{
-    Arrangement, Buffer, DeviceOptions, Format, Gpu, GpuError, GpuRow, Matrix, MatrixShape,
-    RowTables, kernel::Bound, rows::Table,
+    Arrangement, Buffer, DeviceOptions, Element, Format, Gpu, GpuError, GpuRow, Matrix,
+    MatrixShape, RowTables, kernel::Bound, rows::Table,
 };
 
 /// Numbers of rows a kernel is measured with.
@@ -87,26 +87,20 @@ impl Bench {
     }
 
     /// Numbers between 1/16 and 1/8 of either sign, so that nothing overflows and nothing is denormal.
-    fn numbers(&mut self, format: Format, count: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(count * format.bytes());
+    fn numbers(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(count * size_of::<f32>());
         for _ in 0..count {
             self.random ^= self.random << 13;
             self.random ^= self.random >> 17;
             self.random ^= self.random << 5;
-            match format {
-                Format::F32 => {
-                    bytes.extend((self.random & 0x807f_ffff | 0x3d80_0000).to_le_bytes())
-                }
-                Format::F16 => bytes.extend((self.random as u16 & 0x83ff | 0x2c00).to_le_bytes()),
-                Format::BF16 => bytes.extend((self.random as u16 & 0x807f | 0x3d80).to_le_bytes()),
-            }
+            bytes.extend((self.random & 0x807f_ffff | 0x3d80_0000).to_le_bytes());
         }
         bytes
     }
 
     /// A buffer of `count` random floats.
     pub(crate) fn floats(&mut self, count: usize) -> Result<Buffer, GpuError> {
-        let bytes = self.numbers(Format::F32, count);
+        let bytes = self.numbers(count);
         self.buffer(&bytes)
     }
 
@@ -135,8 +129,8 @@ impl Bench {
         } else {
             1
         } {
-            let bytes = self.numbers(format, outputs * inputs);
-            matrix.write_rows(&self.gpu, stack, 0, format, &bytes);
+            let bytes = self.numbers(outputs * inputs);
+            matrix.write_rows(&self.gpu, stack, 0, Element::F32, &bytes);
         }
         self.gpu.flush()?;
         Ok(matrix)

@@ -33,7 +33,7 @@ const SHAPE: AttentionShape = AttentionShape {
 const VOCABULARY: usize = 16_384;
 const KEYS: usize = 512;
 const EPSILON: f32 = 1e-6;
-const FORMATS: [Format; 2] = [Format::F32, Format::F16];
+const FORMATS: [Format; 4] = [Format::F32, Format::F16, Format::Q8, Format::Q4];
 const STREAM_BYTES: usize = 64 << 20;
 const MAX_ROWS: usize = ROW_COUNTS[ROW_COUNTS.len() - 1];
 
@@ -70,7 +70,7 @@ fn embed(bench: &mut Bench) -> Outcome {
             kv_map: &kv_map,
         };
         let op = kernel.bind(&bench.gpu, &matrix, to);
-        let bytes = |rows| rows * HIDDEN * (format.bytes() + 3 * 4);
+        let bytes = |rows| rows * (HIDDEN * format.bits() / 8 + HIDDEN * 3 * 4);
         bench.measure(
             "embed",
             &format!("{format:?}"),

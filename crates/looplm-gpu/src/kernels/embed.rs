@@ -34,7 +34,8 @@ pub const SOURCE: Source = Source {
 struct TokenRange {
     first_token: u32,
     tokens: u32,
-    pad: [u32; 2],
+    scales: u32,
+    pad: u32,
 }
 
 /// The kernel for one embedding.
@@ -76,6 +77,10 @@ impl Embed {
             ("STRIDE", stride(width) as f64),
             ("EPSILON", f64::from(epsilon)),
             ("WEIGHT_FORMAT", embedding.shape.format.constant()),
+            (
+                "WEIGHT_BLOCKS",
+                (embedding.shape.format.padded(width) / crate::ALIGN) as f64,
+            ),
         ];
         let pipeline = kernel.pipeline(gpu, "main", &constants);
         let mut ranges = Vec::new();
@@ -83,7 +88,8 @@ impl Embed {
             let range = TokenRange {
                 first_token: part.first_output as u32,
                 tokens: part.outputs as u32,
-                pad: [0; 2],
+                scales: (part.outputs * embedding.shape.format.row_bytes(width) / 4) as u32,
+                pad: 0,
             };
             ranges.push(Buffer::uniform(gpu, "token range", &range).await?);
         }

@@ -6,8 +6,9 @@ use crate::{
     buffer::Buffer,
     device::Gpu,
     error::GpuError,
+    format::Format,
     kernel::{Constants, Kernel, Lazy, Op, Source, capacity, check_rows, dispatch},
-    matrix::{Format, Matrix, MatrixShape},
+    matrix::{Matrix, MatrixShape},
     rows::Table,
     stride,
 };
@@ -103,6 +104,10 @@ impl Projection {
                 constants.push((
                     "K_BLOCKS",
                     (stride(matrix.shape.inputs) / crate::ALIGN) as f64,
+                ));
+                constants.push((
+                    "WEIGHT_BLOCKS",
+                    (matrix.shape.format.padded(matrix.shape.inputs) / crate::ALIGN) as f64,
                 ));
                 constants.push(("WEIGHT_FORMAT", matrix.shape.format.constant()));
                 if let RowVariant::Few(few) = variant {

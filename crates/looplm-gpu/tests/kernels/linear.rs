@@ -69,7 +69,7 @@ fn odd_sizes() {
         let inputs = ODD_SIZES[ODD_SIZES.len() - 1 - i];
         check(
             support::gpu(),
-            plain(outputs, inputs, FORMATS[i % 3]),
+            plain(outputs, inputs, FORMATS[i % FORMATS.len()]),
             &[3],
             &[RowVariant::Few(4), RowVariant::Tile],
         );
@@ -92,7 +92,7 @@ fn all_formats() {
 fn matrices_in_parts() {
     let gpu = support::small_gpu();
     for format in FORMATS {
-        let shape = plain(101, 67, format);
+        let shape = plain(201, 67, format);
         assert!(
             shape
                 .split("matrix", SMALL_BINDING)

@@ -1,25 +1,11 @@
 //! Matrices: what is written, in any format and in any pieces, is what the kernels read.
 
-use half::{bf16, f16};
 use looplm_gpu::{
-    Arrangement, Format, Gpu, GpuError, Matrix, MatrixShape, kernel::Op, kernels::Linear, stride,
+    Arrangement, Element, Format, Gpu, GpuError, Matrix, MatrixShape, kernel::Op, kernels::Linear,
+    quantize::quantize, stride,
 };
 
 use crate::support::{self, assert_close, fetch, numbers, poisoned, round, upload, wait};
-
-fn bytes(format: Format, values: &[f32]) -> Vec<u8> {
-    match format {
-        Format::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        Format::F16 => values
-            .iter()
-            .flat_map(|v| f16::from_f32(*v).to_le_bytes())
-            .collect(),
-        Format::BF16 => values
-            .iter()
-            .flat_map(|v| bf16::from_f32(*v).to_le_bytes())
-            .collect(),
-    }
-}
 
 /// The elements of a plain matrix as the kernels see them: its product with the unit vectors, some at a time.
 fn read(gpu: &Gpu, matrix: &Matrix) -> Vec<f32> {
@@ -60,20 +46,18 @@ fn shape(format: Format) -> MatrixShape {
 fn rows_arrive_in_pieces_and_formats() {
     let gpu = support::small_gpu();
     for to in support::FORMATS {
-        for from in support::FORMATS {
-            let values: Vec<f32> = numbers(&mut support::rng(41), 133 * 21, 2.0)
-                .into_iter()
-                .map(|v| round(from, v))
-                .collect();
+        for from in support::ELEMENTS {
+            let values = numbers(&mut support::rng(41), 133 * 21, 2.0);
+            let values = round(from.into(), 21, &values);
             let matrix = wait(Matrix::zeros(gpu, "matrix", shape(to))).expect("it can be split");
             assert!(to != Format::F32 || matrix.parts.len() > 1);
             let mut first = 0;
             for rows in [1, 7, 80, 44, 1] {
                 let piece = &values[first * 21..(first + rows) * 21];
-                matrix.write_rows(gpu, 0, first, from, &bytes(from, piece));
+                matrix.write_rows(gpu, 0, first, from, &from.from_f32(piece));
                 first += rows;
             }
-            let want: Vec<f32> = values.into_iter().map(|v| round(to, v)).collect();
+            let want = round(to, 21, &values);
             assert_close(
                 &format!("{from:?} into {to:?}"),
                 &read(gpu, &matrix),
@@ -87,7 +71,7 @@ fn rows_arrive_in_pieces_and_formats() {
 #[test]
 fn widening_keeps_the_elements() {
     let gpu = support::small_gpu();
-    for format in support::FORMATS {
+    for format in support::ELEMENTS.map(Format::from) {
         let (mut matrix, values) = support::matrix(gpu, &mut support::rng(42), shape(format));
         wait(matrix.widen(gpu, "matrix")).expect("there is room");
         assert_eq!(matrix.shape.format, Format::F32);
@@ -98,6 +82,38 @@ fn widening_keeps_the_elements() {
             0.0,
         );
     }
+}
+
+/// As a converted checkpoint gives them: all quants of a tensor, then all its scales, in pieces of their own.
+#[test]
+fn quants_and_scales_arrive_apart() {
+    let gpu = support::small_gpu();
+    for format in [Format::Q8, Format::Q4] {
+        for inputs in [21, 64, 97] {
+            let shape = MatrixShape {
+                inputs,
+                ..shape(format)
+            };
+            let values = numbers(&mut support::rng(43), 133 * inputs, 2.0);
+            let rows = quantize(format, inputs, &values);
+            let matrix = wait(Matrix::zeros(gpu, "matrix", shape)).expect("it can be split");
+            let (row, scales) = (rows.quants.len() / 133, rows.scales.len() / 133);
+            for (first, last) in [(0, 1), (1, 90), (90, 133)] {
+                matrix.write_quants(gpu, 0, first, &rows.quants[first * row..last * row]);
+            }
+            for (first, last) in [(0, 57), (57, 133)] {
+                matrix.write_scales(gpu, 0, first, &rows.scales[first * scales..last * scales]);
+            }
+            let want = round(format, inputs, &values);
+            assert_close(&format!("{shape:?}"), &read(gpu, &matrix), &want, 0.0);
+        }
+    }
+    let (mut matrix, _) = support::matrix(gpu, &mut support::rng(44), shape(Format::Q4));
+    let widened = wait(matrix.widen(gpu, "matrix"));
+    assert!(
+        matches!(widened, Err(GpuError::Shape { .. })),
+        "{widened:?}"
+    );
 }
 
 #[test]
@@ -120,7 +136,7 @@ fn half_precision_keeps_its_smallest_and_largest_numbers() {
         arrangement: Arrangement::Plain,
     };
     let matrix = wait(Matrix::zeros(gpu, "matrix", shape)).expect("a small matrix");
-    matrix.write_rows(gpu, 0, 0, Format::F16, &bytes(Format::F16, &values));
+    matrix.write_rows(gpu, 0, 0, Element::F16, &Element::F16.from_f32(&values));
     assert_close("f16", &read(gpu, &matrix), &values, 0.0);
 }
 

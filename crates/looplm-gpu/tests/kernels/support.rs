@@ -2,14 +2,18 @@
 
 use std::sync::OnceLock;
 
-use half::{bf16, f16};
 use looplm_gpu::{
-    Arrangement, Bound, Buffer, DeviceOptions, Format, Gpu, GpuRow, Matrix, MatrixShape, Readback,
-    RowTables, rows::Table, stride,
+    Arrangement, Bound, Buffer, DeviceOptions, Element, Format, Gpu, GpuRow, Matrix, MatrixShape,
+    Readback, RowTables,
+    quantize::{dequantize, quantize},
+    rows::Table,
+    stride,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-pub(crate) const FORMATS: [Format; 3] = [Format::F32, Format::F16, Format::BF16];
+pub(crate) const FORMATS: [Format; 5] = Format::ALL;
+
+pub(crate) const ELEMENTS: [Element; 3] = [Element::F32, Element::F16, Element::BF16];
 
 /// Sizes around the kernels' blocks, tiles and workgroups.
 pub(crate) const ODD_SIZES: [usize; 10] = [1, 2, 3, 7, 8, 9, 63, 64, 65, 127];
@@ -64,12 +68,11 @@ pub(crate) fn padded_rows(rng: &mut StdRng, rows: usize, width: usize) -> Vec<f3
     data
 }
 
-/// The nearest number that `format` can hold.
-pub(crate) fn round(format: Format, value: f32) -> f32 {
-    match format {
-        Format::F32 => value,
-        Format::F16 => f16::from_f32(value).to_f32(),
-        Format::BF16 => bf16::from_f32(value).to_f32(),
+/// Rows of `inputs` numbers as `format` keeps them.
+pub(crate) fn round(format: Format, inputs: usize, values: &[f32]) -> Vec<f32> {
+    match format.element() {
+        Some(element) => element.to_f32(&element.from_f32(values)),
+        None => dequantize(format, inputs, &quantize(format, inputs, values)),
     }
 }
 
@@ -80,15 +83,15 @@ pub(crate) fn matrix(gpu: &Gpu, rng: &mut StdRng, shape: MatrixShape) -> (Matrix
     } else {
         1
     };
-    let mut values = numbers(rng, stacks * shape.outputs * shape.inputs, 1.0);
-    values.iter_mut().for_each(|v| *v = round(shape.format, *v));
+    let values = numbers(rng, stacks * shape.outputs * shape.inputs, 1.0);
     let matrix = wait(Matrix::zeros(gpu, "matrix", shape)).expect("the matrix fits");
     for (stack, values) in values
         .chunks_exact(shape.outputs * shape.inputs)
         .enumerate()
     {
-        matrix.write_rows(gpu, stack, 0, Format::F32, bytemuck::cast_slice(values));
+        matrix.write_rows(gpu, stack, 0, Element::F32, bytemuck::cast_slice(values));
     }
+    let values = round(shape.format, shape.inputs, &values);
     (matrix, values)
 }
 

@@ -95,7 +95,7 @@ fn all_formats() {
 fn matrices_in_parts() {
     let gpu = support::small_gpu();
     for format in FORMATS {
-        let shape = paired(61, 35, format);
+        let shape = paired(121, 35, format);
         assert!(
             shape
                 .split("gate and up", SMALL_BINDING)

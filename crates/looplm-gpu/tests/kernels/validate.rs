@@ -35,7 +35,7 @@ fn validated(source: &Source) -> (Module, ModuleInfo) {
 /// The entry points of a shader with all values of the constants that choose between pieces of its code.
 fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
     let choices: [(&'static str, &[f64]); 3] = [
-        ("WEIGHT_FORMAT", &[0.0, 1.0, 2.0]),
+        ("WEIGHT_FORMAT", &[0.0, 1.0, 2.0, 3.0, 4.0]),
         ("FEW_ROWS", &[1.0, 2.0, 4.0, 8.0]),
         ("GATHER_STATES", &[0.0, 1.0]),
     ];

@@ -7,7 +7,7 @@ use looplm::{
     Config,
     checkpoint::{Checkpoint, Dtype, LoadError, Source, TensorInfo, TensorSink},
 };
-use looplm_gpu::Format;
+use looplm_gpu::Element;
 use safetensors::tensor::{Dtype as StoredDtype, TensorView, serialize};
 
 use super::layout::Layout;
@@ -24,7 +24,7 @@ struct Collector<'a> {
     layout: &'a Layout,
     by_name: HashMap<&'a str, usize>,
     flat: Vec<f32>,
-    current: Option<(usize, Format, Vec<u8>)>,
+    current: Option<(usize, Element, Vec<u8>)>,
 }
 
 #[async_trait(?Send)]
@@ -32,16 +32,16 @@ impl TensorSink for Collector<'_> {
     type Error = TrainError;
 
     async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), TrainError> {
-        let format = match tensor.dtype {
-            Dtype::F32 => Format::F32,
-            Dtype::F16 => Format::F16,
-            Dtype::BF16 => Format::BF16,
+        let element = match tensor.dtype {
+            Dtype::F32 => Element::F32,
+            Dtype::F16 => Element::F16,
+            Dtype::BF16 => Element::BF16,
         };
         // The checkpoint has been held against the same configuration as the layout.
         self.current = self
             .by_name
             .get(tensor.name.as_str())
-            .map(|&entry| (entry, format, Vec::new()));
+            .map(|&entry| (entry, element, Vec::new()));
         Ok(())
     }
 
@@ -53,8 +53,8 @@ impl TensorSink for Collector<'_> {
     }
 
     async fn end(&mut self) -> Result<(), TrainError> {
-        if let Some((entry, format, bytes)) = self.current.take() {
-            self.layout.entries[entry].scatter(&format.to_f32(&bytes), &mut self.flat);
+        if let Some((entry, element, bytes)) = self.current.take() {
+            self.layout.entries[entry].scatter(&element.to_f32(&bytes), &mut self.flat);
         }
         Ok(())
     }
