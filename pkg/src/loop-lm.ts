@@ -1,21 +1,25 @@
+import { browserStorage, ModelStore } from "./cache/store.js";
 import type { Engine, LoadRequest } from "./engine.js";
-import { abortedError, createError, disposedError, toLoopLMError, type LoopLMError } from "./errors.js";
+import { abortedError, createError, disposedError, toLoopLMError, wrap, type LoopLMError } from "./errors.js";
 import {
   chatConfig,
   chatMessages,
   chatPromptConfig,
+  evictOptions,
   forwardConfig,
   generateConfig,
   loadConfig,
   text,
   tokenIds,
 } from "./options.js";
-import { absoluteUrl, describeSource } from "./source.js";
+import { absoluteUrl, cacheAddress, describeSource } from "./source.js";
 import { TokenStream } from "./token-stream.js";
 import type {
+  CachedModel,
   ChatMessage,
   ChatOptions,
   ChatPromptOptions,
+  EvictOptions,
   ForwardOptions,
   ForwardResult,
   GenerateOptions,
@@ -68,6 +72,23 @@ export class LoopLM {
     requireWebGPU();
     const engine = worker ? new WorkerClient() : await directEngine();
     return LoopLM.loadInto(engine, request, options.onProgress, signal);
+  }
+
+  /** The models that this browser keeps for this origin, whole or in part, last used first. */
+  static async cached(): Promise<CachedModel[]> {
+    const storage = await browserStorage();
+    return storage === undefined ? [] : wrap(() => new ModelStore(storage).list());
+  }
+
+  /**
+   * Removes a model from the cache, given as to `load`, or every model. Resolves to the bytes that became free. A model
+   * that is being loaded, in whatever tab, stays, and makes it throw `busy`; one that has been loaded is on the GPU.
+   */
+  static async evict(source?: string | URL, options: EvictOptions = {}): Promise<number> {
+    const { format } = evictOptions(options);
+    const address = source === undefined ? undefined : cacheAddress(source);
+    const storage = await browserStorage();
+    return storage === undefined ? 0 : wrap(() => new ModelStore(storage).evict(address, format));
   }
 
   /**

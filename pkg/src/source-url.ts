@@ -1,23 +1,36 @@
 import { abortedError, createError, type LoopLMError } from "./errors.js";
 import type { FileSource, FileStream } from "./wasm/looplm.js";
 
+/** The address of a folder, always written the same way: with a slash at the end of its path, and without a fragment. */
+export function folderAddress(base: string): string {
+  const url = new URL(base);
+  url.hash = "";
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url.href;
+}
+
+/** The address of a file in a folder. */
+export function fileAddress(folder: string, path: string): string {
+  const base = new URL(folder);
+  const url = new URL(path.split("/").map(encodeURIComponent).join("/"), base);
+  url.search = base.search;
+  return url.href;
+}
+
 /** A model's folder on a server. Files are fetched once each, when asked for, and streamed. */
 export class UrlSource implements FileSource {
-  readonly #base: URL;
+  readonly #base: string;
   readonly #signal: AbortSignal;
 
   /** `base` is absolute, with or without a slash at its end; a query (`?token=...`) goes with every file. */
   constructor(base: string, signal: AbortSignal) {
-    this.#base = new URL(base);
-    this.#base.hash = "";
-    if (!this.#base.pathname.endsWith("/")) this.#base.pathname += "/";
+    this.#base = folderAddress(base);
     this.#signal = signal;
   }
 
   async open(path: string): Promise<FileStream | null> {
-    const url = new URL(path.split("/").map(encodeURIComponent).join("/"), this.#base);
-    url.search = this.#base.search;
-    const response = await this.#fetch(url.href);
+    const url = fileAddress(this.#base, path);
+    const response = await this.#fetch(url);
     if (response.status === 404 || response.status === 410 || isStartPage(response, path)) {
       await response.body?.cancel();
       return null;
@@ -25,12 +38,12 @@ export class UrlSource implements FileSource {
     if (!response.ok) {
       await response.body?.cancel();
       const { status, statusText } = response;
-      throw createError("network", `${url.href} answered HTTP ${status} ${statusText}`.trimEnd(), {
-        url: url.href,
+      throw createError("network", `${url} answered HTTP ${status} ${statusText}`.trimEnd(), {
+        url,
         status,
       });
     }
-    return new ResponseStream(response, url.href, path, this.#signal);
+    return new ResponseStream(response, url, path, this.#signal);
   }
 
   async #fetch(url: string): Promise<Response> {
@@ -45,7 +58,7 @@ export class UrlSource implements FileSource {
 }
 
 /** Development servers of single-page applications answer a missing file with 200 and their start page. */
-function isStartPage(response: Response, path: string): boolean {
+export function isStartPage(response: Response, path: string): boolean {
   return (
     response.ok &&
     !/\.html?$/i.test(path) &&

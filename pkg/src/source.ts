@@ -2,21 +2,14 @@ import { huggingFaceFolder } from "./cache/hugging-face.js";
 import type { SourceDescription } from "./engine.js";
 import { createError } from "./errors.js";
 import { FilesSource, nameFiles } from "./source-files.js";
-import { UrlSource } from "./source-url.js";
+import { folderAddress, UrlSource } from "./source-url.js";
 import type { ModelSource } from "./types.js";
 import type { FileSource, FileStream } from "./wasm/looplm.js";
 
 /** What the caller gave, checked, addresses made absolute (a Worker has another base). */
 export function describeSource(source: ModelSource): SourceDescription {
   if (typeof source === "string" || source instanceof URL) {
-    const url = huggingFaceFolder(String(source)) ?? absoluteUrl(source, "source");
-    // data: and blob: addresses have nothing below them.
-    if (!URL.canParse("config.json", url)) {
-      throw createError("invalid-argument", `source: ${url} is no address of a folder`, {
-        argument: "source",
-      });
-    }
-    return { kind: "url", url };
+    return { kind: "url", url: addressOf(source) };
   }
   const files = isIterable(source) ? [...source] : [];
   if (files.length === 0 || !files.every((file) => file instanceof File)) {
@@ -25,6 +18,20 @@ export function describeSource(source: ModelSource): SourceDescription {
     });
   }
   return { kind: "files", files: nameFiles(files) };
+}
+
+/** What the cache knows a model by. */
+export function cacheAddress(source: string | URL): string {
+  return folderAddress(addressOf(source));
+}
+
+function addressOf(source: string | URL): string {
+  const url = huggingFaceFolder(String(source)) ?? absoluteUrl(source, "source");
+  // data: and blob: addresses have nothing below them.
+  if (!URL.canParse("config.json", url)) {
+    throw createError("invalid-argument", `source: ${url} is no address of a folder`, { argument: "source" });
+  }
+  return url;
 }
 
 /** The address as seen from the page. */
