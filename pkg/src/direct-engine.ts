@@ -18,7 +18,7 @@ import { requireAdapter } from "./webgpu.js";
 /** What the engine needs of its surroundings; tests give their own. */
 export interface Surroundings {
   requireAdapter: () => Promise<void>;
-  loadWasm: (wasmUrl?: string) => Promise<Pick<WasmModule, "Model">>;
+  loadWasm: (wasmUrl?: string) => Promise<WasmModule>;
 }
 
 /** The engine in this thread. */

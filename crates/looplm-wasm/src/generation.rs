@@ -3,12 +3,11 @@
 use std::cell::RefCell;
 
 use looplm::{Error, LoopLm, generate::Generation as Inner};
-use serde::Serialize;
-use serde_wasm_bindgen::Serializer;
+use looplm_js::{error, value::to_js};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::AbortSignal;
 
-use crate::{convert, error};
+use crate::convert;
 
 /// An answer in progress; see the TypeScript package.
 #[wasm_bindgen]
@@ -61,10 +60,8 @@ impl Generation {
         *self.inner.borrow_mut() = Some(inner);
         match result {
             Ok(Some(token)) => {
-                let token = convert::token(&token, self.model.tokenizer().ok(), self.trace);
-                token
-                    .serialize(&Serializer::json_compatible())
-                    .map_err(|e| error::options(&e))
+                let tokenizer = self.model.tokenizer().ok();
+                to_js(&convert::token(&token, tokenizer, self.trace))
             }
             Ok(None) => Ok(JsValue::UNDEFINED),
             // Closing it is what ended it.
@@ -78,9 +75,7 @@ impl Generation {
     /// # Errors
     /// None in practice.
     pub fn finish(&self) -> Result<JsValue, JsValue> {
-        convert::finish(&self.finish.borrow())
-            .serialize(&Serializer::json_compatible())
-            .map_err(|e| error::options(&e))
+        to_js(&convert::finish(&self.finish.borrow()))
     }
 
     /// Ends it and frees its place in the KV cache; at once, or when the running `next` returns.

@@ -2,16 +2,15 @@
 //! decides nothing; the TypeScript package `looplm` is what users see of it.
 
 mod convert;
-mod error;
 mod generation;
 mod model;
+mod options;
 mod source;
-mod trainer;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Runs once when the module starts: a panic, which is a defect, then says where it was.
+/// Runs once when the module starts.
 #[wasm_bindgen(start)]
 pub fn start() {
-    console_error_panic_hook::set_once();
+    looplm_js::start();
 }

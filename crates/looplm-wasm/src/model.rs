@@ -11,15 +11,17 @@ use looplm::{
     model::LoadOptions,
 };
 use looplm_gpu::DeviceOptions;
-use serde::{Serialize, de::DeserializeOwned};
-use serde_wasm_bindgen::Serializer;
+use looplm_js::{
+    error,
+    value::{from_js, from_js_or_default, to_js},
+};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::AbortSignal;
 
 use crate::{
-    convert::{self, ChatConfig, ForwardConfig, GenerateConfig, LoadConfig},
-    error,
+    convert,
     generation::Generation,
+    options::{self, ChatConfig, ForwardConfig, GenerateConfig, LoadConfig},
     source::{FilesOf, JsSource},
 };
 
@@ -28,19 +30,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Model {
     inner: LoopLm,
-}
-
-fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
-    value
-        .serialize(&Serializer::json_compatible())
-        .map_err(|e| error::options(&e))
-}
-
-fn from_js<T: DeserializeOwned + Default>(value: JsValue) -> Result<T, JsValue> {
-    if value.is_undefined() || value.is_null() {
-        return Ok(T::default());
-    }
-    serde_wasm_bindgen::from_value(value).map_err(|e| error::options(&e))
 }
 
 fn failed(error: impl Into<Error>) -> JsValue {
@@ -59,11 +48,11 @@ impl Model {
         on_progress: Function,
         signal: Option<AbortSignal>,
     ) -> Result<Model, JsValue> {
-        let config: LoadConfig = from_js(options)?;
+        let config: LoadConfig = from_js_or_default(options)?;
         let options = LoadOptions {
             engine: EngineOptions {
-                context_length: config.context_length.map(convert::count),
-                max_rows: config.max_rows.map(convert::count),
+                context_length: config.context_length.map(options::count),
+                max_rows: config.max_rows.map(options::count),
                 kv_bytes: config.kv_bytes.map(|bytes| bytes as u64),
             },
             device: DeviceOptions {
@@ -133,7 +122,7 @@ impl Model {
     #[wasm_bindgen(js_name = chatPrompt)]
     pub fn chat_prompt(&self, messages: JsValue, options: JsValue) -> Result<String, JsValue> {
         let messages: Vec<Message> = from_js(messages)?;
-        let config: ChatConfig = from_js(options)?;
+        let config: ChatConfig = from_js_or_default(options)?;
         let options = ChatOptions {
             add_generation_prompt: config.add_generation_prompt.unwrap_or(true),
             enable_thinking: config.enable_thinking,
@@ -146,7 +135,7 @@ impl Model {
     /// # Errors
     /// An `Error` with a `code`.
     pub async fn generate(&self, ids: Vec<u32>, options: JsValue) -> Result<Generation, JsValue> {
-        let config: GenerateConfig = from_js(options)?;
+        let config: GenerateConfig = from_js_or_default(options)?;
         let options = GenerateOptions::from(config);
         let trace = options.trace_top_k.is_some();
         let inner = Inner::new(&self.inner, ids, options).map_err(failed)?;
@@ -163,7 +152,7 @@ impl Model {
         options: JsValue,
         signal: Option<AbortSignal>,
     ) -> Result<JsValue, JsValue> {
-        let config: ForwardConfig = from_js(options)?;
+        let config: ForwardConfig = from_js_or_default(options)?;
         let options = ForwardOptions {
             steps: config.steps,
             logits: config.logits,

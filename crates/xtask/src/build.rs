@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the wasm module, the npm package and the page, each only where something it is made of changed.
+//! `cargo xtask build`: the wasm modules, the npm package and the page, each only where something it is made of changed.
 
 use crate::project::Project;
 use crate::requirements::Requirement;
@@ -22,6 +22,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     wasm::build(project, options.fast)?;
     npm::build_package(project)?;
     npm::build_page(project)?;
+    npm::script(project, "pkg", "sizes")?;
     println!("The page is in {}", project.page().display());
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(crate) enum Part {
     Rust,
     /// prettier, eslint, types, and the unit tests of the npm package and the page
     Ts,
-    /// The npm package and the page in a real Chromium
+    /// The size of the npm package, and package and page in a real Chromium
     Browser,
 }
 
@@ -95,6 +95,9 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     }
     if wanted(Part::Browser) {
         let wasm = report.step("wasm: build", package, || wasm::build(project, false));
+        report.step("npm package: size", wasm && package, || {
+            npm::script(project, "pkg", "test:built")
+        });
         let page = report.step("page: build", wasm && package, || npm::build_page(project));
         report.step(
             "browser: the npm package and the page",

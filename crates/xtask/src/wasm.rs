@@ -1,4 +1,4 @@
-//! The wasm module: compiled by cargo, given its JavaScript by wasm-bindgen, made small and fast by wasm-opt.
+//! The wasm modules: compiled by cargo, given their JavaScript by wasm-bindgen, made small by wasm-opt.
 
 use crate::process;
 use crate::project::Project;
@@ -9,14 +9,35 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasm_bindgen_cli_support::Bindgen;
 
-const CRATE: &str = "looplm-wasm";
+/// A wasm module of the npm package.
+struct Module {
+    /// The crate it is compiled from.
+    package: &'static str,
+    /// The name of its JavaScript; the wasm beside it is called `NAME_bg.wasm`.
+    name: &'static str,
+}
 
-/// The name of the JavaScript module; the wasm beside it is called `looplm_bg.wasm`.
-const OUTPUT_NAME: &str = "looplm";
+/// Two, so that a page that only runs models does not load what trains them.
+const MODULES: &[Module] = &[
+    Module {
+        package: "looplm-wasm",
+        name: "looplm",
+    },
+    Module {
+        package: "looplm-train-wasm",
+        name: "looplm_train",
+    },
+];
 
-/// The features that every browser with WebGPU has, and that the compiler's output uses.
+/// The profile of Cargo.toml that the modules are compiled with.
+const PROFILE: &str = "wasm";
+
+/// For size, with the features that every browser with WebGPU has, and that the compiler's output may use.
 const WASM_OPT_ARGUMENTS: &[&str] = &[
-    "-O3",
+    "-Oz",
+    "--strip-debug",
+    "--strip-producers",
+    "--strip-target-features",
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
     "--enable-call-indirect-overlong",
@@ -25,6 +46,7 @@ const WASM_OPT_ARGUMENTS: &[&str] = &[
     "--enable-nontrapping-float-to-int",
     "--enable-reference-types",
     "--enable-sign-ext",
+    "--enable-simd",
 ];
 
 /// Builds `pkg/dist/wasm/`. `fast` leaves wasm-opt out.
@@ -32,53 +54,65 @@ pub(crate) fn build(project: &Project, fast: bool) -> Result<()> {
     let lock =
         std::fs::read_to_string(project.path("Cargo.lock")).context("could not read Cargo.lock")?;
     let version = wasm_bindgen_version(&lock)?;
-    let compiled = compile(project)?;
-    let bytes = std::fs::read(&compiled)
-        .with_context(|| format!("could not read {}", compiled.display()))?;
-
-    let output = project.wasm_output();
-    let wasm = output.join(format!("{OUTPUT_NAME}_bg.wasm"));
-    let stamp = Inputs::default()
-        .value(&bytes)
-        .value(&version)
-        .value(fast)
-        .stamp(project, "wasm");
-    if stamp.is_current(&wasm) {
-        return Ok(());
+    let folder = compile(project)?;
+    for module in MODULES {
+        finish(project, module, &folder, &version, fast)
+            .with_context(|| format!("the wasm module of {}", module.package))?;
     }
-    stamp.clear();
-    if output.exists() {
-        std::fs::remove_dir_all(&output)
-            .with_context(|| format!("could not empty {}", output.display()))?;
-    }
-    eprintln!("wasm-bindgen {version}: {}", output.display());
-    bind(bytes, &output)?;
-    if !fast {
-        optimize(project, &wasm)?;
-    }
-    eprintln!("{}: {} KB", wasm.display(), wasm.metadata()?.len() / 1000);
-    stamp.write()
+    Ok(())
 }
 
+/// Compiles all modules at once, since most of what they are made of is the same; the folder they are in.
 fn compile(project: &Project) -> Result<PathBuf> {
     // A target folder of its own: features and compiler differ from the native build's.
     let target = project.target.join("wasm");
     let mut command = wasm_toolchain::require()?.cargo_build();
     command
-        .args(["--release", "--package", CRATE, "--target-dir"])
+        .args(["--profile", PROFILE, "--target-dir"])
         .arg(&target)
         .current_dir(&project.root);
+    for module in MODULES {
+        command.args(["--package", module.package]);
+    }
     process::run(&mut command)?;
-    Ok(target
-        .join(TARGET)
-        .join("release")
-        .join(format!("{}.wasm", CRATE.replace('-', "_"))))
+    Ok(target.join(TARGET).join(PROFILE))
 }
 
-fn bind(wasm: Vec<u8>, output: &Path) -> Result<()> {
+/// Makes of a compiled module what the npm package has of it.
+fn finish(
+    project: &Project,
+    module: &Module,
+    compiled: &Path,
+    version: &str,
+    fast: bool,
+) -> Result<()> {
+    let compiled = compiled.join(format!("{}.wasm", module.package.replace('-', "_")));
+    let bytes = std::fs::read(&compiled)
+        .with_context(|| format!("could not read {}", compiled.display()))?;
+    let output = project.wasm_output();
+    let wasm = output.join(format!("{}_bg.wasm", module.name));
+    let stamp = Inputs::default()
+        .value(&bytes)
+        .value(version)
+        .value(WASM_OPT_ARGUMENTS)
+        .value(fast)
+        .stamp(project, &format!("wasm-{}", module.name));
+    if stamp.is_current(&wasm) {
+        return Ok(());
+    }
+    stamp.clear();
+    eprintln!("wasm-bindgen {version}: {}", wasm.display());
+    bind(module.name, bytes, &output)?;
+    if !fast {
+        optimize(project, &wasm)?;
+    }
+    stamp.write()
+}
+
+fn bind(name: &str, wasm: Vec<u8>, output: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen
-        .input_bytes(OUTPUT_NAME, wasm)
+        .input_bytes(name, wasm)
         .web(true)?
         .typescript(true)
         // The npm package says itself where the wasm is; a default path in here makes bundlers copy it twice.
@@ -113,7 +147,7 @@ fn wasm_bindgen_version(lock: &str) -> Result<String> {
         let versions = locked_versions(lock, name);
         match versions.as_slice() {
             [version] => Ok(version.clone()),
-            [] => bail!("Cargo.lock has no {name}; does {CRATE} depend on wasm-bindgen?"),
+            [] => bail!("Cargo.lock has no {name}; do the wasm modules depend on it?"),
             _ => bail!(
                 "Cargo.lock has {name} more than once: {}",
                 versions.join(", ")

@@ -7,8 +7,8 @@ import type {
   TrainerInfo,
   Update,
 } from "../trainer/types.js";
-import type { WasmModule } from "../wasm-module.js";
-import type { Snapshot, Trainer } from "../wasm/looplm.js";
+import type { TrainModule } from "../trainer/wasm-module.js";
+import type { Snapshot, Trainer } from "../wasm/looplm_train.js";
 import { FAKE_INFO, FakeObject, pass, wasmError } from "./fake-wasm.js";
 
 export const FAKE_CONFIG: TrainConfig = {
@@ -25,7 +25,7 @@ export const FAKE_CONFIG: TrainConfig = {
 };
 
 /** What tests can see and set of a fake module that trains. Its weights are the sum of its updates' numbers. */
-export class FakeTraining implements Pick<WasmModule, "Trainer"> {
+export class FakeTraining implements TrainModule {
   /** Objects in the wasm's memory. */
   objects = 0;
   disposed = 0;

@@ -20,7 +20,7 @@ export function pass(): Promise<void> {
 }
 
 /** What tests can see and set of a fake module. */
-export class FakeWasm implements Pick<WasmModule, "Model"> {
+export class FakeWasm implements WasmModule {
   /** Generations not closed yet. */
   open = 0;
   /** Passes run, over all generations. */

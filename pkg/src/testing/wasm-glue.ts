@@ -1,4 +1,4 @@
-// Stands where wasm-bindgen's generated module is in the built package.
+// Stands where wasm-bindgen's generated modules are in the built package.
 import { vi } from "vitest";
 
 /** Starts the module. */

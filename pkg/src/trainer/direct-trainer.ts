@@ -1,7 +1,6 @@
 import { invalid, without } from "../checks.js";
 import { abortedError, createError, errorToPlain, toLoopLMError, wrap, type LoopLMError } from "../errors.js";
-import { loadWasm, type WasmModule } from "../wasm-module.js";
-import type { Trainer } from "../wasm/looplm.js";
+import type { Trainer } from "../wasm/looplm_train.js";
 import { requireAdapter } from "../webgpu.js";
 import { Breath } from "./breath.js";
 import {
@@ -24,16 +23,21 @@ import type {
   RunResult,
   TrainerInfo,
 } from "./types.js";
+import { loadTrainWasm, type TrainModule } from "./wasm-module.js";
 
 /** What the trainer needs of its surroundings; tests give their own. */
 export interface TrainerSurroundings {
   requireAdapter: () => Promise<void>;
-  loadWasm: (wasmUrl?: string) => Promise<Pick<WasmModule, "Trainer">>;
+  loadWasm: (wasmUrl?: string) => Promise<TrainModule>;
   /** Milliseconds before each new try with a GPU that went away: a driver that restarts takes seconds. */
   restartDelays: readonly number[];
 }
 
-const SURROUNDINGS: TrainerSurroundings = { requireAdapter, loadWasm, restartDelays: [200, 2000, 10_000] };
+const SURROUNDINGS: TrainerSurroundings = {
+  requireAdapter,
+  loadWasm: loadTrainWasm,
+  restartDelays: [200, 2000, 10_000],
+};
 
 /** A run in this thread: the loop around the wasm side, which makes single updates. */
 export class DirectTrainer implements TrainerEngine {

@@ -18,7 +18,7 @@ export interface CreateRequest {
   config: { json: string } | { preset: string };
   resume?: Checkpoint;
   checkpointEvery?: number;
-  /** Absolute. Default: beside this package's files. */
+  /** Of `looplm_train_bg.wasm`, absolute. Default: beside this package's files. */
   wasmUrl?: string;
 }
 

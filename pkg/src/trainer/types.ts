@@ -317,7 +317,7 @@ export interface TrainerOptions {
   checkpointEvery?: number | undefined;
   /** Train in a Worker, so that the page stays smooth. Default true. */
   worker?: boolean | undefined;
-  /** Where `looplm_bg.wasm` is, if not beside the package's own files. Relative to the page. */
+  /** Where `looplm_train_bg.wasm` is, if not beside the package's own files. Relative to the page. */
   wasmUrl?: string | URL | undefined;
 }
 

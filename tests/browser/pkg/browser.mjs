@@ -15,8 +15,10 @@ export function usePage({ webgpu = true, folders } = {}) {
   let server;
   let browser;
   before(async () => {
-    const wasm = fileURLToPath(new URL("../../../pkg/dist/wasm/looplm_bg.wasm", import.meta.url));
-    assert.ok(existsSync(wasm), "pkg/dist/wasm/looplm_bg.wasm is missing: run `cargo xtask build` first");
+    for (const file of ["looplm_bg.wasm", "looplm_train_bg.wasm"]) {
+      const wasm = fileURLToPath(new URL(`../../../pkg/dist/wasm/${file}`, import.meta.url));
+      assert.ok(existsSync(wasm), `pkg/dist/wasm/${file} is missing: run \`cargo xtask build\` first`);
+    }
     server = await serve(folders);
     browser = await launchChromium({ webgpu });
     opened.origin = server.origin;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { sizes } from "../../../pkg/scripts/sizes.mjs";
 import { noWorkerLeft, thrownBy, usePage } from "./browser.mjs";
 
 const FIXTURES = fileURLToPath(new URL("../../fixtures/", import.meta.url));
@@ -27,13 +28,10 @@ test("the generated module has what src/wasm/looplm.d.ts says", async () => {
       load: typeof wasm.Model.load,
       model: Object.getOwnPropertyNames(wasm.Model.prototype),
       generation: Object.getOwnPropertyNames(wasm.Generation.prototype),
-      create: typeof wasm.Trainer.create,
-      presets: typeof wasm.Trainer.presets,
-      trainer: Object.getOwnPropertyNames(wasm.Trainer.prototype),
+      trainer: typeof wasm.Trainer,
     };
   });
-  assert.equal(methods.init, "function");
-  for (const name of ["load", "create", "presets"]) assert.equal(methods[name], "function", name);
+  for (const name of ["init", "load"]) assert.equal(methods[name], "function", name);
   for (const name of [
     "info",
     "tokenize",
@@ -48,20 +46,29 @@ test("the generated module has what src/wasm/looplm.d.ts says", async () => {
   }
   for (const name of ["next", "finish", "close"])
     assert.ok(methods.generation.includes(name), `Generation.${name}`);
-  for (const name of [
-    "info",
-    "updatesDone",
-    "update",
-    "finishUpdates",
-    "evaluate",
-    "snapshot",
-    "modelFiles",
-    "trainGate",
-    "dispose",
-    "free",
-  ]) {
-    assert.ok(methods.trainer.includes(name), `Trainer.${name}`);
-  }
+  assert.equal(methods.trainer, "undefined", "training is in a module of its own");
+});
+
+test("what a page loads to run a model is what the package's size is counted of", async () => {
+  // A page of its own: this one's modules may have been loaded by other tests.
+  const page = await tab.page.context().newPage();
+  const loaded = new Set();
+  page.on("request", (request) => loaded.add(new URL(request.url()).pathname));
+  await page.goto(`${tab.origin}/`);
+  const tokens = await page.evaluate(async () => {
+    const { LoopLM } = await import("/looplm/index.js");
+    const model = await LoopLM.load("/models/shell-game/");
+    const ids = [];
+    for await (const { id } of model.generate("swap12 left", { maxNewTokens: 2, trace: { topK: 2 } }))
+      ids.push(id);
+    await model.dispose();
+    return ids.length;
+  });
+  await page.close();
+  assert.ok(tokens > 0);
+  const files = [...loaded].filter((path) => path.startsWith("/looplm/")).map((path) => path.slice(8));
+  const counted = sizes().inference.map(({ file }) => file);
+  assert.deepEqual(files.sort(), counted.sort());
 });
 
 describe("from an address", () => {

@@ -49,6 +49,35 @@ async function prepared() {
   return tab.page;
 }
 
+test("the generated module has what src/wasm/looplm_train.d.ts says", async () => {
+  const methods = await tab.page.evaluate(async () => {
+    const wasm = await import("/looplm/wasm/looplm_train.js");
+    return {
+      init: typeof wasm.default,
+      create: typeof wasm.Trainer.create,
+      presets: typeof wasm.Trainer.presets,
+      trainer: Object.getOwnPropertyNames(wasm.Trainer.prototype),
+      model: typeof wasm.Model,
+    };
+  });
+  for (const name of ["init", "create", "presets"]) assert.equal(methods[name], "function", name);
+  for (const name of [
+    "info",
+    "updatesDone",
+    "update",
+    "finishUpdates",
+    "evaluate",
+    "snapshot",
+    "modelFiles",
+    "trainGate",
+    "dispose",
+    "free",
+  ]) {
+    assert.ok(methods.trainer.includes(name), `Trainer.${name}`);
+  }
+  assert.equal(methods.model, "undefined", "running models is another module's");
+});
+
 test("a run learns, tells of it in order, and leaves a model that loads", async () => {
   const { info, result, metrics, states, kept, files, architecture, task, text, gate, progress } = await (
     await prepared()
@@ -195,6 +224,16 @@ test("a checkpoint of another model is refused", async () => {
     await create({ model: { ...model, hidden_size: 32 } }, { resume: checkpoint });
   });
   assert.equal(error.code, "checkpoint-invalid");
+});
+
+test("wasmUrl is followed, relative to the page", async () => {
+  const presets = await (
+    await prepared()
+  ).evaluate(() => Trainer.presets({ wasmUrl: "looplm/wasm/looplm_train_bg.wasm" }));
+  assert.ok(presets.length > 0);
+  const error = await thrownBy(tab.page, () => Trainer.presets({ wasmUrl: "/nowhere.wasm" }));
+  assert.equal(error.code, "network");
+  assert.match(error.message, /looplm_train_bg\.wasm.*wasmUrl/);
 });
 
 test("the presets are known without a GPU being asked", async () => {

@@ -3,16 +3,18 @@
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use looplm::Error;
 use looplm_gpu::{DeviceOptions, Gpu};
+use looplm_js::{
+    error,
+    value::{from_js, to_js},
+};
 use looplm_train::{
-    Snapshot, TrainConfig, TrainError, Trainer as Inner,
+    Snapshot, TrainConfig, Trainer as Inner,
     config::{ConfigError, GateConfig, presets},
 };
-use serde::Serialize;
 use serde_json::{Map, Value};
-use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 
-use crate::{convert, error};
+use crate::{error::failed, info};
 
 /// A training run; see the TypeScript package. One call at a time.
 #[wasm_bindgen]
@@ -20,16 +22,6 @@ use crate::{convert, error};
 pub struct Trainer {
     /// None once disposed of.
     inner: Option<Inner>,
-}
-
-fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
-    value
-        .serialize(&Serializer::json_compatible())
-        .map_err(|e| error::options(&e))
-}
-
-fn failed(error: impl Into<TrainError>) -> JsValue {
-    error::train(&error.into())
 }
 
 /// The bytes of a property of `object`.
@@ -113,7 +105,7 @@ impl Trainer {
     /// # Errors
     /// None in practice.
     pub fn info(&mut self) -> Result<JsValue, JsValue> {
-        to_js(&convert::trainer_info(self.inner()?))
+        to_js(&info::of(self.inner()?))
     }
 
     /// Updates done.
@@ -195,8 +187,7 @@ impl Trainer {
         settings: JsValue,
         on_progress: Function,
     ) -> Result<JsValue, JsValue> {
-        let settings: Map<String, Value> =
-            serde_wasm_bindgen::from_value(settings).map_err(|e| error::options(&e))?;
+        let settings: Map<String, Value> = from_js(settings)?;
         let inner = self.inner()?;
         let gate = gate_with(inner.config(), settings).map_err(failed)?;
         inner.set_gate(gate);

@@ -4,12 +4,13 @@ afterEach(() => void vi.unstubAllGlobals());
 // Every test is a thread of its own: the module is started once in each.
 beforeEach(() => void vi.resetModules());
 
-/** The module loader, fresh, with the stand-in for the generated module that it starts. */
+/** The modules' loaders, fresh, with the stand-in for the generated modules that they start. */
 async function fresh() {
   const { default: init } = await import("./testing/wasm-glue.js");
   const { loadWasm } = await import("./wasm-module.js");
+  const { loadTrainWasm } = await import("./trainer/wasm-module.js");
   init.mockReset();
-  return { init, loadWasm };
+  return { init, loadWasm, loadTrainWasm };
 }
 
 test("starts the module once, from beside the package or from where it is told", async () => {
@@ -20,6 +21,17 @@ test("starts the module once, from beside the package or from where it is told",
   expect(a).toBe(b);
   expect(init).toHaveBeenCalledOnce();
   expect(fetched.mock.calls.map(([url]) => url)).toEqual([expect.stringMatching(/\/wasm\/looplm_bg\.wasm$/)]);
+});
+
+test("the module that trains is another file, loaded when it is asked for", async () => {
+  const fetched = vi.fn(async (_url: string) => new Response("wasm"));
+  vi.stubGlobal("fetch", fetched);
+  const { init, loadWasm, loadTrainWasm } = await fresh();
+  expect(await loadWasm()).toHaveProperty("Model");
+  expect(fetched).toHaveBeenCalledOnce();
+  expect(await loadTrainWasm()).toHaveProperty("Trainer");
+  expect(init).toHaveBeenCalledTimes(2);
+  expect(fetched).toHaveBeenLastCalledWith(expect.stringMatching(/\/wasm\/looplm_train_bg\.wasm$/));
 });
 
 test.each([
@@ -40,6 +52,13 @@ test.each([
   vi.stubGlobal("fetch", async () => new Response("wasm"));
   await loadWasm("http://cdn.test/x.wasm");
   expect(init).toHaveBeenCalledOnce();
+});
+
+test("an error names the file of its module", async () => {
+  vi.stubGlobal("fetch", async () => new Response("", { status: 404 }));
+  const { loadWasm, loadTrainWasm } = await fresh();
+  await expect(loadWasm("http://cdn.test/")).rejects.toThrow(/^looplm_bg\.wasm /);
+  await expect(loadTrainWasm("http://cdn.test/")).rejects.toThrow(/^looplm_train_bg\.wasm /);
 });
 
 test("a file that is no wasm of this package is an internal error with a hint", async () => {
