@@ -1,6 +1,6 @@
 import type { Engine, EngineGeneration, ForwardConfig, GenerateConfig, LoadRequest } from "./engine.js";
-import { abortedError, createError, disposedError, LoopLMError, wrap } from "./errors.js";
-import { openSource, RememberingSource } from "./source.js";
+import { abortedError, createError, disposedError, wrap } from "./errors.js";
+import { loadModel, type Keeping } from "./load-model.js";
 import type {
   ChatMessage,
   ChatPromptOptions,
@@ -19,6 +19,8 @@ import { requireAdapter } from "./webgpu.js";
 export interface Surroundings {
   requireAdapter: () => Promise<void>;
   loadWasm: (wasmUrl?: string) => Promise<WasmModule>;
+  /** Default: the browser's. */
+  keeping?: Keeping;
 }
 
 /** The engine in this thread. */
@@ -40,14 +42,10 @@ export class DirectEngine implements Engine {
   ): Promise<ModelInfo> {
     // Before the wasm is fetched: without a GPU it is of no use.
     await this.#surroundings.requireAdapter();
-    const { Model } = await this.#surroundings.loadWasm(request.wasmUrl);
+    const wasm = await this.#surroundings.loadWasm(request.wasmUrl);
     if (signal.aborted) throw abortedError("loading");
-    const source = new RememberingSource(openSource(request.source, signal));
-    const model = await wrap(() => Model.load(source, request.config, onProgress, signal)).catch(
-      (error: LoopLMError) => {
-        const { failure } = source;
-        throw failure instanceof LoopLMError && failure.code === error.code ? failure : error;
-      },
+    const { model, warnings } = await wrap(() =>
+      loadModel(request, wasm, onProgress, signal, this.#surroundings.keeping),
     );
     if (this.#disposed !== undefined) {
       // Given up while it loaded: nobody else will free it.
@@ -55,7 +53,8 @@ export class DirectEngine implements Engine {
       throw disposedError();
     }
     this.#model = model;
-    return wrap(() => model.info());
+    const info = await wrap(() => model.info());
+    return { ...info, warnings: [...info.warnings, ...warnings] };
   }
 
   tokenize(text: string, addSpecialTokens: boolean): Promise<Uint32Array> {

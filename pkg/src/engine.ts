@@ -20,6 +20,8 @@ export type SourceDescription =
 export interface LoadRequest {
   source: SourceDescription;
   config: LoadConfig;
+  /** Whether to keep the model, converted, in this browser. */
+  cache: boolean;
   /** Absolute. Default: beside this package's files. */
   wasmUrl?: string;
 }

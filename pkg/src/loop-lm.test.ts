@@ -12,6 +12,7 @@ import { WorkerServer } from "./worker-server.js";
 const REQUEST = {
   source: { kind: "url", url: "http://models.test/m" },
   config: { contextLength: 64, kvBytes: 4096 },
+  cache: false,
 } as const;
 
 beforeEach(() => {

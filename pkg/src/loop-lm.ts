@@ -65,7 +65,9 @@ export class LoopLM {
    */
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<LoopLM> {
     const config = loadConfig(options);
-    const request: LoadRequest = { source: describeSource(source), config };
+    const described = describeSource(source);
+    const { cache = described.kind === "url" } = options;
+    const request: LoadRequest = { source: described, config, cache };
     if (options.wasmUrl !== undefined) request.wasmUrl = absoluteUrl(options.wasmUrl, "wasmUrl");
     const { signal, worker = true } = options;
     throwIfAborted(signal);

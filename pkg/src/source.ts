@@ -1,6 +1,6 @@
 import { huggingFaceFolder } from "./cache/hugging-face.js";
 import type { SourceDescription } from "./engine.js";
-import { createError } from "./errors.js";
+import { createError, LoopLMError, toLoopLMError } from "./errors.js";
 import { FilesSource, nameFiles } from "./source-files.js";
 import { folderAddress, UrlSource } from "./source-url.js";
 import type { ModelSource } from "./types.js";
@@ -22,6 +22,8 @@ export function describeSource(source: ModelSource): SourceDescription {
 
 /** What the cache knows a model by. */
 export function cacheAddress(source: string | URL): string {
+  // Of Files, as the list of cached models has it.
+  if (typeof source === "string" && source.startsWith("files:")) return source;
   return folderAddress(addressOf(source));
 }
 
@@ -60,10 +62,26 @@ export function openSource(description: SourceDescription, signal: AbortSignal):
 }
 
 /**
- * A source which remembers what failed in it: of the errors that come back through wasm only the message, address and
- * status do.
+ * Runs what reads a source through wasm. Of an error in the source only message, address and status come back from there;
+ * what is thrown here is the error itself.
  */
-export class RememberingSource implements FileSource {
+export async function readThrough<R>(
+  source: FileSource,
+  run: (source: FileSource) => Promise<R>,
+): Promise<R> {
+  const remembering = new RememberingSource(source);
+  try {
+    return await run(remembering);
+  } catch (thrown) {
+    const { failure } = remembering;
+    if (failure === undefined) throw thrown;
+    const same = !(failure instanceof LoopLMError) || failure.code === toLoopLMError(thrown).code;
+    throw same ? failure : thrown;
+  }
+}
+
+/** A source which remembers what failed in it. */
+class RememberingSource implements FileSource {
   /** What was thrown last. */
   failure: unknown;
   readonly #source: FileSource;

@@ -52,8 +52,11 @@ export class Directory {
       await writable.write(data);
       await writable.close();
     } catch (thrown) {
-      // The first error is the one to tell.
+      // The first error is the one to tell, and nothing of the attempt is to be left.
       await writable.abort().catch(() => undefined);
+      if ((await this.file(name).catch(() => undefined))?.size === 0) {
+        await this.remove(name).catch(() => undefined);
+      }
       throw thrown;
     }
   }

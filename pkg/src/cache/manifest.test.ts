@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { readManifest, sameVersion, tellsVersion, writeManifest, type Manifest } from "./manifest.js";
+import {
+  readManifest,
+  sameVersion,
+  stillSame,
+  tellsVersion,
+  writeManifest,
+  type Manifest,
+} from "./manifest.js";
 
 const MANIFEST: Manifest = {
   address: "https://models.test/m/",
@@ -51,6 +58,17 @@ describe("versions of a file", () => {
   ])("%j and %j: %s", (one, other, same) => {
     expect(sameVersion(one, other)).toBe(same);
     expect(sameVersion(other, one)).toBe(same);
+  });
+
+  test.each([
+    [{ bytes: 8 }, { bytes: 8 }, true],
+    [{ bytes: 8 }, {}, true],
+    [{ bytes: 8 }, { bytes: 9 }, false],
+    [{ bytes: 8, etag: '"a"' }, { bytes: 8 }, false],
+    [{ bytes: 8, etag: '"a"' }, { bytes: 8, etag: '"a"' }, true],
+  ])("from one request to the next, %j and %j: %s", (one, other, same) => {
+    expect(stillSame(one, other)).toBe(same);
+    expect(stillSame(other, one)).toBe(same);
   });
 
   test("a size alone tells no version", () => {

@@ -66,6 +66,12 @@ export function sameVersion(one: FileVersion, other: FileVersion): boolean {
   return one.lastModified !== undefined && one.lastModified === other.lastModified;
 }
 
+/** Whether a file is still the one it was, as far as its server tells: if it tells no versions, by the size. */
+export function stillSame(known: FileVersion, found: FileVersion): boolean {
+  if (tellsVersion(known) || tellsVersion(found)) return sameVersion(known, found);
+  return known.bytes === undefined || found.bytes === undefined || known.bytes === found.bytes;
+}
+
 /** Whether a version says enough to tell it from another. */
 export function tellsVersion({ etag, lastModified }: FileVersion): boolean {
   return etag !== undefined || lastModified !== undefined;

@@ -1,0 +1,124 @@
+import type { Conversion, ConversionPlan, Piece } from "./converter.js";
+import type { CacheEntry, KeptPiece } from "./entry.js";
+import type { Origin } from "./origin.js";
+import type { DownloadProgress } from "./progress.js";
+import { RangesRefused } from "./ranges.js";
+import { cutPieces } from "./sequential.js";
+
+/** Requests at a time. */
+const PARALLEL = 3;
+
+/** What a download is made of. */
+export interface Download {
+  origin: Origin;
+  conversion: Conversion;
+  plan: ConversionPlan;
+  entry: CacheEntry;
+  progress: DownloadProgress;
+  /** Ends it; what has been kept by then stays. */
+  signal: AbortSignal;
+}
+
+/** A piece still to be had. */
+export interface Missing {
+  index: number;
+  piece: Piece;
+}
+
+/**
+ * Fetches pieces, converts them and keeps them: by ranges, several at a time, and where the server gives none, by reading
+ * the file from its beginning. Adds to `kept`.
+ */
+export async function downloadPieces(
+  download: Download,
+  missing: readonly Missing[],
+  kept: Map<number, KeptPiece>,
+): Promise<void> {
+  const left = await byRanges(download, missing, kept);
+  for (const file of new Set(left.map(({ piece }) => piece.source.file))) {
+    await fromTheBeginning(
+      download,
+      left.filter(({ piece }) => piece.source.file === file),
+      kept,
+    );
+  }
+}
+
+/** Those that cannot be had by ranges are returned. */
+async function byRanges(
+  download: Download,
+  missing: readonly Missing[],
+  kept: Map<number, KeptPiece>,
+): Promise<Missing[]> {
+  const queue = [...missing];
+  const refused: Missing[] = [];
+  const failed = new AbortController();
+  const signal = AbortSignal.any([download.signal, failed.signal]);
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { file, offset, bytes } = next.piece.source;
+      const path = download.plan.sources[file] ?? "";
+      try {
+        const onBytes = (count: number): void => download.progress.add(count, path);
+        const source = await download.origin.range(path, offset, bytes, signal, onBytes);
+        await keep(download, next.index, source, kept);
+      } catch (thrown) {
+        if (!(thrown instanceof RangesRefused)) throw thrown;
+        refused.push(next);
+      }
+    }
+  };
+  const workers = Array.from({ length: PARALLEL }, () =>
+    work().catch((thrown: unknown) => {
+      // The others would fetch what nobody will use; of what they throw then nobody needs to hear.
+      failed.abort();
+      throw thrown;
+    }),
+  );
+  // All have ended before anyone hears of a failure: nothing is written to the entry after that.
+  const outcomes = await Promise.allSettled(workers);
+  const failures = outcomes.filter((outcome) => outcome.status === "rejected");
+  const first = failures.find(({ reason }) => !isAbort(reason)) ?? failures[0];
+  if (first !== undefined) throw first.reason;
+  return refused;
+}
+
+async function fromTheBeginning(
+  download: Download,
+  missing: readonly Missing[],
+  kept: Map<number, KeptPiece>,
+): Promise<void> {
+  const path = download.plan.sources[missing[0]?.piece.source.file ?? -1] ?? "";
+  let left = [...missing];
+  // Pieces that overlap take another turn each.
+  while (left.length > 0) {
+    const stream = await download.origin.whole(path, download.signal);
+    try {
+      left = await cutPieces(
+        stream,
+        path,
+        left,
+        ({ index }, source) => keep(download, index, source, kept),
+        (bytes) => download.progress.add(bytes, path),
+      );
+    } finally {
+      stream.close();
+    }
+  }
+}
+
+async function keep(
+  { conversion, entry, signal }: Download,
+  index: number,
+  source: Uint8Array<ArrayBuffer>,
+  kept: Map<number, KeptPiece>,
+): Promise<void> {
+  signal.throwIfAborted();
+  // A copy: what comes out of wasm may be a view of its memory, which moves.
+  const converted = new Uint8Array(conversion.convert(index, source));
+  kept.set(index, await entry.keepPiece(index, converted));
+}
+
+function isAbort(thrown: unknown): boolean {
+  return (Object(thrown) as { name?: unknown }).name === "AbortError";
+}

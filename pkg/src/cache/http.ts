@@ -1,0 +1,169 @@
+import { abortedError, createError, type LoopLMError } from "../errors.js";
+import type { FileVersion } from "./manifest.js";
+import { TransientError } from "./retry.js";
+
+/** A connection that is silent for so long, in milliseconds, is taken to be lost. */
+const PATIENCE = 30_000;
+
+/** Bytes of a file, from `offset` up to (not including) `end`. */
+export interface ByteRange {
+  offset: number;
+  end: number;
+}
+
+/** An answer whose body is still to be read, or given up with `close`. */
+export class Answer {
+  readonly url: string;
+  readonly response: Response;
+  /** Of the body, so far. */
+  received = 0;
+  readonly #watch: Watch;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+
+  constructor(url: string, response: Response, watch: Watch) {
+    this.url = url;
+    this.response = response;
+    this.#watch = watch;
+    this.#reader = response.body?.getReader();
+  }
+
+  get status(): number {
+    return this.response.status;
+  }
+
+  header(name: string): string | undefined {
+    return this.response.headers.get(name) ?? undefined;
+  }
+
+  /** Which version of the file it is of, without its size. */
+  get version(): FileVersion {
+    const etag = this.header("etag");
+    const lastModified = this.header("last-modified");
+    return {
+      ...(etag === undefined ? {} : { etag }),
+      ...(lastModified === undefined ? {} : { lastModified }),
+    };
+  }
+
+  /** Whether what is read is not what was sent. A header that another origin hides is taken not to be there. */
+  get compressed(): boolean {
+    return !["identity", "", undefined].includes(this.header("content-encoding"));
+  }
+
+  /** The size of what will be read, where the answer says; a compressed one says another. */
+  get size(): number | undefined {
+    const length = this.header("content-length");
+    if (this.compressed || length === undefined || !/^\d+$/.test(length)) return undefined;
+    // Another origin may hide that it compresses. Servers compress text, not weights.
+    const text = !new URL(this.url).pathname.endsWith(".safetensors");
+    return text && this.response.type === "cors" ? undefined : Number(length);
+  }
+
+  /** The next bytes; null at the end. A lost connection is a `TransientError`. */
+  async read(): Promise<Uint8Array | null> {
+    let value: Uint8Array | undefined;
+    this.#watch.listen();
+    try {
+      value = (await this.#reader?.read())?.value;
+    } catch (cause) {
+      throw this.#watch.failure(this.lost(undefined, cause));
+    }
+    this.#watch.rest();
+    this.received += value?.byteLength ?? 0;
+    if (value === undefined) this.close();
+    return value ?? null;
+  }
+
+  /** That the connection was lost; `size` is what should have come. */
+  lost(size = this.size, cause?: unknown): LoopLMError {
+    const { url, received } = this;
+    const of = size === undefined ? "" : ` of ${size}`;
+    const message = `${url}: connection lost after ${received}${of} bytes`;
+    const details = { url, received, ...(size === undefined ? {} : { size }) };
+    return createError("network", message, details, { cause });
+  }
+
+  /** Reads no further. */
+  close(): void {
+    this.#watch.end();
+    // Nobody reads on, so a failure to cancel matters to nobody.
+    this.#reader?.cancel().catch(() => undefined);
+  }
+}
+
+/**
+ * Asks for a file, or a range of it. The answer may be of any status below 400, or 404, 410 or 416; others throw. What
+ * may be over when one tries again is a `TransientError`.
+ */
+export async function ask(url: string, signal: AbortSignal, range?: ByteRange): Promise<Answer> {
+  const watch = new Watch(signal);
+  // A range that the browser's HTTP cache made up of an older answer would be checked against nothing.
+  const init: RequestInit = { signal: watch.signal, cache: "no-store" };
+  // No If-Range: with it a browser asks the other origin for leave first, which many servers do not give.
+  if (range !== undefined) init.headers = { range: `bytes=${range.offset}-${range.end - 1}` };
+  let response: Response;
+  try {
+    response = await fetch(url, init);
+  } catch (cause) {
+    const message = `${url} could not be fetched (${String(cause)}): no connection, no such server, or it does not allow this page (CORS)`;
+    throw watch.failure(createError("network", message, { url }, { cause }));
+  }
+  watch.rest();
+  const answer = new Answer(url, response, watch);
+  const { status, statusText } = response;
+  if (status < 400 || status === 404 || status === 410 || status === 416) return answer;
+  answer.close();
+  const error = createError("network", `${url} answered HTTP ${status} ${statusText}`.trimEnd(), {
+    url,
+    status,
+  });
+  const mayPass = status >= 500 || status === 408 || status === 425 || status === 429;
+  throw mayPass ? new TransientError(error, retryAfter(answer.header("retry-after"))) : error;
+}
+
+/** The wait that a Retry-After header asks for, in milliseconds. */
+function retryAfter(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, seconds * 1000) : undefined;
+}
+
+/** Ends a request that the caller gives up, or that is silent for too long. */
+class Watch {
+  readonly #caller: AbortSignal;
+  readonly #abort = new AbortController();
+  readonly #stop = (): void => this.#abort.abort();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(caller: AbortSignal) {
+    this.#caller = caller;
+    if (caller.aborted) this.#stop();
+    caller.addEventListener("abort", this.#stop);
+    this.listen();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** From here on there should be something to hear. */
+  listen(): void {
+    this.#timer = setTimeout(this.#stop, PATIENCE);
+  }
+
+  /** Something was heard, and the next word is the caller's. */
+  rest(): void {
+    clearTimeout(this.#timer);
+  }
+
+  end(): void {
+    this.rest();
+    this.#caller.removeEventListener("abort", this.#stop);
+  }
+
+  /** What to throw of a request that has failed. */
+  failure(error: LoopLMError): Error {
+    this.end();
+    return this.#caller.aborted ? abortedError("loading") : new TransientError(error);
+  }
+}

@@ -1,0 +1,151 @@
+import { without } from "../checks.js";
+import { createError, toLoopLMError } from "../errors.js";
+import type { LoadProgress, WeightFormat } from "../types.js";
+import type { FileSource } from "../wasm/looplm.js";
+import { CachedSource } from "./cached-source.js";
+import type { Converter } from "./converter.js";
+import type { CacheEntry } from "./entry.js";
+import { fill, Uncacheable } from "./fill.js";
+import type { Origin } from "./origin.js";
+import { SourceChanged } from "./ranges.js";
+import type { ModelStore, Place } from "./store.js";
+import { reportWhileWaiting } from "./waiting.js";
+
+export { Uncacheable } from "./fill.js";
+
+/** Most times that a damaged entry is mended in one load. */
+const MOST_REPAIRS = 2;
+
+/** Codes of a load's failure that a small file may be to blame for: one that was cut short, say. */
+const BLAMED_ON_FILES = ["checkpoint-invalid", "tokenizer-invalid"];
+
+/** A load through the cache. */
+export interface CachedLoad<M> {
+  store: ModelStore;
+  origin: Origin;
+  converter: Converter;
+  format: WeightFormat;
+  /** What to do with the converted folder. */
+  load: (source: FileSource) => Promise<M>;
+  report: (progress: LoadProgress) => void;
+  signal: AbortSignal;
+  estimate: () => Promise<StorageEstimate>;
+}
+
+/**
+ * Loads a model from the cache, after it has got what the cache does not have. Throws `Uncacheable` where there can be no
+ * cache; what the load throws otherwise is as without one.
+ */
+export async function loadThroughCache<M>(job: CachedLoad<M>): Promise<M> {
+  const place = await stored(() => job.store.place(job.origin.address, job.format));
+  // Asked for in the first round only: what this load has fetched itself is as new as it can be.
+  let fresh = false;
+  for (let repairs = 0; ;) {
+    const read = await locked(job, place, "reading", () => readEntry(job, place.entry, fresh));
+    if ("model" in read) return read.model;
+    if ("failure" in read) {
+      await distrust(place, read.failure);
+      throw read.failure;
+    }
+    const damaged = read.missing === "damaged";
+    if (damaged && ++repairs > MOST_REPAIRS) {
+      throw new Uncacheable("what it keeps is damaged again and again");
+    }
+    await locked(job, place, "writing", () => fillEntry(job, place.entry, damaged));
+    fresh = true;
+  }
+}
+
+/** What came of an attempt to load what the entry has. */
+type Read<M> = { model: M } | { missing: "incomplete" | "outdated" | "damaged" } | { failure: unknown };
+
+/** Loads what the entry has, if it has all. */
+async function readEntry<M>(job: CachedLoad<M>, entry: CacheEntry, fresh: boolean): Promise<Read<M>> {
+  const found = await stored(async () => {
+    const manifest = await entry.manifest();
+    if (manifest?.hashes === undefined) return undefined;
+    const kept = await entry.pieces(manifest.plan.pieces);
+    return kept.size === manifest.plan.pieces.length ? { manifest, kept } : undefined;
+  });
+  if (found === undefined) return { missing: "incomplete" };
+  const { manifest, kept } = found;
+  const [path = ""] = manifest.plan.sources;
+  // Offline, what is kept is what there is.
+  if (!fresh && (await job.origin.isStill(path, manifest.versions[0] ?? {})) === false) {
+    return { missing: "outdated" };
+  }
+  const source = new CachedSource(entry, manifest, kept);
+  try {
+    const model = await job.load(source);
+    // Of no use to anyone but a list, and not worth a load.
+    await entry.touch().catch(() => undefined);
+    return { model };
+  } catch (failure) {
+    return source.damaged ? { missing: "damaged" } : { failure };
+  }
+}
+
+/** Gets what the entry does not have. */
+async function fillEntry<M>(job: CachedLoad<M>, entry: CacheEntry, verify: boolean): Promise<void> {
+  const { origin, converter, format, report, signal, estimate } = job;
+  for (let again = false; ; again = true) {
+    try {
+      await stored(() => fill({ entry, origin, converter, format, verify, report, signal, estimate }));
+      return;
+    } catch (thrown) {
+      if (!(thrown instanceof SourceChanged)) throw thrown;
+      // Nothing of the old one is kept.
+      await stored(() => entry.clear());
+      origin.forget();
+      if (again) {
+        const message = `${thrown.url} changed while it was fetched, twice; try again when it stays as it is`;
+        throw createError("network", message, { url: thrown.url });
+      }
+    }
+  }
+}
+
+/** After a failure that a small file may be to blame for, the next load fetches the small files again. */
+async function distrust({ entry, lock }: Place, failure: unknown): Promise<void> {
+  if (!BLAMED_ON_FILES.includes(toLoopLMError(failure).code)) return;
+  await lock
+    .writingNow(async () => {
+      const manifest = await entry.manifest();
+      if (manifest === undefined) return;
+      await entry.writeManifest(without(manifest, "hashes"));
+    })
+    // The failure itself is what the caller has to hear of.
+    .catch(() => undefined);
+}
+
+/** Waits for the lock, reports meanwhile how far the tab has come that has it, and runs. */
+async function locked<M, R>(
+  { report, signal }: CachedLoad<M>,
+  { entry, lock }: Place,
+  how: "reading" | "writing",
+  run: () => Promise<R>,
+): Promise<R> {
+  const stop = reportWhileWaiting(entry, report);
+  try {
+    return await lock[how](() => {
+      stop();
+      return run();
+    }, signal);
+  } finally {
+    stop();
+  }
+}
+
+/** The result; a failure of the browser's storage as `Uncacheable`. */
+async function stored<R>(run: () => Promise<R>): Promise<R> {
+  try {
+    return await run();
+  } catch (thrown) {
+    if (!(thrown instanceof DOMException) || thrown.name === "AbortError") throw thrown;
+    const why =
+      thrown.name === "QuotaExceededError"
+        ? "this browser gives no more room for it"
+        : `the browser's storage failed (${thrown.name}: ${thrown.message})`;
+    throw new Uncacheable(why, { cause: thrown });
+  }
+}

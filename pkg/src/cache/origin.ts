@@ -1,0 +1,33 @@
+import type { FileSource, FileStream } from "../wasm/looplm.js";
+import type { FileVersion } from "./manifest.js";
+
+/**
+ * The folder that a model comes from. `open` is for planning: it gives small files and the beginnings of weight files, and
+ * what it has told of a file the other methods hold it to.
+ */
+export interface Origin extends FileSource {
+  /** What the cache knows the model by. */
+  readonly address: string;
+  /** Which version of a weight file `open` has found. */
+  version(path: string): FileVersion;
+  /** Whether what `open` has found of a weight file is of a version kept earlier. */
+  isSame(path: string, kept: FileVersion): boolean;
+  /** Whether it can be told from what `open` has found whether a file is still the same at another time. */
+  tellsVersions(paths: readonly string[]): boolean;
+  /** A small file, the same as `open` has given. */
+  small(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Bytes of a weight file, tried again where that may help. Throws `RangesRefused`: it comes whole or not at all. */
+  range(
+    path: string,
+    offset: number,
+    bytes: number,
+    signal: AbortSignal,
+    onBytes: (bytes: number) => void,
+  ): Promise<Uint8Array<ArrayBuffer>>;
+  /** A weight file from its first byte. */
+  whole(path: string, signal: AbortSignal): Promise<FileStream>;
+  /** Forgets what `open` has found: the folder has changed. */
+  forget(): void;
+  /** Whether a weight file is still of a version; undefined where that cannot be found out now. */
+  isStill(path: string, version: FileVersion): Promise<boolean | undefined>;
+}

@@ -1,0 +1,72 @@
+import type { Converter } from "./cache/converter.js";
+import { FilesOrigin } from "./cache/files-origin.js";
+import { loadThroughCache, Uncacheable } from "./cache/load.js";
+import type { Origin } from "./cache/origin.js";
+import { withSpeed } from "./cache/progress.js";
+import { browserStorage, ModelStore, type Storage } from "./cache/store.js";
+import { UrlOrigin } from "./cache/url-origin.js";
+import { without } from "./checks.js";
+import type { LoadConfig, LoadRequest } from "./engine.js";
+import { openSource, readThrough } from "./source.js";
+import type { LoadProgress } from "./types.js";
+import type { WasmModule } from "./wasm-module.js";
+import type { FileSource, Model } from "./wasm/looplm.js";
+
+/** The browser's storage, as far as the cache needs it; tests give their own. */
+export interface Keeping {
+  storage: () => Promise<Storage | undefined>;
+  estimate: () => Promise<StorageEstimate>;
+}
+
+const BROWSER: Keeping = { storage: browserStorage, estimate: () => navigator.storage.estimate() };
+
+/** A loaded model, and what the caller should know of how it was loaded. */
+export interface Loaded {
+  model: Model;
+  warnings: string[];
+}
+
+/** Loads a model, through the cache if that is asked for and possible. */
+export async function loadModel(
+  request: LoadRequest,
+  { Model, Conversion }: WasmModule & { Conversion?: Converter },
+  onProgress: (progress: LoadProgress) => void,
+  signal: AbortSignal,
+  keeping: Keeping = BROWSER,
+): Promise<Loaded> {
+  const report = withSpeed(onProgress);
+  const load = (source: FileSource, config: LoadConfig): Promise<Model> =>
+    readThrough(source, (source) => Model.load(source, config, report, signal));
+  const warnings: string[] = [];
+  if (request.cache && Conversion !== undefined) {
+    try {
+      const storage = await keeping.storage();
+      if (storage === undefined) throw new Uncacheable("this browser keeps nothing for this page");
+      const model = await loadThroughCache({
+        store: new ModelStore(storage),
+        origin: await openOrigin(request, signal),
+        converter: Conversion,
+        format: request.config.format ?? "stored",
+        // Converted by now.
+        load: (source) => load(source, without(request.config, "format")),
+        report,
+        signal,
+        estimate: keeping.estimate,
+      });
+      return { model, warnings };
+    } catch (thrown) {
+      if (!(thrown instanceof Uncacheable)) throw thrown;
+      warnings.push(`The model was loaded without the cache: ${thrown.message}.`);
+    }
+  }
+  return { model: await load(openSource(request.source, signal), request.config), warnings };
+}
+
+async function openOrigin({ source }: LoadRequest, signal: AbortSignal): Promise<Origin> {
+  switch (source.kind) {
+    case "url":
+      return new UrlOrigin(source.url, signal);
+    case "files":
+      return FilesOrigin.of(source.files, signal);
+  }
+}
