@@ -4,7 +4,7 @@
 
 Names, shapes, element type, order and the size of model.safetensors to the byte are those of Ouro-1.4B and Ouro-2.6B; config.json and
 special_tokens_map.json are the same bytes. Needs numpy, and memory for a few megabytes of weights: tensors are drawn and written piece by piece. A
-tensor depends on the seed and its name alone, so shards or fewer layers do not change it. README.md, "Full size", says more.
+tensor depends on the seed, its name and the number of layers, whatever file it is in. README.md, "Full size", says more.
 """
 
 from __future__ import annotations
@@ -138,8 +138,9 @@ def save_weights(folder: Path, layers: int, seed: int, dtype: str, shards: int) 
         return
     groups, seen = [{} for _ in range(shards)], 0
     for name, shape in shapes.items():
-        groups[seen * shards // total][name] = shape
-        seen += math.prod(shape) * size
+        length = math.prod(shape) * size
+        groups[(seen + length // 2) * shards // total][name] = shape  # where its middle falls
+        seen += length
     if not all(groups):
         sys.exit(f"{len(shapes)} tensors do not fill {shards} shards of equal size")
     where = {}
