@@ -1,27 +1,28 @@
 // attention: causal attention of each row over the keys and values of its step, one workgroup a (head, row), online softmax.
 //
 //   q             [rows, HEADS, HEAD_STRIDE] f32, rotated
-//   keys, values  [KV entries, KV_HEADS, HEAD_STRIDE] f32
+//   keys, values  [KV entries, KV_HEADS, HEAD_STRIDE] in KV_FORMAT; they and q in the order of shared/kv.wgsl
 //   kv_map        [lines, pitch] of KV entries: row r sees, for j < position, entry kv_map[map + j], and its own `entry`
-//   out           [rows, OUT_STRIDE] f32: heads side by side without padding; OUT_STRIDE is HEADS * HEAD_DIM padded
-//                 to a multiple of 8, the padding written as zero
+//   out           [rows, OUT_STRIDE] f32: heads side by side without padding, their elements in order; OUT_STRIDE is
+//                 HEADS * HEAD_DIM padded to a multiple of 8, the padding written as zero
 //
 // Each block of 64 keys: an invocation scores one key, the block's maximum rescales what was summed so far,
-// then each invocation adds up the values of its (one to four) dimensions. HEAD_DIM <= 256.
+// then each invocation adds up the values of its one or two pairs of dimensions. HEAD_DIM <= 256.
 // Limits: baseline WebGPU (6 storage buffers, 2 KiB of workgroup memory, 64 invocations).
 
 import package::shared::rows::rows;
+import package::shared::kv::KV_FORMAT;
 
 override HEADS: u32 = 1u;
 override KV_HEADS: u32 = 1u;
 override HEAD_DIM: u32 = 2u;
-override HEAD_STRIDE: u32 = 4u;
+override HEAD_STRIDE: u32 = 8u;
 override OUT_STRIDE: u32 = 8u;
 override SCALE: f32 = 1.0;
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> keys: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> values: array<f32>;
+@group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> values: array<u32>;
 @group(0) @binding(3) var<storage, read> kv_map: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
@@ -32,6 +33,30 @@ var<workgroup> query: array<vec4<f32>, 64>;
 var<workgroup> score: array<f32, 64>;
 var<workgroup> scratch: array<f32, 64>;
 var<workgroup> place: array<u32, 64>;  // of each key of the block, its head in its entry
+
+// Eight places of the keys.
+struct Block {
+    a: vec4<f32>,
+    b: vec4<f32>,
+}
+
+fn key_block(index: u32) -> Block {
+    if KV_FORMAT == 1u {
+        let words = keys[index];
+        return Block(
+            vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y)),
+            vec4<f32>(unpack2x16float(words.z), unpack2x16float(words.w)),
+        );
+    }
+    return Block(bitcast<vec4<f32>>(keys[2u * index]), bitcast<vec4<f32>>(keys[2u * index + 1u]));
+}
+
+fn value_pair(index: u32) -> vec2<f32> {
+    if KV_FORMAT == 1u {
+        return unpack2x16float(values[index]);
+    }
+    return vec2<f32>(bitcast<f32>(values[2u * index]), bitcast<f32>(values[2u * index + 1u]));
+}
 
 fn block_max(lane: u32, value: f32) -> f32 {
     scratch[lane] = value;
@@ -53,7 +78,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let r = group.y;
     let kv_head = head / (HEADS / KV_HEADS);
     let quads = HEAD_STRIDE / 4u;
-    let chunks = (HEAD_DIM + LANES - 1u) / LANES;
+    let half = HEAD_DIM / 2u;
     let key_count = rows.row[r].position + 1u;
     let map = rows.row[r].map;
     if lane < quads {
@@ -63,7 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     var top = HIDDEN;
     var norm = 0.0;
-    var acc = vec4<f32>(0.0);  // dimensions lane, lane + 64, lane + 128, lane + 192
+    var acc = vec4<f32>(0.0);  // pairs lane and lane + 64
     for (var first = 0u; first < key_count; first += LANES) {
         let in_block = min(LANES, key_count - first);
         var s = HIDDEN;
@@ -74,10 +99,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 entry = kv_map[map + j];
             }
             place[lane] = entry * KV_HEADS + kv_head;
-            let at = place[lane] * quads;
+            let at = place[lane] * (quads / 2u);
             s = 0.0;
-            for (var i = 0u; i < quads; i++) {
-                s += dot(query[i], keys[at + i]);
+            for (var i = 0u; i < quads / 2u; i++) {
+                let key = key_block(at + i);
+                s += dot(query[2u * i], key.a) + dot(query[2u * i + 1u], key.b);
             }
         }
         let new_top = max(top, block_max(lane, s));
@@ -93,22 +119,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         norm *= rescale;
         for (var j = 0u; j < in_block; j++) {
             let p = score[j];
-            let at = place[j] * HEAD_STRIDE;
+            let at = place[j] * (HEAD_STRIDE / 2u);
             norm += p;
-            for (var c = 0u; c < chunks; c++) {
-                let dim = lane + LANES * c;
-                if dim < HEAD_DIM {
-                    acc[c] += p * values[at + dim];
-                }
+            if lane < half {
+                acc = vec4<f32>(acc.xy + p * value_pair(at + lane), acc.zw);
+            }
+            if lane + LANES < half {
+                acc = vec4<f32>(acc.xy, acc.zw + p * value_pair(at + lane + LANES));
             }
         }
         workgroupBarrier();
     }
-    for (var c = 0u; c < chunks; c++) {
-        let dim = lane + LANES * c;
-        if dim < HEAD_DIM {
-            out[r * OUT_STRIDE + head * HEAD_DIM + dim] = acc[c] / norm;
-        }
+    acc /= norm;
+    let to = r * OUT_STRIDE + head * HEAD_DIM + lane;
+    if lane < half {
+        out[to] = acc.x;
+        out[to + half] = acc.y;
+    }
+    if lane + LANES < half {
+        out[to + LANES] = acc.z;
+        out[to + LANES + half] = acc.w;
     }
     if head == 0u && lane < OUT_STRIDE - HEADS * HEAD_DIM {
         out[r * OUT_STRIDE + HEADS * HEAD_DIM + lane] = 0.0;

@@ -4,12 +4,13 @@
 //                      so that a pair of slots is what one rotation turns (element i and i + HEAD_DIM / 2 of a head)
 //   rotary             [positions, HEAD_DIM / 2] of (cos, sin)
 //   q                  [rows, HEADS, HEAD_STRIDE] f32
-//   keys, values       [KV entries, KV_HEADS, HEAD_STRIDE] f32; row r writes its `entry`
+//   keys, values       [KV entries, KV_HEADS, HEAD_STRIDE] in KV_FORMAT; row r writes its `entry`
 //
-// HEAD_STRIDE is HEAD_DIM padded to a multiple of 4; the padding of q and of keys is written as zero.
+// All three in the order of shared/kv.wgsl, whose pairs are those of the slots; padding is written as zero.
 // Limits: baseline WebGPU (7 storage buffers, 14 KiB of workgroup memory over both entry points, 64 invocations).
 
 import package::shared::rows::rows;
+import package::shared::kv::{f16_pair, KV_FORMAT};
 import package::shared::matmul::{few, tile, few_partial, tile_acc, part, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS};
 
 override HEADS: u32 = 1u;
@@ -18,11 +19,29 @@ override HEAD_DIM: u32 = 2u;
 override HEAD_STRIDE: u32 = 4u;
 
 @group(0) @binding(3) var<storage, read> rotary: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read_write> q: array<f32>;
-@group(0) @binding(5) var<storage, read_write> keys: array<f32>;
-@group(0) @binding(6) var<storage, read_write> values: array<f32>;
+@group(0) @binding(4) var<storage, read_write> q: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> keys: array<u32>;
+@group(0) @binding(6) var<storage, read_write> values: array<u32>;
 
-fn emit(row: u32, slot: u32, first: f32, second: f32) {
+fn store_key(at: u32, pair: vec2<f32>) {
+    if KV_FORMAT == 1u {
+        keys[at] = f16_pair(pair);
+    } else {
+        keys[2u * at] = bitcast<u32>(pair.x);
+        keys[2u * at + 1u] = bitcast<u32>(pair.y);
+    }
+}
+
+fn store_value(at: u32, pair: vec2<f32>) {
+    if KV_FORMAT == 1u {
+        values[at] = f16_pair(pair);
+    } else {
+        values[2u * at] = bitcast<u32>(pair.x);
+        values[2u * at + 1u] = bitcast<u32>(pair.y);
+    }
+}
+
+fn emit(row: u32, slot: u32, pair: vec2<f32>) {
     if slot >= part.slots {
         return;
     }
@@ -30,33 +49,32 @@ fn emit(row: u32, slot: u32, first: f32, second: f32) {
     let head = column / HEAD_DIM;
     let i = (column % HEAD_DIM) / 2u;
     let half = HEAD_DIM / 2u;
-    let position = rows.row[row].position;
-    let entry = rows.row[row].entry;
-    let turn = rotary[position * half + i];
-    let a = first * turn.x - second * turn.y;
-    let b = second * turn.x + first * turn.y;
+    let pairs = HEAD_STRIDE / 2u;
+    // The last pair of a head writes the padding too.
+    let end = select(half, pairs, i + 1u == half);
+    let cache = rows.row[row].entry * KV_HEADS;
+    if head >= HEADS + KV_HEADS {
+        let at = (cache + head - HEADS - KV_HEADS) * pairs;
+        store_value(at + i, pair);
+        for (var p = half; p < end; p++) {
+            store_value(at + p, vec2<f32>(0.0));
+        }
+        return;
+    }
+    let turn = rotary[rows.row[row].position * half + i];
+    let turned = vec2<f32>(pair.x * turn.x - pair.y * turn.y, pair.y * turn.x + pair.x * turn.y);
     if head < HEADS {
-        let at = (row * HEADS + head) * HEAD_STRIDE;
-        q[at + i] = a;
-        q[at + half + i] = b;
-        if i == 0u {
-            for (var p = HEAD_DIM; p < HEAD_STRIDE; p++) {
-                q[at + p] = 0.0;
-            }
+        let at = (row * HEADS + head) * pairs;
+        q[at + i] = turned;
+        for (var p = half; p < end; p++) {
+            q[at + p] = vec2<f32>(0.0);
         }
-    } else if head < HEADS + KV_HEADS {
-        let at = (entry * KV_HEADS + head - HEADS) * HEAD_STRIDE;
-        keys[at + i] = a;
-        keys[at + half + i] = b;
-        if i == 0u {
-            for (var p = HEAD_DIM; p < HEAD_STRIDE; p++) {
-                keys[at + p] = 0.0;
-            }
-        }
-    } else {
-        let at = (entry * KV_HEADS + head - HEADS - KV_HEADS) * HEAD_STRIDE;
-        values[at + i] = first;
-        values[at + half + i] = second;
+        return;
+    }
+    let at = (cache + head - HEADS) * pairs;
+    store_key(at + i, turned);
+    for (var p = half; p < end; p++) {
+        store_key(at + p, vec2<f32>(0.0));
     }
 }
 
@@ -69,7 +87,8 @@ fn main_few(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         let r = lane % FEW_ROWS;
         let j = 2u * (lane / FEW_ROWS);
         if first_row + r < rows.count {
-            emit(first_row + r, first_slot + j, few_partial[j * FEW_ROWS + r], few_partial[(j + 1u) * FEW_ROWS + r]);
+            let pair = vec2<f32>(few_partial[j * FEW_ROWS + r], few_partial[(j + 1u) * FEW_ROWS + r]);
+            emit(first_row + r, first_slot + j, pair);
         }
     }
 }
@@ -85,8 +104,8 @@ fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
         if row < rows.count {
             for (var j = 0u; j < 2u; j++) {
                 let sums = tile_acc[2u * i + j];
-                emit(row, slot + 32u * j, sums.x, sums.y);
-                emit(row, slot + 32u * j + 2u, sums.z, sums.w);
+                emit(row, slot + 32u * j, sums.xy);
+                emit(row, slot + 32u * j + 2u, sums.zw);
             }
         }
     }

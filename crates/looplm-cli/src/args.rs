@@ -7,9 +7,11 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use looplm::engine::{EngineOptions, KvFormat};
 use looplm::exit::{Exit, ExitRule};
 use looplm::generate::{GenerateOptions, Verify};
 use looplm::kv_policy::KvPolicy;
+use looplm::model::LoadOptions;
 
 use crate::number::{self, Ids};
 use crate::say;
@@ -53,10 +55,33 @@ pub(crate) struct InfoArgs {
     pub(crate) json: bool,
 }
 
+/// How a model is held on the device.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// How keys and values are kept: f16, or f32, which takes twice the memory
+    #[arg(long, value_name = "FORMAT", value_parser = number::kv_format, default_value_t)]
+    kv_format: KvFormat,
+}
+
+impl LoadArgs {
+    /// The same for the library.
+    pub(crate) fn options(&self) -> LoadOptions {
+        LoadOptions {
+            engine: EngineOptions {
+                kv_format: self.kv_format,
+                ..EngineOptions::default()
+            },
+            ..LoadOptions::default()
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ForwardArgs {
     /// The model folder, as Hugging Face lays it out
     pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
     /// Token ids, separated by commas
     #[arg(long, value_name = "ID,ID,...", value_parser = number::ids, allow_hyphen_values = true)]
     pub(crate) ids: Ids,
@@ -73,6 +98,8 @@ pub(crate) struct ForwardArgs {
 pub(crate) struct GenerateArgs {
     /// The model folder, as Hugging Face lays it out
     pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
     #[command(flatten)]
     pub(crate) prompt: PromptArgs,
     /// Most tokens to generate; needed for a single prompt
@@ -104,6 +131,8 @@ pub(crate) struct PromptArgs {
 pub(crate) struct ChatArgs {
     /// The model folder, as Hugging Face lays it out
     pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
     /// What the model is told before the conversation begins
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) system: Option<String>,

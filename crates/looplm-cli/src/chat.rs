@@ -22,7 +22,7 @@ const NEW: &str = "/new";
 pub(crate) fn run(args: &ChatArgs) -> Result<(), Failure> {
     let source = load::open(&args.model, args.sampling.steps, args.sampling.exit())?;
     require_template(&source)?;
-    let model = load::model(&source)?;
+    let model = load::model(&source, &args.load.options())?;
     model.tokenizer()?;
     let mut input = Input::open()?;
     let mut conversation = Conversation {

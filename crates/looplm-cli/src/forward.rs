@@ -11,7 +11,7 @@ use crate::{load, say};
 pub(crate) fn run(args: &ForwardArgs) -> Result<(), Failure> {
     let file = TensorFile::new(&args.out)?;
     let source = load::open(&args.model, args.steps, Exit::default())?;
-    let model = load::model(&source)?;
+    let model = load::model(&source, &args.load.options())?;
     let options = ForwardOptions {
         steps: args.steps,
         logits: true,

@@ -16,7 +16,7 @@ use crate::{load, say};
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let source = load::open(&args.model, args.sampling.steps, args.sampling.exit())?;
-    let model = load::model(&source)?;
+    let model = load::model(&source, &args.load.options())?;
     if let Some(file) = &args.prompt.batch {
         return batch::run(&model, file, args);
     }

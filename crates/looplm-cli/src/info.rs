@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use looplm::Config;
 use looplm::chat::ChatTemplate;
 use looplm::checkpoint::{Checkpoint, FolderSource, Summary, read_config};
+use looplm::engine::KvFormat;
 use looplm::generation_config::GenerationConfig;
 use looplm::tokenizer::{Tokenizer as LoadedTokenizer, TokenizerConfig};
 use looplm_gpu::{DeviceOptions, Gpu, GpuError};
@@ -185,7 +186,7 @@ fn architecture(config: &Config, summary: &Summary) -> Architecture {
 }
 
 fn memory(config: &Config, summary: &Summary) -> Memory {
-    let shared = looplm::engine::bytes_per_position(config) * 1000;
+    let shared = looplm::engine::bytes_per_position(config, KvFormat::default()) * 1000;
     Memory {
         weights: summary.bytes,
         weights_by_part: summary

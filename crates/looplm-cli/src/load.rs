@@ -30,7 +30,7 @@ pub(crate) fn open(path: &Path, steps: Option<usize>, exit: Exit) -> Result<Fold
 }
 
 /// Loads the model. The bar is drawn on standard error, on a terminal only.
-pub(crate) fn model(source: &FolderSource) -> Result<LoopLm, Failure> {
+pub(crate) fn model(source: &FolderSource, options: &LoadOptions) -> Result<LoopLm, Failure> {
     let bar = ProgressBar::new(0);
     if let Ok(style) =
         ProgressStyle::with_template("{msg:18} {wide_bar:.cyan/dim} {bytes}/{total_bytes}")
@@ -50,7 +50,7 @@ pub(crate) fn model(source: &FolderSource) -> Result<LoopLm, Failure> {
         }
         Loading::Compile => bar.set_message("compiling shaders"),
     };
-    let loaded = pollster::block_on(LoopLm::load(source, &LoadOptions::default(), &mut progress));
+    let loaded = pollster::block_on(LoopLm::load(source, options, &mut progress));
     bar.finish_and_clear();
     let model = loaded?;
     for warning in &model.info().warnings {

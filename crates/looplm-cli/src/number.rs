@@ -1,5 +1,6 @@
 //! Values of the command line, each read and checked against its range before a model is loaded.
 
+use looplm::engine::KvFormat;
 use looplm::exit::ExitRule;
 use looplm::generate::Verify;
 use looplm::kv_policy::KvPolicy;
@@ -32,6 +33,10 @@ pub(crate) fn exit(text: &str) -> Result<ExitRule, String> {
 }
 
 pub(crate) fn kv(text: &str) -> Result<KvPolicy, String> {
+    text.parse()
+}
+
+pub(crate) fn kv_format(text: &str) -> Result<KvFormat, String> {
     text.parse()
 }
 

@@ -15,6 +15,7 @@ pub mod error;
 pub mod format;
 pub mod kernel;
 pub mod kernels;
+pub mod kv_format;
 pub mod matrix;
 pub mod quantize;
 pub mod readback;
@@ -25,6 +26,7 @@ pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier};
 pub use error::GpuError;
 pub use format::{Element, Format};
 pub use kernel::Bound;
+pub use kv_format::KvFormat;
 pub use matrix::{Arrangement, Matrix, MatrixShape};
 pub use readback::Readback;
 pub use rows::{GpuRow, RowTables};
@@ -44,5 +46,5 @@ pub const fn stride(width: usize) -> usize {
 
 /// Length of a padded attention head of `head_dim` elements in queries and KV entries.
 pub const fn head_stride(head_dim: usize) -> usize {
-    head_dim.next_multiple_of(4)
+    head_dim.next_multiple_of(ALIGN)
 }

@@ -54,6 +54,7 @@ impl Model {
                 context_length: config.context_length.map(options::count),
                 max_rows: config.max_rows.map(options::count),
                 kv_bytes: config.kv_bytes.map(|bytes| bytes as u64),
+                kv_format: config.kv_format.unwrap_or_default(),
             },
             device: DeviceOptions {
                 max_binding_size: config.max_binding_size.map(|bytes| bytes as u64),

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use looplm::{
+    engine::KvFormat,
     exit::{Exit as Leaving, ExitRule},
     generate::{GenerateOptions, Verify},
     kv_policy::KvPolicy,
@@ -16,6 +17,8 @@ pub(crate) struct LoadConfig {
     pub(crate) max_rows: Option<f64>,
     pub(crate) max_binding_size: Option<f64>,
     pub(crate) kv_bytes: Option<f64>,
+    #[serde(deserialize_with = "named")]
+    pub(crate) kv_format: Option<KvFormat>,
 }
 
 /// A JavaScript number as a count: one larger than any count is the largest.

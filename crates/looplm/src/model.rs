@@ -125,7 +125,7 @@ impl LoopLm {
         let gpu = Gpu::open(&options.device).await?;
         match Self::upload(source, options, progress, &gpu, &config).await {
             Ok((engine, warnings)) => {
-                let entry = bytes_per_position(&config) * 1000;
+                let entry = bytes_per_position(&config, options.engine.kv_format) * 1000;
                 let info = Info {
                     adapter: gpu.report().clone(),
                     device_limits: (gpu.max_binding(), gpu.max_buffer()),

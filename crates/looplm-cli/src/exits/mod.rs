@@ -21,6 +21,7 @@ use std::path::Path;
 
 use looplm::Error;
 use looplm::exit::Exit;
+use looplm::model::LoadOptions;
 use looplm_train::trainer::fit;
 
 use crate::args::EvalArgs;
@@ -61,7 +62,7 @@ fn report(
     aborted: &dyn Fn() -> bool,
 ) -> Result<Report, Failure> {
     let source = load::open(&trained.folder, args.steps, Exit::default())?;
-    let model = load::model(&source)?;
+    let model = load::model(&source, &LoadOptions::default())?;
     let steps = model.steps(args.steps)?.get();
     if steps < 2 {
         return Err(Failure::OneStep);

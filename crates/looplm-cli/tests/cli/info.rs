@@ -44,10 +44,10 @@ fn the_json_describes_the_shipped_model() {
         parameters * 4
     );
     assert_eq!(parts["attention"], json!(2 * 4 * 64 * 64 * 4));
-    // Keys and values, 2 layers, 2 heads of 32 floats; and that for each of 4 steps.
+    // Keys and values, 2 layers, 2 heads of 32 in f16; and that for each of 4 steps.
     assert_eq!(
         memory["kv_per_1000_tokens"],
-        json!({ "full": 4 * 1_024_000, "shared": 1_024_000 })
+        json!({ "full": 4 * 512_000, "shared": 512_000 })
     );
     assert_eq!(
         info["tokenizer"],

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use looplm_gpu::{
-    Arrangement, Buffer, DeviceOptions, Element, Format, Gpu, GpuError, GpuRow, Matrix,
+    Arrangement, Buffer, DeviceOptions, Element, Format, Gpu, GpuError, GpuRow, KvFormat, Matrix,
     MatrixShape, RowTables, kernel::Bound, rows::Table,
 };
 
@@ -88,12 +88,17 @@ impl Bench {
 
     /// Numbers between 1/16 and 1/8 of either sign, so that nothing overflows and nothing is denormal.
     fn numbers(&mut self, count: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(count * size_of::<f32>());
+        self.words(count, 0x807f_ffff, 0x3d80_0000)
+    }
+
+    /// Random words of the bits `random`, the bits `set` being those of the exponents.
+    fn words(&mut self, count: usize, random: u32, set: u32) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(count * size_of::<u32>());
         for _ in 0..count {
             self.random ^= self.random << 13;
             self.random ^= self.random >> 17;
             self.random ^= self.random << 5;
-            bytes.extend((self.random & 0x807f_ffff | 0x3d80_0000).to_le_bytes());
+            bytes.extend((self.random & random | set).to_le_bytes());
         }
         bytes
     }
@@ -101,6 +106,15 @@ impl Bench {
     /// A buffer of `count` random floats.
     pub(crate) fn floats(&mut self, count: usize) -> Result<Buffer, GpuError> {
         let bytes = self.numbers(count);
+        self.buffer(&bytes)
+    }
+
+    /// A buffer of `count` random keys or values.
+    pub(crate) fn kv(&mut self, count: usize, format: KvFormat) -> Result<Buffer, GpuError> {
+        let bytes = match format {
+            KvFormat::F32 => self.numbers(count),
+            KvFormat::F16 => self.words(count / 2, 0x83ff_83ff, 0x2c00_2c00),
+        };
         self.buffer(&bytes)
     }
 

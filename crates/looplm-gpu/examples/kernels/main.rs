@@ -10,7 +10,7 @@ mod product;
 mod report;
 
 use looplm_gpu::{
-    Arrangement, Buffer, Format, GpuError, MAX_STEPS, cpu, head_stride,
+    Arrangement, Buffer, Format, GpuError, KvFormat, MAX_STEPS, cpu, head_stride,
     kernel::Op,
     kernels::{
         AddNorm, Attention, AttentionShape, Embed, EmbedBuffers, Finish, FinishBuffers, KvMean,
@@ -88,15 +88,15 @@ fn kv_map(bench: &Bench) -> Result<Buffer, GpuError> {
 }
 
 /// Keys and values of as many sequences as there are rows.
-fn cache(bench: &mut Bench) -> Result<(Buffer, Buffer), GpuError> {
+fn cache(bench: &mut Bench, format: KvFormat) -> Result<(Buffer, Buffer), GpuError> {
     let elements = MAX_ROWS * KEYS * SHAPE.entry();
-    Ok((bench.floats(elements)?, bench.floats(elements)?))
+    Ok((bench.kv(elements, format)?, bench.kv(elements, format)?))
 }
 
 fn qkv(bench: &mut Bench) -> Outcome {
     let table = cpu::rotary_table(SHAPE.head_dim, 10_000.0, KEYS);
     let rotary = bench.buffer(table.as_flattened())?;
-    let (keys, values) = cache(bench)?;
+    let (keys, values) = cache(bench, KvFormat::F16)?;
     for format in FORMATS {
         let outputs = (SHAPE.heads + 2 * SHAPE.kv_heads) * SHAPE.head_dim;
         let matrix = bench.matrix(outputs, HIDDEN, format, Arrangement::Heads(SHAPE.head_dim))?;
@@ -110,7 +110,8 @@ fn qkv(bench: &mut Bench) -> Outcome {
             keys: &keys,
             values: &values,
         };
-        let op = Qkv::new(&bench.gpu, SHAPE, &matrix)?.bind(&bench.gpu, &matrix, &x, to)?;
+        let kernel = Qkv::new(&bench.gpu, SHAPE, KvFormat::F16, &matrix)?;
+        let op = kernel.bind(&bench.gpu, &matrix, &x, to)?;
         bench.measure(
             "qkv",
             &format!("{format:?}"),
@@ -125,23 +126,27 @@ fn qkv(bench: &mut Bench) -> Outcome {
 fn attention(bench: &mut Bench) -> Outcome {
     let q = bench.floats(MAX_ROWS * SHAPE.heads * head_stride(SHAPE.head_dim))?;
     let out = bench.floats(MAX_ROWS * HIDDEN)?;
-    let (keys, values) = cache(bench)?;
     let kv_map = kv_map(bench)?;
-    let op =
-        Attention::new(&bench.gpu, SHAPE)?.bind(&bench.gpu, &q, &keys, &values, &kv_map, &out)?;
-    let bytes = |rows| rows * KEYS * (2 * SHAPE.entry() + 1) * 4;
-    bench.measure(
-        "attention",
-        &format!("{KEYS} keys"),
-        &ROW_COUNTS,
-        bytes,
-        &|gpu, pass, table| op.encode(gpu, pass, table),
-    )
+    for format in KvFormat::ALL {
+        let (keys, values) = cache(bench, format)?;
+        let op = Attention::new(&bench.gpu, SHAPE, format)?
+            .bind(&bench.gpu, &q, &keys, &values, &kv_map, &out)?;
+        let bytes = |rows| rows * KEYS * (2 * SHAPE.entry_bytes(format) + 4);
+        bench.measure(
+            "attention",
+            &format!("{KEYS} keys, {format}"),
+            &ROW_COUNTS,
+            bytes,
+            &|gpu, pass, table| op.encode(gpu, pass, table),
+        )?;
+    }
+    Ok(())
 }
 
 fn kv_mean(bench: &mut Bench) -> Outcome {
-    let (keys, values) = cache(bench)?;
-    let kernel = KvMean::new(&bench.gpu, SHAPE);
+    let format = KvFormat::F16;
+    let (keys, values) = cache(bench, format)?;
+    let kernel = KvMean::new(&bench.gpu, SHAPE, format);
     for count in [1, 4] {
         // A move for each sequence: one of its entries becomes the mean of `count` others.
         let moves: Vec<_> = (0..MAX_ROWS)
@@ -153,7 +158,7 @@ fn kv_mean(bench: &mut Bench) -> Outcome {
             .collect();
         let moves = bench.buffer(&moves)?;
         let op = kernel.bind(&bench.gpu, &moves, &keys, &values)?;
-        let bytes = |rows| 2 * rows * (count + 1) * SHAPE.entry() * 4;
+        let bytes = |rows| 2 * rows * (count + 1) * SHAPE.entry_bytes(format);
         let detail = format!("mean of {count}");
         bench.measure("kv_mean", &detail, &ROW_COUNTS, bytes, &|_, pass, table| {
             op.encode(pass, table.rows).map(|()| 1)

@@ -1,8 +1,8 @@
-use super::dot;
+use super::{dot, kv::place};
 use crate::{head_stride, kernels::AttentionShape, rows::GpuRow, stride};
 
 /// Twin of `attention`: softmax(q k / sqrt(head_dim)) v over the entries that the
-/// KV map names for the positions before each row, and its own.
+/// KV map names for the positions before each row, and its own. Queries, keys and values are in the order of the cache.
 pub fn attention(
     shape: AttentionShape,
     rows: &[GpuRow],
@@ -40,7 +40,7 @@ pub fn attention(
                 let sum: f64 = weights
                     .iter()
                     .enumerate()
-                    .map(|(j, w)| w * f64::from(values[at(j) + i]))
+                    .map(|(j, w)| w * f64::from(values[at(j) + place(head_dim, i)]))
                     .sum();
                 out[r * stride(heads * head_dim) + head * head_dim + i] = (sum / total) as f32;
             }

@@ -1,7 +1,12 @@
-use crate::{kernels::AttentionShape, kernels::KvMove};
+use super::kv::rounded;
+use crate::{
+    kernels::{AttentionShape, KvMove},
+    kv_format::KvFormat,
+};
 
-/// Twin of `kv_mean`: the keys or the values of a layer, [entries, kv_heads, head_stride].
-pub fn kv_mean(shape: AttentionShape, moves: &[KvMove], data: &mut [f32]) {
+/// Twin of `kv_mean`: the keys or the values of a layer, [entries, kv_heads, head_stride], rounded to the
+/// format of the cache.
+pub fn kv_mean(shape: AttentionShape, format: KvFormat, moves: &[KvMove], data: &mut [f32]) {
     let size = shape.entry();
     for one in moves {
         let sources = &one.source[..one.count as usize];
@@ -10,7 +15,8 @@ pub fn kv_mean(shape: AttentionShape, moves: &[KvMove], data: &mut [f32]) {
                 .iter()
                 .map(|entry| f64::from(data[*entry as usize * size + i]))
                 .sum();
-            data[one.target as usize * size + i] = (sum / sources.len() as f64) as f32;
+            data[one.target as usize * size + i] =
+                rounded(format, (sum / sources.len() as f64) as f32);
         }
     }
 }

@@ -1,5 +1,8 @@
-use super::linear;
-use crate::{head_stride, kernels::AttentionShape, rows::GpuRow, stride};
+use super::{
+    kv::{place, rounded},
+    linear,
+};
+use crate::{head_stride, kernels::AttentionShape, kv_format::KvFormat, rows::GpuRow, stride};
 
 /// The rotary table the kernels read: (cos, sin) of position * theta^(-2 i / head_dim), [positions, head_dim / 2].
 pub fn rotary_table(head_dim: usize, theta: f64, positions: usize) -> Vec<[f32; 2]> {
@@ -14,10 +17,12 @@ pub fn rotary_table(head_dim: usize, theta: f64, positions: usize) -> Vec<[f32; 
     table
 }
 
-/// Twin of `qkv`: returns q and writes `keys` and `values`. `weights` is [(heads + 2 kv_heads) head_dim, inputs].
+/// Twin of `qkv`: returns q and writes `keys` and `values`, all in the order of the cache, the latter two rounded to its
+/// format. `weights` is [(heads + 2 kv_heads) head_dim, inputs].
 #[allow(clippy::too_many_arguments)]
 pub fn qkv(
     shape: AttentionShape,
+    format: KvFormat,
     inputs: usize,
     rows: &[GpuRow],
     weights: &[f32],
@@ -46,15 +51,17 @@ pub fn qkv(
             } else {
                 &mut values[(entry * kv_heads + head - heads - kv_heads) * pitch..][..pitch]
             };
-            if head >= heads + kv_heads {
-                to[..head_dim].copy_from_slice(from);
-                continue;
-            }
             to[head_dim..].fill(0.0);
             for i in 0..half {
-                let [cos, sin] = rotary[row.position as usize * half + i];
-                to[i] = from[i] * cos - from[half + i] * sin;
-                to[half + i] = from[half + i] * cos + from[i] * sin;
+                // Values are not turned, and queries are not kept.
+                let [cos, sin] = match head {
+                    _ if head >= heads + kv_heads => [1.0, 0.0],
+                    _ => rotary[row.position as usize * half + i],
+                };
+                let format = if head < heads { KvFormat::F32 } else { format };
+                let (a, b) = (from[i], from[half + i]);
+                to[place(head_dim, i)] = rounded(format, a * cos - b * sin);
+                to[place(head_dim, half + i)] = rounded(format, b * cos + a * sin);
             }
         }
     }

@@ -4,9 +4,10 @@ use super::qkv::AttentionShape;
 use crate::{
     buffer::Buffer,
     device::Gpu,
-    error::{GpuError, shape},
+    error::GpuError,
     head_stride,
     kernel::{Binding, Kernel, Op, Source, capacity, check_rows, dispatch},
+    kv_format::KvFormat,
     rows::Table,
     stride,
 };
@@ -26,10 +27,11 @@ pub const SOURCE: Source = Source {
     entries: &["main"],
 };
 
-/// The kernel for one attention shape.
+/// The kernel for one attention shape and format of the cache.
 #[derive(Debug)]
 pub struct Attention {
     shape: AttentionShape,
+    format: KvFormat,
     kernel: Kernel,
     pipeline: wgpu::ComputePipeline,
 }
@@ -39,22 +41,23 @@ impl Attention {
     ///
     /// # Errors
     /// [`GpuError::Shape`].
-    pub fn new(gpu: &Gpu, shape: AttentionShape) -> Result<Self, GpuError> {
+    pub fn new(gpu: &Gpu, shape: AttentionShape, format: KvFormat) -> Result<Self, GpuError> {
         shape.check()?;
         let kernel = Kernel::new(gpu, SOURCE);
-        let mut constants = shape.constants();
+        let mut constants = shape.constants(format);
         constants.push(("OUT_STRIDE", stride(shape.heads * shape.head_dim) as f64));
         constants.push(("SCALE", 1.0 / (shape.head_dim as f64).sqrt()));
         let pipeline = kernel.pipeline(gpu, "main", &constants);
         Ok(Self {
             shape,
+            format,
             kernel,
             pipeline,
         })
     }
 
-    /// Binds `q` [rows, heads, head_stride], `keys` and `values` [entries, kv_heads, head_stride], the KV map, and
-    /// `out` [rows, stride(heads * head_dim)].
+    /// Binds `q` [rows, heads, head_stride], `keys` and `values` [entries, kv_heads, head_stride] in the kernel's format,
+    /// the KV map, and `out` [rows, stride(heads * head_dim)].
     ///
     /// # Errors
     /// [`GpuError::Shape`] if keys and values differ in size or hold no entry.
@@ -67,12 +70,8 @@ impl Attention {
         kv_map: &Buffer,
         out: &Buffer,
     ) -> Result<AttentionOp, GpuError> {
-        if keys.size() < (self.shape.entry() * 4) as u64 || keys.size() != values.size() {
-            return Err(shape(
-                SOURCE.name,
-                "keys and values must be of one size and hold at least an entry",
-            ));
-        }
+        self.shape
+            .check_cache(SOURCE.name, self.format, keys, values)?;
         let AttentionShape {
             heads, head_dim, ..
         } = self.shape;

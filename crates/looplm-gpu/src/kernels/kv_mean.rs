@@ -7,8 +7,9 @@ use crate::{
     MAX_STEPS,
     buffer::Buffer,
     device::Gpu,
-    error::{GpuError, shape},
+    error::GpuError,
     kernel::{Binding, Kernel, Source, capacity, check_rows, dispatch},
+    kv_format::KvFormat,
 };
 
 /// The shader.
@@ -32,9 +33,12 @@ pub struct KvMove {
     pub source: [u32; MAX_STEPS],
 }
 
-/// The kernel for one attention shape.
+/// The kernel for one attention shape and format of the cache.
 #[derive(Debug)]
 pub struct KvMean {
+    shape: AttentionShape,
+    format: KvFormat,
+    /// Words of an entry.
     entry: usize,
     kernel: Kernel,
     pipeline: wgpu::ComputePipeline,
@@ -42,17 +46,22 @@ pub struct KvMean {
 
 impl KvMean {
     /// A kernel for entries of this shape.
-    pub fn new(gpu: &Gpu, shape: AttentionShape) -> Self {
+    pub fn new(gpu: &Gpu, shape: AttentionShape, format: KvFormat) -> Self {
         let kernel = Kernel::new(gpu, SOURCE);
-        let pipeline = kernel.pipeline(gpu, "main", &[("ENTRY", shape.entry() as f64)]);
+        let entry = shape.entry_bytes(format) / size_of::<u32>();
+        let constants = [("ENTRY", entry as f64), ("KV_FORMAT", format.constant())];
+        let pipeline = kernel.pipeline(gpu, "main", &constants);
         Self {
-            entry: shape.entry(),
+            shape,
+            format,
+            entry,
             kernel,
             pipeline,
         }
     }
 
-    /// Binds `moves` and the `keys` and `values` of a layer, [entries, kv_heads, head_stride].
+    /// Binds `moves` and the `keys` and `values` of a layer, [entries, kv_heads, head_stride] in the kernel's
+    /// format.
     ///
     /// # Errors
     /// [`GpuError::Shape`] if keys and values differ in size or hold no entry.
@@ -63,12 +72,8 @@ impl KvMean {
         keys: &Buffer,
         values: &Buffer,
     ) -> Result<KvMeanOp, GpuError> {
-        if keys.size() < (self.entry * 4) as u64 || keys.size() != values.size() {
-            return Err(shape(
-                SOURCE.name,
-                "keys and values must be of one size and hold at least an entry",
-            ));
-        }
+        self.shape
+            .check_cache(SOURCE.name, self.format, keys, values)?;
         Ok(KvMeanOp {
             pipeline: self.pipeline.clone(),
             bind_group: self.kernel.bind(gpu, &[moves, keys, values]),

@@ -8,7 +8,8 @@ use crate::{
     device::Gpu,
     error::{GpuError, shape},
     head_stride,
-    kernel::{Binding, Source},
+    kernel::{Binding, Constants, Source},
+    kv_format::KvFormat,
     matrix::{Arrangement, Matrix},
     stride,
 };
@@ -77,12 +78,35 @@ impl AttentionShape {
         self.kv_heads * head_stride(self.head_dim)
     }
 
-    pub(crate) fn constants(&self) -> Vec<(&'static str, f64)> {
+    /// Bytes of the keys, or of the values, of one KV entry.
+    pub fn entry_bytes(&self, format: KvFormat) -> usize {
+        self.entry() * format.bytes()
+    }
+
+    /// Checks that there are keys and values, as many of one as of the other.
+    pub(crate) fn check_cache(
+        &self,
+        kernel: &'static str,
+        format: KvFormat,
+        keys: &Buffer,
+        values: &Buffer,
+    ) -> Result<(), GpuError> {
+        if keys.size() < self.entry_bytes(format) as u64 || keys.size() != values.size() {
+            return Err(shape(
+                kernel,
+                "keys and values must be of one size and hold at least an entry",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn constants(&self, format: KvFormat) -> Constants {
         vec![
             ("HEADS", self.heads as f64),
             ("KV_HEADS", self.kv_heads as f64),
             ("HEAD_DIM", self.head_dim as f64),
             ("HEAD_STRIDE", head_stride(self.head_dim) as f64),
+            ("KV_FORMAT", format.constant()),
         ]
     }
 }
@@ -104,10 +128,11 @@ pub const SOURCE: Source = Source {
     entries: &["main_few", "main_tile"],
 };
 
-/// The kernel for one attention shape, number of inputs and format.
+/// The kernel for one attention shape, number of inputs, and formats of the weights and of the cache.
 #[derive(Debug, Clone)]
 pub struct Qkv {
     shape: AttentionShape,
+    format: KvFormat,
     projection: Arc<Projection>,
 }
 
@@ -118,7 +143,7 @@ pub struct QkvBuffers<'a> {
     pub rotary: &'a Buffer,
     /// [rows, heads, head_stride].
     pub q: &'a Buffer,
-    /// [KV entries, kv_heads, head_stride].
+    /// [KV entries, kv_heads, head_stride] in the kernel's format.
     pub keys: &'a Buffer,
     /// As `keys`.
     pub values: &'a Buffer,
@@ -129,17 +154,23 @@ impl Qkv {
     ///
     /// # Errors
     /// [`GpuError::Shape`] if the shapes do not fit each other.
-    pub fn new(gpu: &Gpu, shape_: AttentionShape, matrix: &Matrix) -> Result<Self, GpuError> {
+    pub fn new(
+        gpu: &Gpu,
+        shape_: AttentionShape,
+        format: KvFormat,
+        matrix: &Matrix,
+    ) -> Result<Self, GpuError> {
         shape_.check()?;
         shape_.check_matrix(matrix)?;
         let projection = Projection::new(
             SOURCE.name,
             projection::kernel(gpu, SOURCE),
             matrix,
-            &shape_.constants(),
+            &shape_.constants(format),
         );
         Ok(Self {
             shape: shape_,
+            format,
             projection: Arc::new(projection),
         })
     }
@@ -158,12 +189,8 @@ impl Qkv {
     ) -> Result<ProjectionOp, GpuError> {
         self.shape.check_matrix(matrix)?;
         self.projection.fits(matrix, x)?;
-        if to.keys.size() < (self.shape.entry() * 4) as u64 || to.keys.size() != to.values.size() {
-            return Err(shape(
-                SOURCE.name,
-                "keys and values must be of one size and hold at least an entry",
-            ));
-        }
+        self.shape
+            .check_cache(SOURCE.name, self.format, to.keys, to.values)?;
         let per_row = [
             (x, stride(matrix.shape.inputs)),
             (to.q, self.shape.heads * head_stride(self.shape.head_dim)),

@@ -1,14 +1,16 @@
 //! `attention` against its twin.
 
 use looplm_gpu::{
-    GpuError, GpuRow, cpu, head_stride,
+    GpuError, GpuRow, KvFormat, cpu, head_stride,
     kernel::Op,
     kernels::{Attention, AttentionShape},
     stride,
 };
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 
-use crate::support::{self, assert_close, fetch, numbers, poison, poisoned, upload};
+use crate::support::{
+    self, assert_close, fetch, kv_round, kv_upload, numbers, poison, poisoned, upload,
+};
 
 /// Heads of `head_dim` numbers, each padded with `pad`.
 fn heads(rng: &mut StdRng, count: usize, head_dim: usize, scale: f32, pad: f32) -> Vec<f32> {
@@ -21,6 +23,7 @@ fn heads(rng: &mut StdRng, count: usize, head_dim: usize, scale: f32, pad: f32) 
 
 /// A cache as rows find it: what they may read at entries in any order, poison everywhere else.
 struct Cache {
+    format: KvFormat,
     keys: Vec<f32>,
     values: Vec<f32>,
     kv_map: Vec<u32>,
@@ -30,7 +33,7 @@ struct Cache {
 /// Rows that see so many keys each, their own included. Lines of the map lie in any order and share their entries; every
 /// third row looks into the line of the row before it. Elements that belong to no position lead to poisoned entries, and
 /// where a row stands the map says another entry than its own.
-fn cache(rng: &mut StdRng, shape: AttentionShape, key_counts: &[usize]) -> Cache {
+fn cache(rng: &mut StdRng, shape: AttentionShape, format: KvFormat, key_counts: &[usize]) -> Cache {
     let longest = key_counts.iter().copied().max().unwrap_or(1);
     let (shared, count) = (longest / 2 + 1, key_counts.len());
     let mut entries: Vec<u32> = (0..2 * (shared + count) as u32).collect();
@@ -41,9 +44,14 @@ fn cache(rng: &mut StdRng, shape: AttentionShape, key_counts: &[usize]) -> Cache
     let mut values = keys.clone();
     for &entry in shared.iter().chain(own) {
         let at = entry as usize * shape.entry()..(entry as usize + 1) * shape.entry();
-        keys[at.clone()].copy_from_slice(&heads(rng, shape.kv_heads, shape.head_dim, 1.0, 0.0));
-        let padded = heads(rng, shape.kv_heads, shape.head_dim, 1.0, f32::NAN);
-        values[at].copy_from_slice(&padded);
+        let [zeros, nans] = [0.0, f32::NAN].map(|pad| {
+            kv_round(
+                format,
+                &heads(rng, shape.kv_heads, shape.head_dim, 1.0, pad),
+            )
+        });
+        keys[at.clone()].copy_from_slice(&zeros);
+        values[at].copy_from_slice(&nans);
     }
 
     let pitch = longest + 3;
@@ -67,6 +75,7 @@ fn cache(rng: &mut StdRng, shape: AttentionShape, key_counts: &[usize]) -> Cache
         });
     }
     Cache {
+        format,
         keys,
         values,
         kv_map,
@@ -74,29 +83,27 @@ fn cache(rng: &mut StdRng, shape: AttentionShape, key_counts: &[usize]) -> Cache
     }
 }
 
-/// Attends over a cache that is poisoned outside what the rows may see. `key_counts` says how many keys each of them sees.
+/// Attends over caches that are poisoned outside what the rows may see. `key_counts` says how many keys each of them sees.
 fn check(heads_: usize, kv_heads: usize, head_dim: usize, key_counts: &[usize], scale: f32) {
     let shape = AttentionShape {
         heads: heads_,
         kv_heads,
         head_dim,
     };
-    let mut rng = support::rng((heads_ * 1000 + head_dim) as u64);
-    let cache = cache(&mut rng, shape, key_counts);
-    let q = heads(&mut rng, cache.rows.len() * heads_, head_dim, scale, 0.0);
-    compare(
-        &format!("{shape:?}, keys {key_counts:?}"),
-        shape,
-        &q,
-        &cache,
-        2e-5,
-    );
+    for format in KvFormat::ALL {
+        let mut rng = support::rng((heads_ * 1000 + head_dim) as u64);
+        let cache = cache(&mut rng, shape, format, key_counts);
+        let q = heads(&mut rng, cache.rows.len() * heads_, head_dim, scale, 0.0);
+        let what = format!("{shape:?}, {format}, keys {key_counts:?}");
+        compare(&what, shape, &q, &cache, 2e-5);
+    }
 }
 
 /// Runs the kernel and its twin, with a row behind the last to stay untouched.
 fn compare(what: &str, shape: AttentionShape, q: &[f32], cache: &Cache, tolerance: f32) {
     let gpu = support::gpu();
     let Cache {
+        format,
         keys,
         values,
         kv_map,
@@ -105,9 +112,9 @@ fn compare(what: &str, shape: AttentionShape, q: &[f32], cache: &Cache, toleranc
     let mut want = cpu::attention(shape, rows, q, keys, values, kv_map);
     want.extend(poison(stride(shape.heads * shape.head_dim)));
     let out = poisoned(gpu, want.len());
-    let [q, keys, values] = [q, keys, values].map(|data| upload(gpu, data));
-    let kv_map = upload(gpu, kv_map);
-    let op = Attention::new(gpu, shape)
+    let [keys, values] = [keys, values].map(|data| kv_upload(gpu, *format, data));
+    let (q, kv_map) = (upload(gpu, q), upload(gpu, kv_map));
+    let op = Attention::new(gpu, shape, *format)
         .and_then(|kernel| kernel.bind(gpu, &q, &keys, &values, &kv_map, &out))
         .expect("the shapes fit");
     support::run(gpu, rows, |pass, table| {
@@ -156,6 +163,7 @@ fn rows_see_keys_up_to_their_own_position_only() {
     }
     let [q, keys, values] = std::array::from_fn(|_| heads(&mut rng, count, 4, 1.0, 0.0));
     let cache = Cache {
+        format: KvFormat::F32,
         keys,
         values,
         kv_map,
@@ -173,7 +181,7 @@ fn wrong_shapes_are_errors() {
         head_dim: 5,
     };
     assert!(matches!(
-        Attention::new(gpu, odd),
+        Attention::new(gpu, odd, KvFormat::F32),
         Err(GpuError::Shape { .. })
     ));
     let kernel = Attention::new(
@@ -183,6 +191,7 @@ fn wrong_shapes_are_errors() {
             kv_heads: 1,
             head_dim: 8,
         },
+        KvFormat::F32,
     )
     .expect("a valid shape");
     let buffer = |count| poisoned(gpu, count);

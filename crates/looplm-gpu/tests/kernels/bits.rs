@@ -2,7 +2,7 @@
 //! [`MAX_FEW_ROWS`] rows.
 
 use looplm_gpu::{
-    Arrangement, Format, GpuRow, MatrixShape, cpu, head_stride,
+    Arrangement, Format, GpuRow, KvFormat, MatrixShape, cpu, head_stride,
     kernels::{
         AttentionShape, Linear, MAX_FEW_ROWS, ProjectionOp, Qkv, QkvBuffers, RowVariant, Swiglu,
     },
@@ -10,7 +10,7 @@ use looplm_gpu::{
 };
 use rand::{Rng, seq::SliceRandom};
 
-use crate::support::{self, FORMATS, fetch, poisoned, upload};
+use crate::support::{self, FORMATS, fetch, kv_fetch, poisoned, upload};
 
 /// Inputs within a block, a part of the lanes' blocks, and several blocks a lane.
 const INPUTS: [usize; 5] = [7, 150, 523, 1031, 2816];
@@ -130,7 +130,7 @@ fn check_swiglu(outputs: usize, inputs: usize, format: Format) {
     );
 }
 
-fn check_qkv(shape: AttentionShape, inputs: usize, format: Format) {
+fn check_qkv(shape: AttentionShape, inputs: usize, format: Format, kv_format: KvFormat) {
     let gpu = support::gpu();
     let AttentionShape {
         heads,
@@ -144,10 +144,10 @@ fn check_qkv(shape: AttentionShape, inputs: usize, format: Format) {
         arrangement: Arrangement::Heads(head_dim),
     };
     let (matrix, _) = support::matrix(gpu, &mut support::rng(3), matrix_shape);
-    let kernel = Qkv::new(gpu, shape, &matrix).expect("the shapes fit");
+    let kernel = Qkv::new(gpu, shape, kv_format, &matrix).expect("the shapes fit");
     let table = cpu::rotary_table(head_dim, 10_000.0, MAX_FEW_ROWS);
     let rotary = upload(gpu, table.as_flattened());
-    let what = format!("qkv, {shape:?}, {inputs} inputs, {format:?}");
+    let what = format!("qkv, {shape:?}, {inputs} inputs, {format:?}, {kv_format}");
     check(&what, inputs, &|rows, x, variant| {
         let q_size = heads * head_stride(head_dim);
         let kv_count = MAX_FEW_ROWS * shape.entry();
@@ -163,8 +163,8 @@ fn check_qkv(shape: AttentionShape, inputs: usize, format: Format) {
         let op = kernel.bind(gpu, &matrix, &x, to);
         run(&op.expect("the shapes fit"), rows, variant);
         let q = rows_of(&fetch(gpu, &q, rows.len() * q_size), q_size);
-        let [keys, values] =
-            [keys, values].map(|buffer| rows_of(&fetch(gpu, &buffer, kv_count), shape.entry()));
+        let [keys, values] = [keys, values]
+            .map(|buffer| rows_of(&kv_fetch(gpu, kv_format, &buffer, kv_count), shape.entry()));
         rows.iter()
             .zip(q)
             .map(|(row, q)| {
@@ -203,7 +203,10 @@ fn qkv_does_not_see_the_other_rows() {
                 kv_heads,
                 head_dim,
             };
-            check_qkv(shape, inputs, format);
+            check_qkv(shape, inputs, format, KvFormat::F32);
+            if inputs < 500 {
+                check_qkv(shape, inputs, format, KvFormat::F16);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `kv_mean` against its twin.
 
 use looplm_gpu::{
-    GpuError, MAX_STEPS, cpu, head_stride,
+    GpuError, KvFormat, MAX_STEPS, cpu, head_stride,
     kernels::{AttentionShape, KvMean, KvMove},
 };
 use rand::{
@@ -9,7 +9,10 @@ use rand::{
     seq::{IndexedRandom, SliceRandom},
 };
 
-use crate::support::{self, assert_close, fetch, numbers, poison, poisoned, upload};
+use crate::support::{
+    self, assert_close, kv_fetch, kv_round, kv_tolerance, kv_upload, numbers, poison, poisoned,
+    upload,
+};
 
 fn attention(kv_heads: usize, head_dim: usize) -> AttentionShape {
     AttentionShape {
@@ -22,6 +25,18 @@ fn attention(kv_heads: usize, head_dim: usize) -> AttentionShape {
 /// Makes `moves` moves between entries in any order. Sources are shared between the moves, every second move has its
 /// target among its sources too, and all entries that are no source are poisoned: those that no move writes stay so.
 fn check(shape: AttentionShape, moves: usize, counts: &[usize], tolerance: f32) {
+    for format in KvFormat::ALL {
+        check_format(shape, format, moves, counts, tolerance);
+    }
+}
+
+fn check_format(
+    shape: AttentionShape,
+    format: KvFormat,
+    moves: usize,
+    counts: &[usize],
+    tolerance: f32,
+) {
     let gpu = support::gpu();
     let mut rng = support::rng((shape.entry() * 1000 + moves) as u64);
     let mut entries: Vec<u32> = (0..(2 * moves + 2 * MAX_STEPS) as u32).collect();
@@ -56,11 +71,8 @@ fn check(shape: AttentionShape, moves: usize, counts: &[usize], tolerance: f32) 
             for &entry in &one.source[..one.count as usize] {
                 let at = entry as usize * shape.entry();
                 if data[at].is_nan() {
-                    data[at..][..shape.entry()].copy_from_slice(&numbers(
-                        &mut rng,
-                        shape.entry(),
-                        1.0,
-                    ));
+                    let random = numbers(&mut rng, shape.entry(), 1.0);
+                    data[at..][..shape.entry()].copy_from_slice(&kv_round(format, &random));
                 }
             }
         }
@@ -68,12 +80,12 @@ fn check(shape: AttentionShape, moves: usize, counts: &[usize], tolerance: f32) 
     // The buffer holds one move more than is asked for.
     let buffer = upload(gpu, &list);
     list.truncate(moves);
-    let [keys, values] = want.each_ref().map(|data| upload(gpu, data));
+    let [keys, values] = want.each_ref().map(|data| kv_upload(gpu, format, data));
     for data in &mut want {
-        cpu::kv_mean(shape, &list, data);
+        cpu::kv_mean(shape, format, &list, data);
     }
 
-    let op = KvMean::new(gpu, shape).bind(gpu, &buffer, &keys, &values);
+    let op = KvMean::new(gpu, shape, format).bind(gpu, &buffer, &keys, &values);
     let op = op.expect("the shapes fit");
     let mut encoder = gpu.encoder();
     {
@@ -83,10 +95,14 @@ fn check(shape: AttentionShape, moves: usize, counts: &[usize], tolerance: f32) 
     gpu.submit(encoder);
     for (name, got, want) in [("keys", &keys, &want[0]), ("values", &values, &want[1])] {
         assert_close(
-            &format!("{name} of {shape:?}, {moves} moves of {counts:?}"),
-            &fetch(gpu, got, want.len()),
+            &format!("{name} of {shape:?}, {format}, {moves} moves of {counts:?}"),
+            &kv_fetch(gpu, format, got, want.len()),
             want,
-            tolerance,
+            if tolerance == 0.0 {
+                0.0
+            } else {
+                kv_tolerance(format, tolerance)
+            },
         );
     }
 }
@@ -130,7 +146,7 @@ fn many_moves() {
 fn wrong_shapes_are_errors() {
     let gpu = support::gpu();
     let shape = attention(2, 6);
-    let kernel = KvMean::new(gpu, shape);
+    let kernel = KvMean::new(gpu, shape, KvFormat::F32);
     let entry = 2 * head_stride(6);
     assert_eq!(shape.entry(), entry);
     let buffer = |count| poisoned(gpu, count);

@@ -1,13 +1,16 @@
 //! `qkv` against its twin.
 
 use looplm_gpu::{
-    Arrangement, Format, Gpu, GpuError, GpuRow, Matrix, MatrixShape, cpu, head_stride,
+    Arrangement, Format, Gpu, GpuError, GpuRow, KvFormat, Matrix, MatrixShape, cpu, head_stride,
     kernel::Op,
     kernels::{AttentionShape, Qkv, QkvBuffers, RowVariant},
 };
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 
-use crate::support::{self, FORMATS, SMALL_BINDING, assert_close, fetch, poison, poisoned, upload};
+use crate::support::{
+    self, FORMATS, SMALL_BINDING, assert_close, fetch, kv_fetch, kv_tolerance, poison, poisoned,
+    upload,
+};
 
 const ENTRIES: usize = 360;
 const POSITIONS: usize = 90;
@@ -53,7 +56,7 @@ fn attention(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
     }
 }
 
-/// Runs the kernel over a poisoned cache, so that an entry written by mistake shows.
+/// Runs the kernel over poisoned caches, so that an entry written by mistake shows.
 fn check(
     gpu: &Gpu,
     shape: AttentionShape,
@@ -64,64 +67,98 @@ fn check(
 ) {
     let mut rng = support::rng((shape.head_dim * 1000 + inputs) as u64);
     let (matrix, weights) = matrix(gpu, &mut rng, shape, inputs, format);
-    let kernel = Qkv::new(gpu, shape, &matrix).expect("the shapes fit");
-    let table = cpu::rotary_table(shape.head_dim, 10_000.0, POSITIONS);
-    let rotary = upload(gpu, table.as_flattened());
-    for &count in row_counts {
-        let rows = ragged_rows(&mut rng, count);
-        let x = support::padded_rows(&mut rng, count, inputs);
-        let mut want_keys = poison(ENTRIES * shape.entry());
+    for kv_format in KvFormat::ALL {
+        for &count in row_counts {
+            let rows = ragged_rows(&mut rng, count);
+            let x = support::padded_rows(&mut rng, count, inputs);
+            let case = Case {
+                gpu,
+                shape,
+                kv_format,
+                matrix: &matrix,
+                weights: &weights,
+                positions: POSITIONS,
+                entries: ENTRIES,
+            };
+            case.check(&rows, &x, variants);
+        }
+    }
+}
+
+/// A matrix and a cache to run the kernel with.
+struct Case<'a> {
+    gpu: &'a Gpu,
+    shape: AttentionShape,
+    kv_format: KvFormat,
+    matrix: &'a Matrix,
+    weights: &'a [f32],
+    positions: usize,
+    entries: usize,
+}
+
+impl Case<'_> {
+    /// Compares the variants of the kernel with its twin.
+    fn check(&self, rows: &[GpuRow], x: &[f32], variants: &[RowVariant]) {
+        let Self {
+            gpu,
+            shape,
+            kv_format,
+            matrix,
+            ..
+        } = *self;
+        let inputs = matrix.shape.inputs;
+        let table = cpu::rotary_table(shape.head_dim, 10_000.0, self.positions);
+        let rotary = upload(gpu, table.as_flattened());
+        let mut want_keys = poison(self.entries * shape.entry());
         let mut want_values = want_keys.clone();
         let mut want_q = cpu::qkv(
             shape,
+            kv_format,
             inputs,
-            &rows,
-            &weights,
-            &x,
+            rows,
+            self.weights,
+            x,
             &table,
             &mut want_keys,
             &mut want_values,
         );
         want_q.extend(poison(shape.heads * head_stride(shape.head_dim)));
-        let x = upload(gpu, &x);
+        let kernel = Qkv::new(gpu, shape, kv_format, matrix).expect("the shapes fit");
+        let x = upload(gpu, x);
         for &variant in variants {
             let q = poisoned(gpu, want_q.len());
-            let (keys, values) = (
-                poisoned(gpu, want_keys.len()),
-                poisoned(gpu, want_values.len()),
-            );
+            let words = want_keys.len() * kv_format.bytes() / size_of::<u32>();
+            let (keys, values) = (poisoned(gpu, words), poisoned(gpu, words));
             let to = QkvBuffers {
                 rotary: &rotary,
                 q: &q,
                 keys: &keys,
                 values: &values,
             };
-            let op = kernel.bind(gpu, &matrix, &x, to).expect("the shapes fit");
-            support::run(gpu, &rows, |pass, table| {
+            let op = kernel.bind(gpu, matrix, &x, to).expect("the shapes fit");
+            support::run(gpu, rows, |pass, table| {
                 let dispatches = op
                     .encode_as(gpu, pass, table, variant)
                     .expect("the grid is small");
                 assert_eq!(dispatches, matrix.parts.len());
             });
-            let what = format!("{shape:?}, {inputs} inputs, {format:?}, {count} rows, {variant:?}");
-            assert_close(
-                &format!("q of {what}"),
-                &fetch(gpu, &q, want_q.len()),
-                &want_q,
-                3e-5,
+            let (weights, count) = (matrix.shape.format, rows.len());
+            let what = format!(
+                "{shape:?}, {inputs} inputs, {weights:?}, {kv_format}, {count} rows, {variant:?}"
             );
-            assert_close(
-                &format!("keys of {what}"),
-                &fetch(gpu, &keys, want_keys.len()),
-                &want_keys,
-                3e-5,
-            );
-            assert_close(
-                &format!("values of {what}"),
-                &fetch(gpu, &values, want_values.len()),
-                &want_values,
-                3e-5,
-            );
+            let got = fetch(gpu, &q, want_q.len());
+            assert_close(&format!("q of {what}"), &got, &want_q, 3e-5);
+            for (name, buffer, want) in [
+                ("keys", &keys, &want_keys),
+                ("values", &values, &want_values),
+            ] {
+                assert_close(
+                    &format!("{name} of {what}"),
+                    &kv_fetch(gpu, kv_format, buffer, want.len()),
+                    want,
+                    kv_tolerance(kv_format, 3e-5),
+                );
+            }
         }
     }
 }
@@ -210,53 +247,17 @@ fn matrices_in_parts() {
             },
         ];
         let x = support::padded_rows(&mut rng, 2, 70);
-        let table = cpu::rotary_table(head_dim, 1e6, 3);
-        let mut want_keys = poison(12 * shape.entry());
-        let mut want_values = want_keys.clone();
-        let want_q = cpu::qkv(
-            shape,
-            70,
-            &rows,
-            &weights,
-            &x,
-            &table,
-            &mut want_keys,
-            &mut want_values,
-        );
-        let x = upload(gpu, &x);
-        for variant in [RowVariant::Few(2), RowVariant::Tile] {
-            let (q, keys, values) = (
-                poisoned(gpu, want_q.len()),
-                poisoned(gpu, want_keys.len()),
-                poisoned(gpu, want_keys.len()),
-            );
-            let rotary = upload(gpu, table.as_flattened());
-            let to = QkvBuffers {
-                rotary: &rotary,
-                q: &q,
-                keys: &keys,
-                values: &values,
+        for kv_format in KvFormat::ALL {
+            let case = Case {
+                gpu,
+                shape,
+                kv_format,
+                matrix: &matrix,
+                weights: &weights,
+                positions: 3,
+                entries: 12,
             };
-            let op =
-                Qkv::new(gpu, shape, &matrix).and_then(|kernel| kernel.bind(gpu, &matrix, &x, to));
-            let op = op.expect("the shapes fit");
-            support::run(gpu, &rows, |pass, table| {
-                op.encode_as(gpu, pass, table, variant)
-                    .expect("the grid is small");
-            });
-            assert_close("q", &fetch(gpu, &q, want_q.len()), &want_q, 3e-5);
-            assert_close(
-                "keys",
-                &fetch(gpu, &keys, want_keys.len()),
-                &want_keys,
-                3e-5,
-            );
-            assert_close(
-                "values",
-                &fetch(gpu, &values, want_values.len()),
-                &want_values,
-                3e-5,
-            );
+            case.check(&rows, &x, &[RowVariant::Few(2), RowVariant::Tile]);
         }
     }
 }
@@ -289,15 +290,15 @@ fn wrong_shapes_are_errors() {
         },
     );
     assert!(matches!(
-        Qkv::new(gpu, shape, &plain),
+        Qkv::new(gpu, shape, KvFormat::F32, &plain),
         Err(GpuError::Shape { .. })
     ));
     assert!(matches!(
-        Qkv::new(gpu, attention(4, 1, 8), &matrix),
+        Qkv::new(gpu, attention(4, 1, 8), KvFormat::F32, &matrix),
         Err(GpuError::Shape { .. })
     ));
 
-    let kernel = Qkv::new(gpu, shape, &matrix).expect("the shapes fit");
+    let kernel = Qkv::new(gpu, shape, KvFormat::F32, &matrix).expect("the shapes fit");
     let buffer = |count| poisoned(gpu, count);
     let (rotary, x, q, keys, values) = (buffer(64), buffer(32), buffer(32), buffer(64), buffer(64));
     let to = QkvBuffers {

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use looplm_gpu::{
-    Arrangement, Bound, Buffer, DeviceOptions, Element, Format, Gpu, GpuRow, Matrix, MatrixShape,
-    Readback, RowTables,
+    Arrangement, Bound, Buffer, DeviceOptions, Element, Format, Gpu, GpuRow, KvFormat, Matrix,
+    MatrixShape, Readback, RowTables, cpu,
     quantize::{dequantize, quantize},
     rows::Table,
     stride,
@@ -120,6 +120,45 @@ pub(crate) fn fetch<T: bytemuck::Pod>(gpu: &Gpu, buffer: &Buffer, count: usize) 
     );
     data.truncate(count);
     data
+}
+
+/// Keys or values as `format` keeps them.
+pub(crate) fn kv_round(format: KvFormat, values: &[f32]) -> Vec<f32> {
+    cpu::kv_elements(format, &cpu::kv_words(format, values))
+}
+
+/// Keys or values in a buffer, in which what is poisoned is so as a whole word.
+pub(crate) fn kv_upload(gpu: &Gpu, format: KvFormat, values: &[f32]) -> Buffer {
+    let mut words = cpu::kv_words(format, values);
+    let places = values.len() / words.len();
+    for (word, values) in words.iter_mut().zip(values.chunks_exact(places)) {
+        if values.iter().all(|value| value.to_bits() == POISON) {
+            *word = POISON;
+        }
+    }
+    upload(gpu, &words)
+}
+
+/// The first `count` keys or values of a buffer; where nothing was written they are poison.
+pub(crate) fn kv_fetch(gpu: &Gpu, format: KvFormat, buffer: &Buffer, count: usize) -> Vec<f32> {
+    let places = size_of::<u32>() / format.bytes();
+    let words: Vec<u32> = fetch(gpu, buffer, count / places);
+    let mut values = cpu::kv_elements(format, &words);
+    for (word, values) in words.iter().zip(values.chunks_exact_mut(places)) {
+        if *word == POISON {
+            values.fill(f32::from_bits(POISON));
+        }
+    }
+    values
+}
+
+/// By how much keys and values may be off, relative, where `tolerance` is what arithmetic may do: an f16 may be rounded to
+/// either side.
+pub(crate) fn kv_tolerance(format: KvFormat, tolerance: f32) -> f32 {
+    match format {
+        KvFormat::F32 => tolerance,
+        KvFormat::F16 => 1.0 / 1024.0 + tolerance,
+    }
 }
 
 /// A row at `position` of the sequence in slot 0, in its first step of four. Its KV entry has the number of the position,

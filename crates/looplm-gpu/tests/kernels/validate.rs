@@ -15,7 +15,7 @@ use naga::{
 
 use crate::support::{self, wait};
 
-/// Beyond naga's core: `unpack2x16float`, which WebGPU has everywhere (some GL devices do not).
+/// Beyond naga's core: `pack2x16float` and its inverse, which WebGPU has everywhere (some GL devices do not).
 const BASELINE: Capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
 
 /// Limits that every WebGPU device offers.
@@ -34,10 +34,11 @@ fn validated(source: &Source) -> (Module, ModuleInfo) {
 
 /// The entry points of a shader with all values of the constants that choose between pieces of its code.
 fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
-    let choices: [(&'static str, &[f64]); 3] = [
+    let choices: [(&'static str, &[f64]); 4] = [
         ("WEIGHT_FORMAT", &[0.0, 1.0, 2.0, 3.0, 4.0]),
         ("FEW_ROWS", &[1.0, 2.0, 4.0, 8.0]),
         ("GATHER_STATES", &[0.0, 1.0]),
+        ("KV_FORMAT", &[0.0, 1.0]),
     ];
     let mut all = Vec::new();
     for &entry in source.entries {

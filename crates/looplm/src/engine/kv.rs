@@ -8,7 +8,7 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use looplm_gpu::{
-    Buffer, Gpu, GpuError,
+    Buffer, Gpu, GpuError, KvFormat,
     cpu::rotary_table,
     kernels::{AttentionShape, KvMean, KvMeanOp, KvMove},
 };
@@ -22,7 +22,7 @@ const FIRST_PITCH: usize = 256;
 /// Moves of one dispatch.
 const MAX_MOVES: usize = 256;
 
-/// Keys and values of a layer, [entries, kv_heads, head_stride] each.
+/// Keys and values of a layer, [entries, kv_heads, head_stride] each, in the cache's format.
 #[derive(Debug)]
 pub(super) struct LayerKv {
     pub(super) keys: Buffer,
@@ -47,6 +47,8 @@ pub(super) struct KvCache {
     lines: usize,
     pitch: usize,
     context: usize,
+    shape: AttentionShape,
+    format: KvFormat,
     mean: KvMean,
     moves: Buffer,
 }
@@ -59,26 +61,21 @@ pub(super) fn attention_shape(config: &Config) -> AttentionShape {
     }
 }
 
-/// Bytes of one entry in one layer, keys or values.
-fn entry_bytes(config: &Config) -> u64 {
-    attention_shape(config).entry() as u64 * 4
-}
-
 /// Bytes of the keys and values of one token at one recurrent step, all layers.
-pub fn bytes_per_position(config: &Config) -> u64 {
-    entry_bytes(config) * 2 * config.num_hidden_layers as u64
+pub fn bytes_per_position(config: &Config, format: KvFormat) -> u64 {
+    2 * (config.num_hidden_layers * attention_shape(config).entry_bytes(format)) as u64
 }
 
-async fn allocate(gpu: &Gpu, config: &Config, entries: usize) -> Result<Vec<LayerKv>, GpuError> {
-    let bytes = entries as u64 * entry_bytes(config);
-    let mut layers = Vec::with_capacity(config.num_hidden_layers);
-    for _ in 0..config.num_hidden_layers {
-        layers.push(LayerKv {
+/// Keys and values of all layers; `bytes` are those of the keys, or the values, of one.
+async fn allocate(gpu: &Gpu, layers: usize, bytes: u64) -> Result<Vec<LayerKv>, GpuError> {
+    let mut allocated = Vec::with_capacity(layers);
+    for _ in 0..layers {
+        allocated.push(LayerKv {
             keys: Buffer::storage(gpu, "KV cache", bytes).await?,
             values: Buffer::storage(gpu, "KV cache", bytes).await?,
         });
     }
-    Ok(layers)
+    Ok(allocated)
 }
 
 async fn rotary(gpu: &Gpu, config: &Config, positions: usize) -> Result<Buffer, GpuError> {
@@ -92,14 +89,18 @@ impl KvCache {
         gpu: &Gpu,
         config: &Config,
         context: usize,
+        format: KvFormat,
         max_bytes: Option<u64>,
     ) -> Result<Self, Error> {
-        let binding = gpu.max_binding() / entry_bytes(config);
-        let wanted = max_bytes.map_or(u64::MAX, |bytes| bytes / bytes_per_position(config));
+        let shape = attention_shape(config);
+        let entry = shape.entry_bytes(format) as u64;
+        let position = bytes_per_position(config, format);
+        let binding = gpu.max_binding() / entry;
+        let wanted = max_bytes.map_or(u64::MAX, |bytes| bytes / position);
         let limit = usize::try_from(binding.min(wanted)).unwrap_or(usize::MAX);
         let steps = config.total_ut_steps.min(MAX_STEPS);
         if limit < steps {
-            let needed = steps as u64 * bytes_per_position(config);
+            let needed = steps as u64 * position;
             let what = "the keys and values of a single token".to_owned();
             return Err(GpuError::OutOfMemory { what, needed }.into());
         }
@@ -107,7 +108,7 @@ impl KvCache {
         let capacity = (pitch * steps).min(limit);
         let moves = (MAX_MOVES * size_of::<KvMove>()) as u64;
         let cache = Self {
-            layers: allocate(gpu, config, capacity).await?,
+            layers: allocate(gpu, config.num_hidden_layers, capacity as u64 * entry).await?,
             map: Buffer::storage(gpu, "KV map", (MAX_STEPS * pitch * 4) as u64).await?,
             rotary: rotary(gpu, config, pitch).await?,
             capacity,
@@ -117,10 +118,27 @@ impl KvCache {
             lines: MAX_STEPS,
             pitch,
             context,
-            mean: KvMean::new(gpu, attention_shape(config)),
+            shape,
+            format,
+            mean: KvMean::new(gpu, shape, format),
             moves: Buffer::storage(gpu, "KV moves", moves).await?,
         };
         Ok(cache)
+    }
+
+    /// How keys and values are kept.
+    pub(super) fn format(&self) -> KvFormat {
+        self.format
+    }
+
+    /// Bytes of so many entries in one layer, keys or values.
+    fn bytes_of(&self, entries: usize) -> u64 {
+        entries as u64 * self.shape.entry_bytes(self.format) as u64
+    }
+
+    /// Bytes of so many entries in all layers, keys and values.
+    pub(super) fn bytes_of_entries(&self, entries: usize) -> u64 {
+        2 * self.layers.len() as u64 * self.bytes_of(entries)
     }
 
     /// Bytes allocated.
@@ -167,25 +185,19 @@ impl KvCache {
     }
 
     /// Promises `entries` more, growing by doubling where that is possible. Returns whether buffers changed.
-    pub(super) async fn promise(
-        &mut self,
-        gpu: &Gpu,
-        config: &Config,
-        entries: usize,
-    ) -> Result<bool, Error> {
+    pub(super) async fn promise(&mut self, gpu: &Gpu, entries: usize) -> Result<bool, Error> {
         let needed = self.used() + self.promised + entries;
         let grown = needed > self.capacity;
         if grown {
             if needed > self.limit {
-                let bytes = needed as u64 * bytes_per_position(config);
                 let what = format!("{needed} entries of keys and values");
-                let needed = bytes;
+                let needed = self.bytes_of_entries(needed);
                 return Err(GpuError::OutOfMemory { what, needed }.into());
             }
             let wished = needed.max(2 * self.capacity).min(self.limit);
-            match self.resize(gpu, config, wished).await {
+            match self.resize(gpu, wished).await {
                 Err(Error::Gpu(GpuError::OutOfMemory { .. })) if wished != needed => {
-                    self.resize(gpu, config, needed).await?;
+                    self.resize(gpu, needed).await?;
                 }
                 result => result?,
             }
@@ -247,10 +259,10 @@ impl KvCache {
 
     /// New buffers with the old entries in them. The old ones stay until the new ones are there, so that running out of
     /// memory leaves everything as it was.
-    async fn resize(&mut self, gpu: &Gpu, config: &Config, capacity: usize) -> Result<(), Error> {
-        let layers = allocate(gpu, config, capacity).await?;
+    async fn resize(&mut self, gpu: &Gpu, capacity: usize) -> Result<(), Error> {
+        let layers = allocate(gpu, self.layers.len(), self.bytes_of(capacity)).await?;
         let mut encoder = gpu.encoder();
-        let bytes = self.capacity.min(capacity) as u64 * entry_bytes(config);
+        let bytes = self.bytes_of(self.capacity.min(capacity));
         for (old, new) in self.layers.iter().zip(&layers) {
             encoder.copy_buffer_to_buffer(old.keys.raw(), 0, new.keys.raw(), 0, bytes);
             encoder.copy_buffer_to_buffer(old.values.raw(), 0, new.values.raw(), 0, bytes);
@@ -269,7 +281,6 @@ impl KvCache {
     pub(super) async fn trim(
         &mut self,
         gpu: &Gpu,
-        config: &Config,
         sequences: &mut [Option<Sequence>],
     ) -> Result<bool, Error> {
         let needed = self.used() + self.promised;
@@ -306,7 +317,7 @@ impl KvCache {
         let old = moves.iter().map(|one| one.source[0]);
         self.give_back(old.collect::<Vec<_>>());
         self.write_map(gpu, sequences);
-        match self.resize(gpu, config, capacity).await {
+        match self.resize(gpu, capacity).await {
             // For a moment there are both, for which there may be no memory: then it stays as it is.
             Err(Error::Gpu(GpuError::OutOfMemory { .. })) => Ok(false),
             result => result.map(|()| true),

@@ -12,6 +12,7 @@ mod sequence;
 mod submit;
 mod workspace;
 
+pub use looplm_gpu::KvFormat;
 use looplm_gpu::{Gpu, GpuError, Submitted};
 
 use crate::{
@@ -42,6 +43,8 @@ pub struct EngineOptions {
     pub max_rows: Option<usize>,
     /// Most bytes of keys and values, all sequences and layers together; what the device binds at once if absent.
     pub kv_bytes: Option<u64>,
+    /// How keys and values are kept.
+    pub kv_format: KvFormat,
 }
 
 /// A loaded model's state on the device.
@@ -89,7 +92,7 @@ impl Engine {
         }
         let max_rows = options.max_rows.unwrap_or(128).clamp(1, 1024);
         let workspace = Workspace::new(&gpu, &config, max_rows).await?;
-        let kv = KvCache::new(&gpu, &config, context, options.kv_bytes).await?;
+        let kv = KvCache::new(&gpu, &config, context, options.kv_format, options.kv_bytes).await?;
         let plan = Plan::new(&gpu, &config, &weights, &workspace, &kv).await?;
         gpu.check()?;
         let slots = Slots::new(workspace.slots);
@@ -145,13 +148,13 @@ impl Engine {
 
     /// Bytes of keys and values that sequences hold at present, out of those allocated.
     pub fn kv_used(&self) -> u64 {
-        self.kv.used() as u64 * bytes_per_position(&self.config)
+        self.kv.bytes_of_entries(self.kv.used())
     }
 
     /// Bytes of keys and values that a sequence holds; 0 if it has ended.
     pub fn kv_bytes_of(&self, id: SequenceId) -> u64 {
         let held = self.sequence(id).map_or(0, Sequence::entries_held);
-        held as u64 * bytes_per_position(&self.config)
+        self.kv.bytes_of_entries(held)
     }
 
     /// KV entries there can be at most, and those in use. An entry is one token at one recurrent step.
@@ -225,7 +228,7 @@ impl Engine {
         }
         let (steps, entries) = (sequence.steps.get(), ids.len() * sequence.entries_a_token());
         self.reserve_map(id.place as usize, needed).await?;
-        match self.kv.promise(&self.gpu, &self.config, entries).await {
+        match self.kv.promise(&self.gpu, entries).await {
             Ok(false) => {}
             Ok(true) => self.rebind_kv()?,
             Err(error) => return Err(self.no_room(error, id, steps, needed)),
@@ -338,11 +341,7 @@ impl Engine {
             self.kv
                 .write_line(&self.gpu, sequence.first_line(), entries);
         }
-        if self
-            .kv
-            .trim(&self.gpu, &self.config, &mut self.sequences)
-            .await?
-        {
+        if self.kv.trim(&self.gpu, &mut self.sequences).await? {
             self.rebind_kv()?;
         }
         Ok(())

@@ -116,7 +116,7 @@ impl Plan {
         shape.check()?;
         let (mut qkv_kernels, mut linear, mut swiglu) =
             (Variants::new(), Variants::new(), Variants::new());
-        let attention = Attention::new(gpu, shape)?;
+        let attention = Attention::new(gpu, shape, kv.format())?;
         let add_norm = AddNorm::new(gpu, width, epsilon);
         let finish = Finish::new(gpu, width, epsilon);
         let mut gains = Vec::new();
@@ -133,7 +133,8 @@ impl Plan {
         let mut layers = Vec::with_capacity(weights.layers.len());
         let mut qkvs = Vec::with_capacity(weights.layers.len());
         for (i, (layer, layer_kv)) in weights.layers.iter().zip(&kv.layers).enumerate() {
-            let qkv: Qkv = qkv_kernels.get(&layer.qkv, || Qkv::new(gpu, shape, &layer.qkv))?;
+            let qkv: Qkv =
+                qkv_kernels.get(&layer.qkv, || Qkv::new(gpu, shape, kv.format(), &layer.qkv))?;
             let project: Linear = linear.get(&layer.output, || {
                 Ok::<_, GpuError>(Linear::new(gpu, &layer.output, false))
             })?;

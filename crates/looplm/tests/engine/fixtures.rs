@@ -8,6 +8,7 @@ use std::{
 use looplm::{
     LoopLm,
     checkpoint::{FolderSource, MemorySource},
+    engine::KvFormat,
     model::LoadOptions,
 };
 use safetensors::SafeTensors;
@@ -57,9 +58,16 @@ pub(crate) fn case(name: &str) -> Case {
 }
 
 impl Case {
+    /// The model with keys and values in f32, as the oracle has them.
     pub(crate) fn load(&self, options: &LoadOptions) -> LoopLm {
+        self.load_with(options, KvFormat::F32)
+    }
+
+    pub(crate) fn load_with(&self, options: &LoadOptions, kv_format: KvFormat) -> LoopLm {
+        let mut options = options.clone();
+        options.engine.kv_format = kv_format;
         let source = FolderSource::new(self.folder.join("model")).expect("a case has a model");
-        pollster::block_on(LoopLm::load(&source, options, &mut |_| ()))
+        pollster::block_on(LoopLm::load(&source, &options, &mut |_| ()))
             .unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 

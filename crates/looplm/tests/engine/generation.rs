@@ -3,7 +3,7 @@
 use looplm::{
     Error, LoopLm,
     checkpoint::FolderSource,
-    engine::{EngineOptions, MAX_SEQUENCES},
+    engine::{EngineOptions, KvFormat, MAX_SEQUENCES},
     error::Coded,
     exit::ExitRule,
     forward::ForwardOptions,
@@ -324,8 +324,10 @@ fn a_device_without_room_for_the_context_says_how_much_fits() {
         },
         engine: EngineOptions {
             max_rows: Some(32),
+            kv_format: KvFormat::F32,
             ..EngineOptions::default()
         },
+        ..LoadOptions::default()
     };
     let case = fixtures::case("f32-mha");
     let mut config: serde_json::Value = serde_json::from_slice(

@@ -4,6 +4,7 @@ mod batching;
 mod exits;
 mod fixtures;
 mod generation;
+mod kv_format;
 mod memory;
 mod parity;
 mod rows;

@@ -2,7 +2,7 @@
 
 use looplm::{
     LoopLm,
-    engine::EngineOptions,
+    engine::{EngineOptions, KvFormat},
     error::Coded,
     forward::{Forward, ForwardOptions},
     generate::{GenerateOptions, Generation},
@@ -26,8 +26,10 @@ fn model(max_binding: u64) -> LoopLm {
         },
         engine: EngineOptions {
             max_rows: Some(32),
+            kv_format: KvFormat::F32,
             ..EngineOptions::default()
         },
+        ..LoadOptions::default()
     };
     block_on(LoopLm::load(&source, &options, &mut |_| ())).expect("it fits")
 }

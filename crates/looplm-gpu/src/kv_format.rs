@@ -1,0 +1,58 @@
+//! How the cache keeps keys and values.
+
+use std::{fmt, str::FromStr};
+
+/// How keys and values are kept. The order of their elements is that of `shaders/shared/kv.wgsl`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum KvFormat {
+    /// As they are computed.
+    F32,
+    /// Half precision: half the memory, and half of what attention reads. Arithmetic is `f32` all the same.
+    #[default]
+    F16,
+}
+
+impl KvFormat {
+    /// All formats.
+    pub const ALL: [Self; 2] = [Self::F32, Self::F16];
+
+    /// Bytes of an element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    /// Its name on a command line and in JavaScript.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// `KV_FORMAT` of the shaders.
+    pub(crate) const fn constant(self) -> f64 {
+        match self {
+            Self::F32 => 0.0,
+            Self::F16 => 1.0,
+        }
+    }
+}
+
+impl fmt::Display for KvFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KvFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = Self::ALL.map(Self::name).join(", ");
+        let found = Self::ALL.into_iter().find(|format| format.name() == text);
+        found.ok_or_else(|| format!("a format of keys and values is one of {names}"))
+    }
+}
