@@ -27,11 +27,42 @@ pub struct Quantized {
     pub scales: Vec<u8>,
 }
 
-/// Rows of `inputs` numbers in a quantised format. Scales saturate where half precision ends.
-///
-/// # Panics
-/// Never for [`Format::Q8`] and [`Format::Q4`]; the other formats give nothing.
+/// Rows of `inputs` numbers in a quantised format; other formats give nothing. Scales saturate where half precision ends.
 pub fn quantize(format: Format, inputs: usize, values: &[f32]) -> Quantized {
+    #[cfg(not(target_family = "wasm"))]
+    if values.len() >= SIDE_BY_SIDE {
+        return side_by_side(format, inputs, values);
+    }
+    one_after_another(format, inputs, values)
+}
+
+/// From this many numbers on the rows are shared among threads.
+#[cfg(not(target_family = "wasm"))]
+const SIDE_BY_SIDE: usize = 1 << 18;
+
+#[cfg(not(target_family = "wasm"))]
+fn side_by_side(format: Format, inputs: usize, values: &[f32]) -> Quantized {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let rows = (values.len() / inputs.max(1)).div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = values
+            .chunks(rows * inputs.max(1))
+            .map(|part| scope.spawn(move || one_after_another(format, inputs, part)))
+            .collect();
+        let mut all = Quantized::default();
+        for part in parts {
+            // A thread that panicked has said so; its rows are quantised here, where the panic is the caller's.
+            let Ok(part) = part.join() else {
+                return one_after_another(format, inputs, values);
+            };
+            all.quants.extend_from_slice(&part.quants);
+            all.scales.extend_from_slice(&part.scales);
+        }
+        all
+    })
+}
+
+fn one_after_another(format: Format, inputs: usize, values: &[f32]) -> Quantized {
     let groups = inputs.div_ceil(GROUP);
     let rows = values.len() / inputs.max(1);
     let mut out = Quantized {

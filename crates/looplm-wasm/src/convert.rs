@@ -179,6 +179,7 @@ pub(crate) fn info(info: &Info) -> Value {
             "rmsNormEps": c.rms_norm_eps,
             "parameters": c.parameters(),
         },
+        "format": info.format.name(),
         "memory": {
             "weights": info.memory.weights,
             "kvPer1000Tokens": { "full": info.kv_per_1000.0, "shared": info.kv_per_1000.1 },

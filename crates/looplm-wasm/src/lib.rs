@@ -1,6 +1,7 @@
 //! The wasm-bindgen face of looplm: names, promises and plain objects on one side, the library on the other. It
 //! decides nothing; the TypeScript package `looplm` is what users see of it.
 
+mod conversion;
 mod convert;
 mod generation;
 mod model;

@@ -59,6 +59,7 @@ impl Model {
             device: DeviceOptions {
                 max_binding_size: config.max_binding_size.map(|bytes| bytes as u64),
             },
+            precision: config.format.unwrap_or_default().into(),
         };
         let mut progress = |loading: looplm::model::Loading<'_>| {
             if let Ok(value) = to_js(&convert::loading(&loading)) {

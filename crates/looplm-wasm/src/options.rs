@@ -7,6 +7,7 @@ use looplm::{
     exit::{Exit as Leaving, ExitRule},
     generate::{GenerateOptions, Verify},
     kv_policy::KvPolicy,
+    precision::WeightFormat,
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -19,6 +20,15 @@ pub(crate) struct LoadConfig {
     pub(crate) kv_bytes: Option<f64>,
     #[serde(deserialize_with = "named")]
     pub(crate) kv_format: Option<KvFormat>,
+    #[serde(deserialize_with = "named")]
+    pub(crate) format: Option<WeightFormat>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ConversionConfig {
+    #[serde(deserialize_with = "named")]
+    pub(crate) format: Option<WeightFormat>,
 }
 
 /// A JavaScript number as a count: one larger than any count is the largest.

@@ -16,6 +16,7 @@ use crate::{
     engine::{Engine, EngineOptions, Memory, bytes_per_position},
     error::Error,
     generation_config::GenerationConfig,
+    precision::{Precision, WeightFormat},
     row::{MAX_STEPS, SequenceId, Step},
     tokenizer::{Tokenizer, TokenizerConfig},
     weights::Uploader,
@@ -28,6 +29,9 @@ pub struct LoadOptions {
     pub engine: EngineOptions,
     /// The device.
     pub device: DeviceOptions,
+    /// What the weights are to be held as. A checkpoint that is quantised already stays as it is, and a warning says so
+    /// where something else was asked for.
+    pub precision: Precision,
 }
 
 /// What a load is doing.
@@ -56,6 +60,8 @@ pub struct Info {
     pub adapter: AdapterReport,
     /// Largest storage binding and largest buffer of the device, in bytes.
     pub device_limits: (u64, u64),
+    /// What the layers' matrices are held as; `stored` for floats that a checkpoint has.
+    pub format: WeightFormat,
     /// Bytes on the device after loading.
     pub memory: Memory,
     /// Bytes of keys and values for 1,000 tokens with a plane for every step, and with one for all steps.
@@ -129,6 +135,7 @@ impl LoopLm {
                 let info = Info {
                     adapter: gpu.report().clone(),
                     device_limits: (gpu.max_binding(), gpu.max_buffer()),
+                    format: engine.weight_format(),
                     memory: engine.memory(),
                     kv_per_1000: (entry * config.total_ut_steps as u64, entry),
                     context: engine.context(),
@@ -168,7 +175,7 @@ impl LoopLm {
         gpu: &Gpu,
         config: &Config,
     ) -> Result<(Engine, Vec<String>), Error> {
-        let mut uploader = Uploader::new(gpu, config);
+        let mut uploader = Uploader::new(gpu, config, options.precision);
         let checkpoint = Checkpoint::open(source, config).await?;
         let loaded = checkpoint
             .load(&mut uploader, &mut |p| progress(Loading::Weights(p)))
@@ -179,10 +186,17 @@ impl LoopLm {
             })?;
         let weights = uploader.finish()?;
         gpu.flush()?;
+        let mut warnings = loaded.warnings;
+        let (asked, held) = (options.precision.format, weights.layer_format());
+        if asked != WeightFormat::Stored && asked != held {
+            warnings.push(format!(
+                "the checkpoint is stored in {held} and stays so; {asked} needs the one it was converted from"
+            ));
+        }
         progress(Loading::Compile);
         let engine = Engine::new(gpu.clone(), config.clone(), weights, &options.engine).await?;
         engine.warm_up()?;
-        Ok((engine, loaded.warnings))
+        Ok((engine, warnings))
     }
 
     /// What is known of it.

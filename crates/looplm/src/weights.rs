@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use looplm_gpu::{Arrangement, Element, Format, Gpu, GpuError, Matrix, MatrixShape};
+use looplm_gpu::{
+    Arrangement, Element, Format, Gpu, GpuError, Matrix, MatrixShape, quantize::GROUP,
+};
 
 use crate::{
-    checkpoint::{Dtype, TensorInfo, TensorSink},
+    checkpoint::{TensorInfo, TensorSink},
     config::Config,
+    precision::{Precision, WeightFormat},
 };
 
 /// Native staging copies are given back after this many bytes.
@@ -24,6 +27,18 @@ pub(crate) struct Weights {
     pub(crate) final_norm: Vec<f32>,
     pub(crate) gate: Vec<f32>,
     pub(crate) gate_bias: f32,
+}
+
+impl Weights {
+    /// What the layers' matrices are held as: those of the first layer speak for all.
+    pub(crate) fn layer_format(&self) -> WeightFormat {
+        match self.layers.first().map(|layer| layer.output.shape.format) {
+            Some(Format::Q4) => WeightFormat::Q4,
+            Some(Format::Q8) => WeightFormat::Q8,
+            Some(Format::F16) => WeightFormat::F16,
+            Some(Format::F32 | Format::BF16) | None => WeightFormat::Stored,
+        }
+    }
 }
 
 /// The weights of a layer.
@@ -63,10 +78,18 @@ enum Target {
     Vector,
 }
 
+/// What the bytes of a tensor are.
+#[derive(Clone, Copy)]
+enum Contents {
+    Floats(Element),
+    Quants,
+    Scales,
+}
+
 struct Current {
     name: String,
     target: Target,
-    element: Element,
+    contents: Contents,
     row_bytes: usize,
     row: usize,
     /// Bytes of a row that has not fully come.
@@ -77,25 +100,19 @@ struct Current {
 pub(crate) struct Uploader<'a> {
     gpu: &'a Gpu,
     config: &'a Config,
+    precision: Precision,
     matrices: HashMap<Slot, Matrix>,
     vectors: HashMap<String, Vec<f32>>,
     current: Option<Current>,
     unflushed: u64,
 }
 
-fn element(dtype: Dtype) -> Element {
-    match dtype {
-        Dtype::F32 => Element::F32,
-        Dtype::F16 => Element::F16,
-        Dtype::BF16 => Element::BF16,
-    }
-}
-
 impl<'a> Uploader<'a> {
-    pub(crate) fn new(gpu: &'a Gpu, config: &'a Config) -> Self {
+    pub(crate) fn new(gpu: &'a Gpu, config: &'a Config, precision: Precision) -> Self {
         Self {
             gpu,
             config,
+            precision,
             matrices: HashMap::new(),
             vectors: HashMap::new(),
             current: None,
@@ -209,37 +226,104 @@ impl<'a> Uploader<'a> {
     }
 }
 
+impl Uploader<'_> {
+    /// Makes room for a tensor's matrix, or sees that it fits the one its neighbours have made.
+    async fn matrix(&mut self, slot: Slot, tensor: &TensorInfo) -> Result<MatrixShape, GpuError> {
+        let tied = self.config.tie_word_embeddings;
+        let held = self.precision.of(&tensor.name, tensor.dtype, tied);
+        let shape = self.shape(slot, held.format());
+        match self.matrices.get_mut(&slot) {
+            None => {
+                let matrix = Matrix::zeros(self.gpu, &tensor.name, shape).await?;
+                self.matrices.insert(slot, matrix);
+            }
+            // Tensors that share a matrix share a format: the wider of different floats.
+            Some(matrix) if matrix.shape.format != shape.format => {
+                if tensor.dtype.element().is_none() {
+                    return Err(mixed(tensor, matrix.shape.format));
+                }
+                matrix.widen(self.gpu, &tensor.name).await?;
+            }
+            Some(_) => {}
+        }
+        Ok(shape)
+    }
+}
+
+/// Quantised tensors that share a matrix must be quantised alike.
+fn mixed(tensor: &TensorInfo, other: Format) -> GpuError {
+    GpuError::Shape {
+        kernel: "matrix",
+        message: format!(
+            "{} is {}, but a tensor that shares its matrix is {other:?}; convert the checkpoint again",
+            tensor.name,
+            tensor.dtype.name(),
+        ),
+    }
+}
+
+/// Hands whole rows to their matrix.
+fn write(
+    gpu: &Gpu,
+    matrix: &Matrix,
+    contents: Contents,
+    (stack, row): (usize, usize),
+    bytes: &[u8],
+) -> Result<(), GpuError> {
+    match contents {
+        Contents::Floats(element) => {
+            if matrix.shape.format == Format::F16 && element != Element::F16 {
+                check_range(&element.to_f32(bytes))?;
+            }
+            matrix.write_rows(gpu, stack, row, element, bytes);
+        }
+        Contents::Quants => matrix.write_quants(gpu, stack, row, bytes),
+        Contents::Scales => matrix.write_scales(gpu, stack, row, bytes),
+    }
+    Ok(())
+}
+
+/// Half precision ends at 65,504, other floats do not.
+fn check_range(values: &[f32]) -> Result<(), GpuError> {
+    const LARGEST: f32 = 65504.0;
+    match values.iter().find(|v| v.abs() > LARGEST) {
+        None => Ok(()),
+        Some(value) => Err(GpuError::Shape {
+            kernel: "matrix",
+            message: format!(
+                "a weight of {value:e} is beyond half precision; keep the weights as stored, or take q8 or q4"
+            ),
+        }),
+    }
+}
+
 #[async_trait(?Send)]
 impl TensorSink for Uploader<'_> {
     type Error = GpuError;
 
     async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), GpuError> {
         let target = self.target(&tensor.name);
-        let stored = element(tensor.dtype);
+        let contents = match (tensor.scales, tensor.dtype.element()) {
+            (true, _) => Contents::Scales,
+            (false, Some(element)) => Contents::Floats(element),
+            (false, None) => Contents::Quants,
+        };
         let mut row_bytes = 0;
         if let Target::Rows { slot, .. } = target {
-            let shape = self.shape(slot, stored.into());
-            row_bytes = shape.inputs * stored.bytes();
-            match self.matrices.get_mut(&slot) {
-                None => {
-                    let matrix = Matrix::zeros(self.gpu, &tensor.name, shape).await?;
-                    self.matrices.insert(slot, matrix);
-                }
-                // Tensors that share a matrix share a format: the wider of different ones.
-                Some(matrix) if matrix.shape.format != stored.into() => {
-                    matrix.widen(self.gpu, &tensor.name).await?
-                }
-                Some(_) => {}
-            }
+            let shape = self.matrix(slot, tensor).await?;
+            row_bytes = match contents {
+                Contents::Floats(element) => shape.inputs * element.bytes(),
+                Contents::Quants => shape.format.row_bytes(shape.inputs),
+                Contents::Scales => shape.inputs.div_ceil(GROUP) * 2,
+            };
         }
-        let partial = Vec::with_capacity(row_bytes);
         self.current = Some(Current {
             name: tensor.name.clone(),
             target,
-            element: stored,
+            contents,
             row_bytes,
             row: 0,
-            partial,
+            partial: Vec::with_capacity(row_bytes),
         });
         Ok(())
     }
@@ -255,31 +339,22 @@ impl TensorSink for Uploader<'_> {
         let Some(matrix) = self.matrices.get(&slot) else {
             return Ok(());
         };
+        let contents = current.contents;
         let mut rest = bytes;
         if !current.partial.is_empty() {
             let missing = (current.row_bytes - current.partial.len()).min(rest.len());
             current.partial.extend_from_slice(&rest[..missing]);
             rest = &rest[missing..];
             if current.partial.len() == current.row_bytes {
-                matrix.write_rows(
-                    self.gpu,
-                    stack,
-                    row + current.row,
-                    current.element,
-                    &current.partial,
-                );
+                let at = (stack, row + current.row);
+                write(self.gpu, matrix, contents, at, &current.partial)?;
                 current.row += 1;
                 current.partial.clear();
             }
         }
         let whole = rest.len() - rest.len() % current.row_bytes;
-        matrix.write_rows(
-            self.gpu,
-            stack,
-            row + current.row,
-            current.element,
-            &rest[..whole],
-        );
+        let at = (stack, row + current.row);
+        write(self.gpu, matrix, contents, at, &rest[..whole])?;
         current.row += whole / current.row_bytes;
         current.partial.extend_from_slice(&rest[whole..]);
         self.unflushed += bytes.len() as u64;
@@ -292,10 +367,10 @@ impl TensorSink for Uploader<'_> {
 
     async fn end(&mut self) -> Result<(), GpuError> {
         if let Some(current) = self.current.take()
-            && matches!(current.target, Target::Vector)
+            && let (Target::Vector, Contents::Floats(element)) = (current.target, current.contents)
         {
             self.vectors
-                .insert(current.name, current.element.to_f32(&current.partial));
+                .insert(current.name, element.to_f32(&current.partial));
         }
         self.gpu.check()
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use looplm::{
     Config,
-    checkpoint::{Checkpoint, Dtype, LoadError, Source, TensorInfo, TensorSink},
+    checkpoint::{Checkpoint, LoadError, Source, TensorInfo, TensorSink},
 };
 use looplm_gpu::Element;
 use safetensors::tensor::{Dtype as StoredDtype, TensorView, serialize};
@@ -32,10 +32,13 @@ impl TensorSink for Collector<'_> {
     type Error = TrainError;
 
     async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), TrainError> {
-        let element = match tensor.dtype {
-            Dtype::F32 => Element::F32,
-            Dtype::F16 => Element::F16,
-            Dtype::BF16 => Element::BF16,
+        let Some(element) = tensor.dtype.element().filter(|_| !tensor.scales) else {
+            let message = format!(
+                "{} is quantised ({}); training needs the checkpoint it was converted from",
+                tensor.name,
+                tensor.dtype.name()
+            );
+            return Err(looplm::Error::invalid("model", message).into());
         };
         // The checkpoint has been held against the same configuration as the layout.
         self.current = self

@@ -7,7 +7,8 @@ use safetensors::Dtype as AnyDtype;
 use super::error::NAMES_SHOWN;
 use super::header::{Entry, Header};
 use super::index::Index;
-use super::{CheckpointError, Dtype};
+use super::stored::{self, SCALES, float, scales_shape};
+use super::{CheckpointError, Dtype, TensorInfo};
 use crate::config::Config;
 use crate::error::excerpt;
 
@@ -17,6 +18,8 @@ pub(super) struct Expected {
     shapes: HashMap<String, Vec<usize>>,
     tied: bool,
     parameters: u64,
+    /// Tensors that the files met so far have quantised.
+    quantized: HashMap<String, Dtype>,
     ignored: BTreeSet<String>,
 }
 
@@ -26,17 +29,29 @@ impl Expected {
             shapes: config.tensor_shapes().collect(),
             tied: config.tie_word_embeddings,
             parameters: config.parameters(),
+            quantized: HashMap::new(),
             ignored: BTreeSet::new(),
         }
     }
 
-    /// The element type a tensor is delivered with; `None` for one that is skipped.
-    pub(super) fn delivered(&self, entry: &Entry) -> Option<Dtype> {
-        if self.shapes.contains_key(&entry.name) {
-            loadable(entry.dtype)
-        } else {
-            None
-        }
+    /// What a tensor of a file that was checked is delivered as; `None` for one that is skipped.
+    pub(super) fn delivered(&self, entry: &Entry) -> Option<TensorInfo> {
+        let (name, scales) = match stored::scaled(&entry.name) {
+            Some(base) => (base, true),
+            None => (entry.name.as_str(), false),
+        };
+        let shape = self.shapes.get(name)?;
+        let dtype = match self.quantized.get(name) {
+            Some(&dtype) => dtype,
+            None => float(entry.dtype)?,
+        };
+        Some(TensorInfo {
+            name: name.to_owned(),
+            dtype,
+            scales,
+            shape: shape.clone(),
+            bytes: entry.bytes,
+        })
     }
 
     /// Holds a complete list of names against the configuration.
@@ -63,7 +78,10 @@ impl Expected {
         }
         let unasked: BTreeSet<&str> = names
             .into_iter()
-            .filter(|name| !self.shapes.contains_key(*name))
+            .filter(|name| {
+                let base = stored::scaled(name).unwrap_or(name);
+                !self.shapes.contains_key(base)
+            })
             .collect();
         self.check_unasked(file, unasked)
     }
@@ -98,30 +116,60 @@ impl Expected {
             }
         }
         for entry in &header.tensors {
-            let Some(expected) = self.shapes.get(&entry.name) else {
+            let Some(shape) = self.shapes.get(&entry.name) else {
                 continue;
             };
-            if !expected
-                .iter()
-                .map(|&n| n as u64)
-                .eq(entry.shape.iter().copied())
-            {
-                let mut found = entry.shape.clone();
-                found.truncate(8);
-                return Err(CheckpointError::WrongShape {
-                    file: file.to_owned(),
-                    tensor: entry.name.clone(),
-                    expected: expected.clone(),
-                    found,
-                });
+            match stored::quantized(entry, shape) {
+                Some(dtype) => {
+                    self.check_scales(file, header, &entry.name, shape)?;
+                    self.quantized.insert(entry.name.clone(), dtype);
+                }
+                None => check_float(file, entry, shape)?,
             }
-            if loadable(entry.dtype).is_none() {
-                return Err(CheckpointError::UnsupportedDtype {
-                    file: file.to_owned(),
-                    tensor: entry.name.clone(),
-                    found: entry.dtype.to_string(),
-                });
-            }
+        }
+        // Scales of what is not quantised belong to nothing.
+        let stray: BTreeSet<&str> = header
+            .tensors
+            .iter()
+            .map(|t| t.name.as_str())
+            .filter(|name| {
+                stored::scaled(name).is_some_and(|base| !self.quantized.contains_key(base))
+            })
+            .collect();
+        if stray.is_empty() {
+            return Ok(());
+        }
+        let (names, count) = shown(&stray);
+        Err(CheckpointError::ExtraTensor {
+            file: file.to_owned(),
+            names,
+            count,
+        })
+    }
+
+    /// A quantised tensor's scales are in the same file, in half precision, one for each group.
+    fn check_scales(
+        &self,
+        file: &str,
+        header: &Header,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<(), CheckpointError> {
+        let scales = format!("{name}{SCALES}");
+        let Some(entry) = header.tensors.iter().find(|t| t.name == scales) else {
+            return Err(CheckpointError::MissingTensor {
+                file: file.to_owned(),
+                names: vec![scales],
+                count: 1,
+            });
+        };
+        let expected = scales_shape(shape);
+        if entry.dtype != AnyDtype::F16 {
+            return Err(unsupported(file, entry));
+        }
+        if entry.shape != expected {
+            let expected: Vec<usize> = expected.iter().map(|&n| n as usize).collect();
+            return Err(wrong_shape(file, entry, &expected));
         }
         Ok(())
     }
@@ -181,11 +229,35 @@ fn shown(names: &BTreeSet<&str>) -> (Vec<String>, usize) {
     )
 }
 
-fn loadable(dtype: AnyDtype) -> Option<Dtype> {
-    match dtype {
-        AnyDtype::F32 => Some(Dtype::F32),
-        AnyDtype::F16 => Some(Dtype::F16),
-        AnyDtype::BF16 => Some(Dtype::BF16),
-        _ => None,
+fn wrong_shape(file: &str, entry: &Entry, expected: &[usize]) -> CheckpointError {
+    let mut found = entry.shape.clone();
+    found.truncate(8);
+    CheckpointError::WrongShape {
+        file: file.to_owned(),
+        tensor: entry.name.clone(),
+        expected: expected.to_vec(),
+        found,
     }
+}
+
+fn unsupported(file: &str, entry: &Entry) -> CheckpointError {
+    CheckpointError::UnsupportedDtype {
+        file: file.to_owned(),
+        tensor: entry.name.clone(),
+        found: entry.dtype.to_string(),
+    }
+}
+
+fn check_float(file: &str, entry: &Entry, expected: &[usize]) -> Result<(), CheckpointError> {
+    let same = expected
+        .iter()
+        .map(|&n| n as u64)
+        .eq(entry.shape.iter().copied());
+    if !same {
+        return Err(wrong_shape(file, entry, expected));
+    }
+    if float(entry.dtype).is_none() {
+        return Err(unsupported(file, entry));
+    }
+    Ok(())
 }

@@ -14,6 +14,7 @@ mod index;
 mod memory;
 mod pieces;
 mod source;
+mod stored;
 mod summary;
 
 use crate::config::Config;
@@ -22,8 +23,11 @@ pub use error::{CheckpointError, LoadError};
 #[cfg(not(target_family = "wasm"))]
 pub use folder::FolderSource;
 pub use memory::MemorySource;
+pub(crate) use pieces::check_finite;
 pub use pieces::{MAX_PIECE, TensorSink};
 pub use source::{Reader, Source, SourceError, read_file};
+pub use stored::{Dtype, SCALES, TensorInfo};
+pub(crate) use stored::{is_matrix, scales_shape, stored_shape};
 pub use summary::{Part, Summary};
 
 use expected::Expected;
@@ -31,55 +35,12 @@ use header::{Header, HeaderBuffer};
 use index::Index;
 use pieces::Pieces;
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub(crate) const SINGLE: &str = "model.safetensors";
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 /// Largest `config.json` read, in bytes.
 const CONFIG_LIMIT: u64 = 4 << 20;
 /// Largest shard index read, in bytes.
 const INDEX_LIMIT: u64 = 64 << 20;
-
-/// How a stored element is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Dtype {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// The upper half of an IEEE single.
-    BF16,
-}
-
-impl Dtype {
-    /// Bytes of one element.
-    pub fn size(self) -> usize {
-        match self {
-            Dtype::F32 => 4,
-            Dtype::F16 | Dtype::BF16 => 2,
-        }
-    }
-
-    /// The name safetensors gives it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Dtype::F32 => "F32",
-            Dtype::F16 => "F16",
-            Dtype::BF16 => "BF16",
-        }
-    }
-}
-
-/// One tensor about to be delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TensorInfo {
-    /// Its published name, for example `model.layers.0.mlp.up_proj.weight`.
-    pub name: String,
-    /// How its elements are stored (little-endian).
-    pub dtype: Dtype,
-    /// Its shape, `[out, in]` for matrices, row-major; as the configuration expects it.
-    pub shape: Vec<usize>,
-    /// Its length in bytes.
-    pub bytes: u64,
-}
 
 /// How far a load has come.
 #[derive(Debug, Clone, Copy)]
@@ -252,6 +213,59 @@ impl<'s> Checkpoint<'s> {
         }
         summary.warnings = expected.into_warnings();
         Ok(summary)
+    }
+}
+
+/// A weight file's tensors and where their bytes are in it.
+#[derive(Debug, Clone)]
+pub(crate) struct FileLayout {
+    pub(crate) file: String,
+    /// With the byte of the file each begins at, ascending.
+    pub(crate) tensors: Vec<(TensorInfo, u64)>,
+}
+
+impl Checkpoint<'_> {
+    /// Where every tensor's bytes are, from the headers alone; and what was odd but harmless.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::load`] that a header can show.
+    pub(crate) async fn layout(self) -> Result<(Vec<FileLayout>, Vec<String>), CheckpointError> {
+        let Checkpoint {
+            source,
+            mut expected,
+            layout,
+        } = self;
+        let mut files = Vec::new();
+        match layout {
+            Layout::Single(reader) => {
+                let header = read_header(SINGLE, reader).await?;
+                expected.check_file(SINGLE, &header, None)?;
+                files.push(file_layout(SINGLE, &header, &expected));
+            }
+            Layout::Sharded(index) => {
+                for file in index.files() {
+                    let header = read_header(file, open_shard(source, file).await?).await?;
+                    expected.check_file(file, &header, Some(&index))?;
+                    files.push(file_layout(file, &header, &expected));
+                }
+            }
+        }
+        Ok((files, expected.into_warnings()))
+    }
+}
+
+fn file_layout(file: &str, header: &Header, expected: &Expected) -> FileLayout {
+    let mut at = header.data_begin;
+    let mut tensors = Vec::new();
+    for entry in &header.tensors {
+        if let Some(info) = expected.delivered(entry) {
+            tensors.push((info, at));
+        }
+        at += entry.bytes;
+    }
+    FileLayout {
+        file: file.to_owned(),
+        tensors,
     }
 }
 

@@ -1,10 +1,11 @@
 //! Cuts a file's stream of bytes into tensors, and tensors into pieces a GPU upload can take as they are.
 
 use async_trait::async_trait;
+use looplm_gpu::Element;
 
 use super::expected::Expected;
 use super::header::Header;
-use super::{CheckpointError, Dtype, LoadError, Loaded, Progress, TensorInfo};
+use super::{CheckpointError, LoadError, Loaded, Progress, TensorInfo};
 
 /// Most bytes in one piece.
 pub const MAX_PIECE: usize = 8 << 20;
@@ -24,7 +25,7 @@ pub trait TensorSink {
     /// A tensor follows.
     async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), Self::Error>;
 
-    /// The next bytes of the tensor, little-endian and row-major, checked to be finite: at most [`MAX_PIECE`], and a
+    /// The next bytes of the tensor, little-endian and row-major, floats checked to be finite: at most [`MAX_PIECE`], and a
     /// multiple of 16 except at the tensor's end.
     async fn bytes(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 
@@ -35,7 +36,8 @@ pub trait TensorSink {
 /// The state of one file's stream after its header.
 pub(super) struct Pieces {
     file: String,
-    tensors: std::vec::IntoIter<(TensorInfo, bool)>,
+    /// With the information of those that are delivered.
+    tensors: std::vec::IntoIter<(String, u64, Option<TensorInfo>)>,
     current: Option<Current>,
     gathered: Vec<u8>,
     /// Bytes of the file consumed, header included, and how many there are to be.
@@ -45,8 +47,9 @@ pub(super) struct Pieces {
 }
 
 struct Current {
-    info: TensorInfo,
-    deliver: bool,
+    name: String,
+    /// `None`: it is skipped.
+    info: Option<TensorInfo>,
     /// Bytes still to come from the file.
     missing: u64,
     /// Bytes handed to the sink.
@@ -56,26 +59,15 @@ struct Current {
 impl Pieces {
     /// `total`: the bytes of all tensors of all files, for the progress.
     pub(super) fn new(file: &str, header: Header, expected: &Expected, total: u64) -> Pieces {
-        let describe = |entry: super::header::Entry| {
-            let dtype = expected.delivered(&entry);
-            // A skipped tensor's shape and type are never looked at.
-            let shape = if dtype.is_some() {
-                entry.shape.iter().map(|&n| n as usize).collect()
-            } else {
-                Vec::new()
-            };
-            (
-                TensorInfo {
-                    name: entry.name,
-                    dtype: dtype.unwrap_or(Dtype::F32),
-                    shape,
-                    bytes: entry.bytes,
-                },
-                dtype.is_some(),
-            )
-        };
         let end = header.data_begin + header.data_bytes;
-        let tensors: Vec<_> = header.tensors.into_iter().map(describe).collect();
+        let tensors: Vec<_> = header
+            .tensors
+            .into_iter()
+            .map(|entry| {
+                let info = expected.delivered(&entry);
+                (entry.name, entry.bytes, info)
+            })
+            .collect();
         Pieces {
             file: file.to_owned(),
             tensors: tensors.into_iter(),
@@ -117,13 +109,13 @@ impl Pieces {
             chunk = rest;
             current.missing -= piece.len() as u64;
             loaded.bytes += piece.len() as u64;
-            if current.deliver {
+            if current.info.is_some() {
                 gather(&self.file, current, &mut self.gathered, piece, sink).await?;
             }
             let total = self.total.max(loaded.bytes);
             progress(Progress {
                 file: &self.file,
-                tensor: &current.info.name,
+                tensor: &current.name,
                 loaded: loaded.bytes,
                 total,
             });
@@ -159,21 +151,21 @@ impl Pieces {
                 if current.missing > 0 {
                     return Ok(());
                 }
-                if current.deliver {
+                if current.info.is_some() {
                     sink.end().await.map_err(LoadError::Sink)?;
                     loaded.tensors += 1;
                 }
             }
             self.current = match self.tensors.next() {
                 None => None,
-                Some((info, deliver)) => {
-                    if deliver {
-                        sink.begin(&info).await.map_err(LoadError::Sink)?;
+                Some((name, bytes, info)) => {
+                    if let Some(info) = &info {
+                        sink.begin(info).await.map_err(LoadError::Sink)?;
                     }
                     Some(Current {
-                        missing: info.bytes,
+                        name,
                         info,
-                        deliver,
+                        missing: bytes,
                         delivered: 0,
                     })
                 }
@@ -227,44 +219,58 @@ async fn deliver<S: TensorSink>(
     bytes: &[u8],
     sink: &mut S,
 ) -> Result<(), LoadError<S::Error>> {
-    if let Some((at, found)) = first_non_finite(current.info.dtype, bytes) {
-        let index = current.delivered / current.info.dtype.size() as u64 + at as u64;
-        let error = CheckpointError::NonFinite {
-            file: file.to_owned(),
-            tensor: current.info.name.clone(),
-            index,
-            found,
-        };
-        return Err(error.into());
+    let element = current.info.as_ref().and_then(elements);
+    if let Some(element) = element {
+        check_finite(file, &current.name, element, current.delivered, bytes)?;
     }
     current.delivered += bytes.len() as u64;
     sink.bytes(bytes).await.map_err(LoadError::Sink)
 }
 
+/// The floats a tensor's bytes are; `None` for quants.
+fn elements(info: &TensorInfo) -> Option<Element> {
+    if info.scales {
+        return Some(Element::F16);
+    }
+    info.dtype.element()
+}
+
+/// Checks that every element is a finite number; `bytes` begin at byte `begin` of the tensor.
+pub(crate) fn check_finite(
+    file: &str,
+    tensor: &str,
+    element: Element,
+    begin: u64,
+    bytes: &[u8],
+) -> Result<(), CheckpointError> {
+    match first_non_finite(element, bytes) {
+        None => Ok(()),
+        Some((at, found)) => Err(CheckpointError::NonFinite {
+            file: file.to_owned(),
+            tensor: tensor.to_owned(),
+            index: begin / element.bytes() as u64 + at as u64,
+            found,
+        }),
+    }
+}
+
 /// The first element that is infinite or no number, and its value. Reads the exponent bits alone, in blocks: this runs
 /// over every weight, so it has to be about as fast as memory.
-fn first_non_finite(dtype: Dtype, bytes: &[u8]) -> Option<(usize, f32)> {
+fn first_non_finite(element: Element, bytes: &[u8]) -> Option<(usize, f32)> {
     const BLOCK: usize = 4096;
-    let size = dtype.size();
+    let size = element.bytes();
     for (block, part) in bytes.chunks(BLOCK).enumerate() {
-        let bad = match dtype {
-            Dtype::F32 => any_u32(part, 0x7f80_0000),
-            Dtype::F16 => any_u16(part, 0x7c00),
-            Dtype::BF16 => any_u16(part, 0x7f80),
+        let bad = match element {
+            Element::F32 => any_u32(part, 0x7f80_0000),
+            Element::F16 => any_u16(part, 0x7c00),
+            Element::BF16 => any_u16(part, 0x7f80),
         };
         if !bad {
             continue;
         }
-        for (i, element) in part.chunks_exact(size).enumerate() {
-            let value = match (dtype, element) {
-                (Dtype::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
-                (Dtype::F16, &[a, b]) => half::f16::from_le_bytes([a, b]).to_f32(),
-                (_, &[a, b]) => half::bf16::from_le_bytes([a, b]).to_f32(),
-                _ => continue,
-            };
-            if !value.is_finite() {
-                return Some((block * BLOCK / size + i, value));
-            }
+        let values = element.to_f32(part);
+        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+            return Some((block * BLOCK / size + i, values[i]));
         }
     }
     None

@@ -70,13 +70,15 @@ impl Summary {
         self.files
             .push((file.to_owned(), header.data_begin + header.data_bytes));
         for entry in &header.tensors {
-            let Some(dtype) = expected.delivered(entry) else {
+            let Some(info) = expected.delivered(entry) else {
                 continue;
             };
-            self.parameters += entry.bytes / dtype.size() as u64;
-            self.bytes += entry.bytes;
-            *self.parts.entry(Part::of(&entry.name)).or_default() += entry.bytes;
-            *self.dtypes.entry(dtype).or_default() += entry.bytes;
+            if !info.scales {
+                self.parameters += info.shape.iter().map(|&n| n as u64).product::<u64>();
+            }
+            self.bytes += info.bytes;
+            *self.parts.entry(Part::of(&info.name)).or_default() += info.bytes;
+            *self.dtypes.entry(info.dtype).or_default() += info.bytes;
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     error::Error,
     kv_policy::KvPolicy,
+    precision::WeightFormat,
     row::{SequenceId, Step},
     weights::Weights,
 };
@@ -125,6 +126,11 @@ impl Engine {
     /// Most rows of a pass.
     pub fn max_rows(&self) -> usize {
         self.workspace.max_rows
+    }
+
+    /// What the layers' matrices are held as.
+    pub fn weight_format(&self) -> WeightFormat {
+        self.weights.layer_format()
     }
 
     /// Bytes in use on the device.

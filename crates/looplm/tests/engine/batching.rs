@@ -228,6 +228,7 @@ fn many_answers_share_few_states() {
             max_rows: Some(4),
             ..EngineOptions::default()
         },
+        ..LoadOptions::default()
     };
     let (small, free) = (case.load(&load), case.load(&LoadOptions::default()));
     let mut rng = StdRng::seed_from_u64(9);

@@ -112,7 +112,7 @@ impl TensorSink for Collect {
         assert_eq!(info.bytes, bytes.len() as u64);
         assert_eq!(
             bytes.len(),
-            info.shape.iter().product::<usize>() * info.dtype.size()
+            info.shape.iter().product::<usize>() * info.dtype.bits() / 8
         );
         Ok(())
     }
