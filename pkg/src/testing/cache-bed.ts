@@ -90,7 +90,7 @@ function folder(version: number): Map<string, Uint8Array<ArrayBuffer>> {
 export async function hashes(source: FileSource): Promise<Hashes> {
   const found: Hashes = {};
   for (const path of [...SMALL, "model.safetensors", ...WEIGHTS]) {
-    const bytes = await read(source, path, Infinity);
+    const bytes = await read(source, path);
     if (bytes !== null) found[path] = await sha256(bytes);
   }
   return found;

@@ -35,7 +35,7 @@ export class FakeConverter implements Converter {
   open = 0;
 
   async plan(source: FileSource, options: { format?: string }): Promise<Conversion> {
-    const config = await read(source, "config.json", Infinity);
+    const config = await read(source, "config.json");
     if (config === null) throw wasmError("checkpoint-invalid", "config.json is missing");
     const { weights } = JSON.parse(new TextDecoder().decode(config)) as { weights: string[] };
     const headers: Uint8Array<ArrayBuffer>[] = [];
@@ -107,33 +107,34 @@ function halved(bytes: Uint8Array): Uint8Array {
 
 /** Reads until the header is complete, and not on. */
 async function readHeader(source: FileSource, path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const start = await read(source, path, 8);
-  if (start === null) throw wasmError("checkpoint-invalid", `${path} is missing`);
-  const length = 8 + new DataView(start.buffer).getUint32(0, true);
+  const length = (start: Uint8Array): number =>
+    start.byteLength < 8 ? 8 : 8 + new DataView(start.buffer, start.byteOffset).getUint32(0, true);
   const header = await read(source, path, length);
-  if (header?.byteLength !== length) throw wasmError("checkpoint-invalid", `${path} ends in its header`);
+  if (header === null) throw wasmError("checkpoint-invalid", `${path} is missing`);
+  if (header.byteLength < length(header)) throw wasmError("checkpoint-invalid", `${path} ends in its header`);
   return header;
 }
 
-/** The first bytes of a file, or all. As the wasm side: of an error in the source it passes on code and message. */
+/**
+ * A file's bytes up to a length that they themselves may tell. As the wasm side: of an error in the source it passes on code
+ * and message.
+ */
 export async function read(
   source: FileSource,
   path: string,
-  bytes: number,
+  length: (start: Uint8Array) => number = () => Infinity,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   try {
     const file = await source.open(path);
     if (file === null) return null;
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    for (let part = await file.read(); part !== null; part = await file.read()) {
-      parts.push(part.slice());
-      size += part.byteLength;
-      if (size >= bytes) break;
+    let all = new Uint8Array();
+    while (all.byteLength < length(all)) {
+      const part = await file.read();
+      if (part === null) break;
+      all = Uint8Array.of(...all, ...part);
     }
     file.close();
-    const all = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
-    return all.slice(0, Math.min(bytes, all.byteLength));
+    return all.slice(0, Math.min(all.byteLength, length(all)));
   } catch (thrown) {
     const { code, message } = thrown as { code?: string; message: string };
     throw wasmError(code ?? "network", message);
