@@ -9,13 +9,21 @@ const DIST = new URL("../dist/", import.meta.url);
 /** What a page that runs models may load at most, in gzipped bytes. */
 export const INFERENCE_LIMIT = 1_000_000;
 
-/** What a page that runs models loads, and what one that trains loads besides: lists of { file, bytes, gzipped }. */
+/** What runs chat templates: loaded when a conversation begins. */
+const CHAT = "wasm/looplm_chat_bg.wasm";
+
+/**
+ * What a page that runs models loads, and what it loads besides to hold a conversation, and to train: lists of
+ * { file, bytes, gzipped }.
+ */
 export function sizes(dist = DIST) {
   const inference = reachedFrom(["index.js", "worker.js"], dist);
   const training = reachedFrom(["trainer/worker.js"], dist);
+  const listed = (files) => files.map((file) => sizeOf(file, dist));
   return {
-    inference: [...inference].map((file) => sizeOf(file, dist)),
-    training: [...training].filter((file) => !inference.has(file)).map((file) => sizeOf(file, dist)),
+    inference: listed([...inference].filter((file) => file !== CHAT)),
+    chat: listed([CHAT]),
+    training: listed([...training].filter((file) => !inference.has(file))),
   };
 }
 
@@ -63,7 +71,8 @@ function sizeOf(file, dist) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const { inference, training } = sizes();
+  const { inference, chat, training } = sizes();
   console.log(table(`To run models a page loads (at most ${INFERENCE_LIMIT} bytes gzipped)`, inference));
+  console.log(table("To hold a conversation it loads besides", chat));
   console.log(table("To train it loads besides", training));
 }

@@ -1,3 +1,4 @@
+import { loadChatWasm, type ChatModule } from "./chat-module.js";
 import type { Engine, EngineGeneration, ForwardConfig, GenerateConfig, LoadRequest } from "./engine.js";
 import { abortedError, createError, disposedError, wrap } from "./errors.js";
 import { loadModel, type Keeping } from "./load-model.js";
@@ -19,6 +20,7 @@ import { requireAdapter } from "./webgpu.js";
 export interface Surroundings {
   requireAdapter: () => Promise<void>;
   loadWasm: (wasmUrl?: string) => Promise<WasmModule>;
+  loadChatWasm: (wasmUrl?: string) => Promise<ChatModule>;
   /** Default: the browser's. */
   keeping?: Keeping;
 }
@@ -29,9 +31,10 @@ export class DirectEngine implements Engine {
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #generations = new Set<DirectGeneration>();
   #model: Model | undefined;
+  #chatWasmUrl: string | undefined;
   #disposed: Promise<void> | undefined;
 
-  constructor(surroundings: Surroundings = { requireAdapter, loadWasm }) {
+  constructor(surroundings: Surroundings = { requireAdapter, loadWasm, loadChatWasm }) {
     this.#surroundings = surroundings;
   }
 
@@ -40,6 +43,7 @@ export class DirectEngine implements Engine {
     onProgress: (progress: LoadProgress) => void,
     signal: AbortSignal,
   ): Promise<ModelInfo> {
+    this.#chatWasmUrl = request.chatWasmUrl;
     // Before the wasm is fetched: without a GPU it is of no use.
     await this.#surroundings.requireAdapter();
     const wasm = await this.#surroundings.loadWasm(request.wasmUrl);
@@ -70,7 +74,11 @@ export class DirectEngine implements Engine {
   }
 
   chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions): Promise<string> {
-    return this.#call((model) => model.chatPrompt(messages, options));
+    return this.#call(async (model) => {
+      const source = model.chatSource();
+      const chat = await this.#surroundings.loadChatWasm(this.#chatWasmUrl);
+      return chat.chatPrompt(source, messages, options);
+    });
   }
 
   async generate(ids: Uint32Array, config: GenerateConfig): Promise<EngineGeneration> {

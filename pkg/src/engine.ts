@@ -24,6 +24,8 @@ export interface LoadRequest {
   cache: boolean;
   /** Absolute. Default: beside this package's files. */
   wasmUrl?: string;
+  /** The same of the module that runs chat templates. */
+  chatWasmUrl?: string;
 }
 
 /** One model on one GPU, in this thread or in a Worker: `LoopLM` does not know which. Everything throws `LoopLMError`. */

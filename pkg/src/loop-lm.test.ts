@@ -42,7 +42,7 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
   let engine: Engine;
   beforeEach(() => {
     wasm = new FakeWasm();
-    const direct = new DirectEngine({ requireAdapter: async () => undefined, loadWasm: async () => wasm });
+    const direct = new DirectEngine(wasm.surroundings);
     worker = kind === "worker" ? fakeWorker(direct) : undefined;
     engine = worker === undefined ? direct : new WorkerClient(worker);
   });
@@ -270,6 +270,15 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     await expect(failing.next()).rejects.toThrow(TokenizerError);
   });
 
+  test("what runs chat templates is loaded when a conversation begins, from where it is told", async () => {
+    const chatWasmUrl = "http://cdn.test/chat.wasm";
+    const model = await LoopLM.loadInto(engine, { ...REQUEST, chatWasmUrl });
+    await collect(model.generate([1, 2]));
+    expect(wasm.chatLoads).toEqual([]);
+    await model.chatPrompt([{ role: "user", content: "hello" }]);
+    expect(wasm.chatLoads).toEqual([chatWasmUrl]);
+  });
+
   test("tokenizes both ways", async () => {
     const model = await load();
     expect(await model.tokenize("a bb")).toEqual(Uint32Array.of(1, 1, 2));
@@ -364,9 +373,7 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
 describe("a Worker that dies", () => {
   async function loaded(): Promise<{ model: LoopLM; worker: FakeWorker }> {
     const wasm = new FakeWasm();
-    const worker = fakeWorker(
-      new DirectEngine({ requireAdapter: async () => undefined, loadWasm: async () => wasm }),
-    );
+    const worker = fakeWorker(new DirectEngine(wasm.surroundings));
     return { model: await LoopLM.loadInto(new WorkerClient(worker), REQUEST), worker };
   }
 
@@ -387,8 +394,8 @@ describe("a Worker that dies", () => {
 
   test("says so when its script cannot be loaded", async () => {
     const engine = new DirectEngine({
+      ...new FakeWasm().surroundings,
       requireAdapter: () => new Promise(() => undefined),
-      loadWasm: async () => new FakeWasm(),
     });
     const worker = fakeWorker(engine);
     const loading = LoopLM.loadInto(new WorkerClient(worker), REQUEST);

@@ -68,7 +68,10 @@ export class LoopLM {
     const described = describeSource(source);
     const { cache = described.kind === "url" } = options;
     const request: LoadRequest = { source: described, config, cache };
-    if (options.wasmUrl !== undefined) request.wasmUrl = absoluteUrl(options.wasmUrl, "wasmUrl");
+    for (const name of ["wasmUrl", "chatWasmUrl"] as const) {
+      const url = options[name];
+      if (url !== undefined) request[name] = absoluteUrl(url, name);
+    }
     const { signal, worker = true } = options;
     throwIfAborted(signal);
     requireWebGPU();

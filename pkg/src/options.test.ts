@@ -232,6 +232,7 @@ test("load", () => {
   expect(() => loadConfig({ worker: "yes" } as object)).toThrow(refused("worker") as Error);
   expect(() => loadConfig({ onProgress: 1 } as object)).toThrow(refused("onProgress") as Error);
   expect(() => loadConfig({ wasmUrl: 1 } as object)).toThrow(refused("wasmUrl") as Error);
+  expect(() => loadConfig({ chatWasmUrl: 1 } as object)).toThrow(refused("chatWasmUrl") as Error);
   expect(() => loadConfig({ maxRows: 0 })).toThrow(refused("maxRows") as Error);
   for (const kvBytes of [0, 1.5, NaN, "1"]) {
     expect(() => loadConfig({ kvBytes } as object)).toThrow(refused("kvBytes") as Error);

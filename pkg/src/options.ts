@@ -45,6 +45,7 @@ export function loadConfig(options: LoadOptions): LoadConfig {
     signal: abortSignal,
     worker: flag,
     wasmUrl: address,
+    chatWasmUrl: address,
     contextLength: whole(1),
     maxRows: whole(1),
     maxBindingSize: whole(1),

@@ -36,6 +36,8 @@ export interface LoadOptions {
   worker?: boolean | undefined;
   /** Where `looplm_bg.wasm` is, if not beside the package's own files. Relative to the page. */
   wasmUrl?: string | URL | undefined;
+  /** The same of `looplm_chat_bg.wasm`, which is loaded when a conversation begins. */
+  chatWasmUrl?: string | URL | undefined;
   /** Most tokens a sequence may hold, prompt included. Default and at most the model's own limit. */
   contextLength?: number | undefined;
   /** Most rows of one pass over the layers: longer prompts are prefilled in chunks of it. */

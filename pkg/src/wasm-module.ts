@@ -1,9 +1,11 @@
+import type { Converter } from "./cache/converter.js";
 import { wasmLoader } from "./wasm-start.js";
-import init, { Model } from "./wasm/looplm.js";
+import init, { Conversion, Model } from "./wasm/looplm.js";
 
 /** What the engine uses of the wasm module that runs models; tests give their own. */
 export interface WasmModule {
   Model: Pick<typeof Model, "load">;
+  Conversion: Converter;
 }
 
 /** Loads the module that runs models. */
@@ -11,6 +13,7 @@ export const loadWasm = wasmLoader<WasmModule>({
   file: "looplm_bg.wasm",
   // Bundlers look for exactly this expression.
   beside: () => new URL("./wasm/looplm_bg.wasm", import.meta.url),
+  option: "wasmUrl",
   init,
-  module: { Model },
+  module: { Model, Conversion },
 });

@@ -8,9 +8,10 @@ beforeEach(() => void vi.resetModules());
 async function fresh() {
   const { default: init } = await import("./testing/wasm-glue.js");
   const { loadWasm } = await import("./wasm-module.js");
+  const { loadChatWasm } = await import("./chat-module.js");
   const { loadTrainWasm } = await import("./trainer/wasm-module.js");
   init.mockReset();
-  return { init, loadWasm, loadTrainWasm };
+  return { init, loadWasm, loadChatWasm, loadTrainWasm };
 }
 
 test("starts the module once, from beside the package or from where it is told", async () => {
@@ -23,15 +24,17 @@ test("starts the module once, from beside the package or from where it is told",
   expect(fetched.mock.calls.map(([url]) => url)).toEqual([expect.stringMatching(/\/wasm\/looplm_bg\.wasm$/)]);
 });
 
-test("the module that trains is another file, loaded when it is asked for", async () => {
+test("what trains, and what runs chat templates, are other files, loaded when they are asked for", async () => {
   const fetched = vi.fn(async (_url: string) => new Response("wasm"));
   vi.stubGlobal("fetch", fetched);
-  const { init, loadWasm, loadTrainWasm } = await fresh();
+  const { init, loadWasm, loadChatWasm, loadTrainWasm } = await fresh();
   expect(await loadWasm()).toHaveProperty("Model");
   expect(fetched).toHaveBeenCalledOnce();
+  expect(await loadChatWasm()).toHaveProperty("chatPrompt");
+  expect(fetched).toHaveBeenLastCalledWith(expect.stringMatching(/\/wasm\/looplm_chat_bg\.wasm$/));
   expect(await loadTrainWasm()).toHaveProperty("Trainer");
-  expect(init).toHaveBeenCalledTimes(2);
   expect(fetched).toHaveBeenLastCalledWith(expect.stringMatching(/\/wasm\/looplm_train_bg\.wasm$/));
+  expect(init).toHaveBeenCalledTimes(3);
 });
 
 test.each([
@@ -54,11 +57,12 @@ test.each([
   expect(init).toHaveBeenCalledOnce();
 });
 
-test("an error names the file of its module", async () => {
+test("an error names the file of its module, and the option that says where it is", async () => {
   vi.stubGlobal("fetch", async () => new Response("", { status: 404 }));
-  const { loadWasm, loadTrainWasm } = await fresh();
-  await expect(loadWasm("http://cdn.test/")).rejects.toThrow(/^looplm_bg\.wasm /);
-  await expect(loadTrainWasm("http://cdn.test/")).rejects.toThrow(/^looplm_train_bg\.wasm /);
+  const { loadWasm, loadChatWasm, loadTrainWasm } = await fresh();
+  await expect(loadWasm("http://cdn.test/")).rejects.toThrow(/^looplm_bg\.wasm .* wasmUrl/);
+  await expect(loadChatWasm("http://cdn.test/")).rejects.toThrow(/^looplm_chat_bg\.wasm .* chatWasmUrl/);
+  await expect(loadTrainWasm("http://cdn.test/")).rejects.toThrow(/^looplm_train_bg\.wasm .* wasmUrl/);
 });
 
 test("a file that is no wasm of this package is an internal error with a hint", async () => {

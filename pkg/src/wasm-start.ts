@@ -6,6 +6,8 @@ export interface WasmFile<M> {
   file: string;
   /** Where it is if nothing else is said. Not asked otherwise: a script may have an address that nothing is beside. */
   beside: () => URL;
+  /** The option that says so. */
+  option: string;
   init: (input: { module_or_path: Response }) => Promise<unknown>;
   module: M;
 }
@@ -22,8 +24,9 @@ export function wasmLoader<M>(wasm: WasmFile<M>): (wasmUrl?: string) => Promise<
   };
 }
 
-async function start<M>({ file, init, module }: WasmFile<M>, url: string): Promise<M> {
-  const response = await fetchWasm(file, url);
+async function start<M>(wasm: WasmFile<M>, url: string): Promise<M> {
+  const { file, init, module } = wasm;
+  const response = await fetchWasm(wasm, url);
   try {
     await init({ module_or_path: response });
   } catch (cause) {
@@ -34,11 +37,11 @@ async function start<M>({ file, init, module }: WasmFile<M>, url: string): Promi
 }
 
 /** Fetched here, and not by the generated code, which would try to compile an error page. */
-async function fetchWasm(file: string, url: string): Promise<Response> {
+async function fetchWasm({ file, option }: WasmFile<unknown>, url: string): Promise<Response> {
   const failed = (what: string, status?: number, cause?: unknown): LoopLMError =>
     createError(
       "network",
-      `${file} could not be loaded from ${url}: ${what}. Serve that file there, or say where it is with the option wasmUrl.`,
+      `${file} could not be loaded from ${url}: ${what}. Serve that file there, or say where it is with the option ${option}.`,
       { url, ...(status === undefined ? {} : { status }) },
       { cause },
     );

@@ -3,7 +3,6 @@
 use js_sys::{Float32Array, Function, Object, Reflect, Uint32Array};
 use looplm::{
     Error, LoopLm,
-    chat::{ChatOptions, Message},
     engine::EngineOptions,
     exit::ExitRule,
     forward::ForwardOptions,
@@ -13,7 +12,7 @@ use looplm::{
 use looplm_gpu::DeviceOptions;
 use looplm_js::{
     error,
-    value::{from_js, from_js_or_default, to_js},
+    value::{from_js_or_default, to_js},
 };
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::AbortSignal;
@@ -21,7 +20,7 @@ use web_sys::AbortSignal;
 use crate::{
     convert,
     generation::Generation,
-    options::{self, ChatConfig, ForwardConfig, GenerateConfig, LoadConfig},
+    options::{self, ForwardConfig, GenerateConfig, LoadConfig},
     source::{FilesOf, JsSource},
 };
 
@@ -117,19 +116,13 @@ impl Model {
             .map_or_else(|_| id.to_string(), |t| t.token_text(id))
     }
 
-    /// A conversation as the text the model is to continue.
+    /// The chat template, for the module that runs it.
     ///
     /// # Errors
     /// An `Error` with a `code`.
-    #[wasm_bindgen(js_name = chatPrompt)]
-    pub fn chat_prompt(&self, messages: JsValue, options: JsValue) -> Result<String, JsValue> {
-        let messages: Vec<Message> = from_js(messages)?;
-        let config: ChatConfig = from_js_or_default(options)?;
-        let options = ChatOptions {
-            add_generation_prompt: config.add_generation_prompt.unwrap_or(true),
-            enable_thinking: config.enable_thinking,
-        };
-        self.inner.chat_prompt(&messages, options).map_err(failed)
+    #[wasm_bindgen(js_name = chatSource)]
+    pub fn chat_source(&self) -> Result<JsValue, JsValue> {
+        to_js(self.inner.chat_source().map_err(failed)?)
     }
 
     /// Begins an answer.

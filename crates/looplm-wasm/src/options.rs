@@ -36,13 +36,6 @@ pub(crate) fn count(number: f64) -> usize {
     number as usize
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct ChatConfig {
-    pub(crate) add_generation_prompt: Option<bool>,
-    pub(crate) enable_thinking: Option<bool>,
-}
-
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Exit {

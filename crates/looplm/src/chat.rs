@@ -1,21 +1,20 @@
 //! Conversations as one text: the model's own Jinja template, rendered as Transformers renders it.
+//!
+//! Finding the template is one thing ([`ChatSource`]), running it another ([`ChatTemplate`]): what runs templates is large,
+//! and a page that holds no conversation does not load it.
 
-use std::fmt;
+mod template;
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Serde, Value};
-use minijinja::{Environment, Error, ErrorKind, context};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{CheckpointError, Source, read_file};
-use crate::error::{Coded, Details, excerpt};
+use crate::error::{Coded, Details};
 use crate::tokenizer::TokenizerConfig;
+
+pub use template::ChatTemplate;
 
 const FILE: &str = "chat_template.jinja";
 const FILE_LIMIT: u64 = 4 << 20;
-const NAME: &str = "chat_template";
-/// Instructions one rendering may take: a template that loops for ever ends as an error.
-const FUEL: u64 = 50_000_000;
 
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,37 +114,32 @@ impl Coded for ChatError {
     }
 }
 
-/// A parsed chat template.
-pub struct ChatTemplate {
-    environment: Environment<'static>,
+/// A folder's chat template as it is written there, not yet parsed, and the tokens it may name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatSource {
+    template: String,
     bos_token: String,
     eos_token: String,
 }
 
-impl fmt::Debug for ChatTemplate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChatTemplate").finish_non_exhaustive()
-    }
-}
-
-impl ChatTemplate {
+impl ChatSource {
     /// Finds a folder's template: `chat_template.jinja`, or the one of `tokenizer_config.json`. `None`: it has neither.
     ///
     /// # Errors
-    /// [`ChatError::NoDefault`], [`ChatError::File`], or [`ChatError::Template`].
+    /// [`ChatError::NoDefault`], [`ChatError::File`], or [`ChatError::Template`] if it is no text.
     pub async fn read(
         source: &dyn Source,
         config: &TokenizerConfig,
-    ) -> Result<Option<ChatTemplate>, ChatError> {
+    ) -> Result<Option<ChatSource>, ChatError> {
         if let Some(bytes) = read_file(source, FILE, FILE_LIMIT).await? {
             let text = String::from_utf8(bytes).map_err(|e| ChatError::Template {
                 line: None,
                 message: e.to_string(),
             })?;
-            return ChatTemplate::new(text, config).map(Some);
+            return Ok(Some(ChatSource::new(text, config)));
         }
         match config.chat_templates.get("default") {
-            Some(text) => ChatTemplate::new(text.clone(), config).map(Some),
+            Some(text) => Ok(Some(ChatSource::new(text.clone(), config))),
             None if config.chat_templates.is_empty() => Ok(None),
             None => Err(ChatError::NoDefault {
                 names: config.chat_templates.keys().cloned().collect(),
@@ -153,163 +147,13 @@ impl ChatTemplate {
         }
     }
 
-    /// Parses a template. `config` gives it `bos_token` and `eos_token`.
-    ///
-    /// # Errors
-    /// [`ChatError::Template`].
-    pub fn new(template: String, config: &TokenizerConfig) -> Result<ChatTemplate, ChatError> {
-        // As Transformers sets Jinja up: a line with nothing but a block leaves nothing behind.
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()
-            .map_err(|e| explain(&e))?;
-        let mut environment = Environment::new();
-        environment.set_syntax(syntax);
-        environment.set_fuel(Some(FUEL));
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function(
-            "raise_exception",
-            |message: String| -> Result<Value, Error> {
-                Err(Error::new(ErrorKind::InvalidOperation, message.clone())
-                    .with_source(Refusal(message)))
-            },
-        );
-        environment.add_function("strftime_now", strftime_now);
-        environment.add_filter("tojson", tojson);
-        environment
-            .add_template_owned(NAME, template)
-            .map_err(|e| explain(&e))?;
+    /// A template, to which `config` gives `bos_token` and `eos_token`.
+    pub fn new(template: String, config: &TokenizerConfig) -> ChatSource {
         let token = |t: &Option<String>| t.clone().unwrap_or_default();
-        Ok(ChatTemplate {
-            environment,
+        ChatSource {
+            template,
             bos_token: token(&config.bos_token),
             eos_token: token(&config.eos_token),
-        })
-    }
-
-    /// Writes a conversation as the text the model is to continue. It holds its special tokens, so encode it without
-    /// adding any.
-    ///
-    /// # Errors
-    /// [`ChatError::Template`] or [`ChatError::Refused`].
-    pub fn render(&self, messages: &[Message], options: ChatOptions) -> Result<String, ChatError> {
-        let thinking = options
-            .enable_thinking
-            .map_or(Value::UNDEFINED, Value::from);
-        let variables = context! {
-            messages => Serde(messages),
-            tools => (),
-            bos_token => self.bos_token.as_str(),
-            eos_token => self.eos_token.as_str(),
-            add_generation_prompt => options.add_generation_prompt,
-            enable_thinking => thinking,
-        };
-        let template = self
-            .environment
-            .get_template(NAME)
-            .map_err(|e| explain(&e))?;
-        template.render(variables).map_err(|e| explain(&e))
-    }
-}
-
-/// Carries the words of `raise_exception` out of the engine.
-#[derive(Debug)]
-struct Refusal(String);
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-fn explain(error: &Error) -> ChatError {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(e) = cause {
-        if let Some(Refusal(message)) = e.downcast_ref() {
-            return ChatError::Refused {
-                message: excerpt(message),
-            };
-        }
-        cause = e.source();
-    }
-    ChatError::Template {
-        line: error.line(),
-        message: excerpt(&error.to_string()),
-    }
-}
-
-/// JSON as Python writes it, where the engine's own filter escapes `<` and `>` for HTML.
-fn tojson(value: Value, options: Kwargs) -> Result<Value, Error> {
-    let indent: Option<usize> = options.get("indent")?;
-    // Accepted and without effect: text is never escaped to ASCII here.
-    let _: Option<bool> = options.get("ensure_ascii")?;
-    options.assert_all_used()?;
-    let failed = |e: serde_json::Error| Error::new(ErrorKind::InvalidOperation, e.to_string());
-    let mut bytes = Vec::new();
-    match indent {
-        Some(n) => {
-            let indent = " ".repeat(n.min(16));
-            let format = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
-            value
-                .serialize(&mut serde_json::Serializer::with_formatter(
-                    &mut bytes, format,
-                ))
-                .map_err(failed)?;
-        }
-        None => value
-            .serialize(&mut serde_json::Serializer::with_formatter(
-                &mut bytes, Spaced,
-            ))
-            .map_err(failed)?,
-    }
-    let text = String::from_utf8(bytes)
-        .map_err(|e| Error::new(ErrorKind::InvalidOperation, e.to_string()))?;
-    Ok(Value::from_safe_string(text))
-}
-
-/// One line, with a space after each comma and colon.
-struct Spaced;
-
-impl serde_json::ser::Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
         }
     }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
-        }
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-    ) -> std::io::Result<()> {
-        writer.write_all(b": ")
-    }
-}
-
-/// The present time (UTC) in a format of `strftime`.
-fn strftime_now(format: &str) -> Result<String, Error> {
-    let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC);
-    jiff::fmt::strtime::format(format, &now)
-        .map_err(|e| Error::new(ErrorKind::InvalidOperation, e.to_string()))
 }

@@ -10,7 +10,7 @@ use looplm_gpu::{AdapterReport, DeviceOptions, Gpu};
 
 use crate::{
     batch::{Batch, LaneId},
-    chat::{ChatError, ChatOptions, ChatTemplate, Message},
+    chat::{ChatError, ChatOptions, ChatSource, ChatTemplate, Message},
     checkpoint::{self, Checkpoint, LoadError, Source},
     config::Config,
     engine::{Engine, EngineOptions, Memory, bytes_per_position},
@@ -97,7 +97,7 @@ struct Dropped {
 struct Shared {
     info: Info,
     tokenizer: Option<Tokenizer>,
-    chat: Option<ChatTemplate>,
+    chat: Option<ChatSource>,
     generation: GenerationConfig,
     running: Mutex<Option<Running>>,
     /// What ended while the engine was busy.
@@ -126,7 +126,7 @@ impl LoopLm {
         progress(Loading::Tokenizer);
         let tokenizer_config = TokenizerConfig::read(source).await?;
         let tokenizer = Tokenizer::read(source, &tokenizer_config, config.vocab_size).await?;
-        let chat = ChatTemplate::read(source, &tokenizer_config).await?;
+        let chat = ChatSource::read(source, &tokenizer_config).await?;
         progress(Loading::Adapter);
         let gpu = Gpu::open(&options.device).await?;
         match Self::upload(source, options, progress, &gpu, &config).await {
@@ -225,12 +225,20 @@ impl LoopLm {
             .ok_or(Error::TokenizerMissing)
     }
 
+    /// The chat template as its folder has it.
+    ///
+    /// # Errors
+    /// [`Error::Chat`] if there is none.
+    pub fn chat_source(&self) -> Result<&ChatSource, Error> {
+        Ok(self.shared.chat.as_ref().ok_or(ChatError::Missing)?)
+    }
+
     /// Writes a conversation as the model was trained to read it.
     ///
     /// # Errors
-    /// [`Error::Chat`] if there is no template or it refuses the messages.
+    /// [`Error::Chat`] if there is no template, it cannot be run, or it refuses the messages.
     pub fn chat_prompt(&self, messages: &[Message], options: ChatOptions) -> Result<String, Error> {
-        let template = self.shared.chat.as_ref().ok_or(ChatError::Missing)?;
+        let template = ChatTemplate::parse(self.chat_source()?.clone())?;
         Ok(template.render(messages, options)?)
     }
 

@@ -17,11 +17,15 @@ struct Module {
     name: &'static str,
 }
 
-/// Two, so that a page that only runs models does not load what trains them.
+/// Several, so that a page loads what it needs: what runs models; what runs their chat templates; what trains them.
 const MODULES: &[Module] = &[
     Module {
         package: "looplm-wasm",
         name: "looplm",
+    },
+    Module {
+        package: "looplm-chat-wasm",
+        name: "looplm_chat",
     },
     Module {
         package: "looplm-train-wasm",

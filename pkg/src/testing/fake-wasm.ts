@@ -1,6 +1,10 @@
+import type { ChatModule } from "../chat-module.js";
+import type { Surroundings } from "../direct-engine.js";
 import type { Finish, ForwardResult, GeneratedToken, LoadProgress, ModelInfo } from "../types.js";
+import { FakeConverter } from "./fake-converter.js";
 import type { WasmModule } from "../wasm-module.js";
 import type {
+  ChatSource,
   FileSource,
   ForwardConfig,
   Generation,
@@ -33,8 +37,21 @@ export class FakeWasm implements WasmModule {
   loaded: { config: LoadConfig; configJson: string | null } | undefined;
   /** What generations were given. */
   configs: GenerateConfig[] = [];
+  readonly Conversion = new FakeConverter();
   /** Awaited at the end of a load. */
   beforeReady: Promise<void> | undefined;
+  /** Where the module that runs chat templates was loaded from. */
+  chatLoads: (string | undefined)[] = [];
+
+  /** For an engine on this module. */
+  readonly surroundings: Surroundings = {
+    requireAdapter: async () => undefined,
+    loadWasm: async () => this,
+    loadChatWasm: async (wasmUrl) => {
+      this.chatLoads.push(wasmUrl);
+      return FAKE_CHAT;
+    },
+  };
 
   readonly Model = {
     load: async (
@@ -111,6 +128,16 @@ export class FakeObject<W extends { objects: number } = FakeWasm> {
   }
 }
 
+/** The module that runs chat templates. Its one template joins the messages, and the options after them. */
+const FAKE_CHAT: ChatModule = {
+  chatPrompt(_source, messages, options) {
+    if (messages.some(({ role }) => role === "nobody")) {
+      throw wasmError("chat-template-missing", "no chat template; use generate with a prompt of your own");
+    }
+    return messages.map(({ content }) => content).join(" ") + JSON.stringify(options).replaceAll(" ", "");
+  },
+};
+
 /** A model which continues every prompt with its last id plus one, plus two, ... */
 class FakeModel extends FakeObject implements Omit<Model, "generate"> {
   info(): ModelInfo {
@@ -134,12 +161,9 @@ class FakeModel extends FakeObject implements Omit<Model, "generate"> {
     return `t${id}`;
   }
 
-  chatPrompt(messages: readonly { role: string; content: string }[], options: object): string {
+  chatSource(): ChatSource {
     this.check();
-    if (messages.some(({ role }) => role === "nobody")) {
-      throw wasmError("chat-template-missing", "no chat template; use generate with a prompt of your own");
-    }
-    return messages.map(({ content }) => content).join(" ") + JSON.stringify(options).replaceAll(" ", "");
+    return { template: "fake", bos_token: "", eos_token: "" };
   }
 
   async generate(ids: Uint32Array, config: GenerateConfig): Promise<Generation> {

@@ -7,4 +7,6 @@ export default init;
 
 /** Never loaded: the tests of the engines bring their own. */
 export const Model = {};
+export const Conversion = {};
 export const Trainer = {};
+export const chatPrompt = (): string => "";

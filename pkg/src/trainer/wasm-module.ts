@@ -11,6 +11,7 @@ export const loadTrainWasm = wasmLoader<TrainModule>({
   file: "looplm_train_bg.wasm",
   // Bundlers look for exactly this expression.
   beside: () => new URL("../wasm/looplm_train_bg.wasm", import.meta.url),
+  option: "wasmUrl",
   init,
   module: { Trainer },
 });

@@ -1,8 +1,6 @@
 // What the crate looplm-wasm exports, by hand, so that this package compiles before the wasm is built. At run time
 // `./wasm/looplm.js` is wasm-bindgen's output (`cargo xtask build`). A browser test compares the two.
 import type {
-  ChatMessage,
-  ChatPromptOptions,
   Finish,
   ForwardOptions,
   ForwardResult,
@@ -48,6 +46,13 @@ export type GenerateConfig = Omit<GenerateOptions, "signal" | "verify"> & {
 };
 export type ForwardConfig = Omit<ForwardOptions, "signal">;
 
+/** A chat template and what it needs, for looplm_chat. */
+export interface ChatSource {
+  template: string;
+  bos_token: string;
+  eos_token: string;
+}
+
 export class Model {
   private constructor();
   static load(
@@ -60,7 +65,7 @@ export class Model {
   tokenize(text: string, addSpecialTokens: boolean): Uint32Array;
   detokenize(ids: Uint32Array, skipSpecialTokens: boolean): string;
   tokenText(id: number): string;
-  chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions): string;
+  chatSource(): ChatSource;
   generate(ids: Uint32Array, options: GenerateConfig): Promise<Generation>;
   forward(ids: Uint32Array, options: ForwardConfig, signal: AbortSignal | undefined): Promise<ForwardResult>;
   dispose(): Promise<void>;

@@ -5,7 +5,7 @@ import { before, test } from "node:test";
 import { INFERENCE_LIMIT, sizes, table, total } from "../../scripts/sizes.mjs";
 
 before(() => {
-  for (const file of ["looplm_bg.wasm", "looplm_train_bg.wasm"]) {
+  for (const file of ["looplm_bg.wasm", "looplm_chat_bg.wasm", "looplm_train_bg.wasm"]) {
     const there = existsSync(new URL(`../../dist/wasm/${file}`, import.meta.url));
     assert.ok(there, `dist/wasm/${file} is missing: run \`cargo xtask build\` first`);
   }
@@ -17,17 +17,16 @@ test("a page that runs models loads no more than it may", () => {
   assert.ok(total(inference) <= INFERENCE_LIMIT, text);
 });
 
-test("the sizes are of everything that runs models, and training is apart", () => {
-  const { inference, training } = sizes();
+test("the sizes are of everything that runs models; chat templates and training are apart", () => {
+  const { inference, chat, training } = sizes();
   const names = (files) => files.map(({ file }) => file);
   for (const file of ["index.js", "direct-engine.js", "wasm/looplm.js", "wasm/looplm_bg.wasm"]) {
     assert.ok(names(inference).includes(file), `${file} in ${names(inference)}`);
   }
-  assert.deepEqual(
-    names(inference).filter((file) => /train/.test(file) && /wasm|direct|worker\.js/.test(file)),
-    [],
-  );
   for (const file of ["trainer/direct-trainer.js", "wasm/looplm_train.js", "wasm/looplm_train_bg.wasm"]) {
     assert.ok(names(training).includes(file), `${file} in ${names(training)}`);
+    assert.ok(!names(inference).includes(file), file);
   }
+  assert.deepEqual(names(chat), ["wasm/looplm_chat_bg.wasm"]);
+  assert.ok(!names(inference).includes("wasm/looplm_chat_bg.wasm"));
 });

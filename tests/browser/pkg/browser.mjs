@@ -7,21 +7,23 @@ import { launchChromium } from "../chromium.mjs";
 import { serve } from "./server.mjs";
 
 /**
- * For the tests of a file: a server, a browser and an empty page in it, as `origin` and `page` of the returned object.
- * Without `webgpu` the browser has no adapter, as on a machine without a GPU. `folders`: see server.mjs.
+ * For the tests of a file: a server, a browser and an empty page in it, as `origin` and `page` of the returned object;
+ * `asked` lists the paths that the server was asked for. Without `webgpu` the browser has no adapter, as on a machine
+ * without a GPU. `folders`: see server.mjs.
  */
 export function usePage({ webgpu = true, folders } = {}) {
   const opened = {};
   let server;
   let browser;
   before(async () => {
-    for (const file of ["looplm_bg.wasm", "looplm_train_bg.wasm"]) {
+    for (const file of ["looplm_bg.wasm", "looplm_chat_bg.wasm", "looplm_train_bg.wasm"]) {
       const wasm = fileURLToPath(new URL(`../../../pkg/dist/wasm/${file}`, import.meta.url));
       assert.ok(existsSync(wasm), `pkg/dist/wasm/${file} is missing: run \`cargo xtask build\` first`);
     }
     server = await serve(folders);
     browser = await launchChromium({ webgpu });
     opened.origin = server.origin;
+    opened.asked = server.asked;
     opened.page = await browser.newPage();
     await opened.page.goto(`${server.origin}/`);
   });

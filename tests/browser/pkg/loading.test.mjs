@@ -37,7 +37,7 @@ test("the generated module has what src/wasm/looplm.d.ts says", async () => {
     "tokenize",
     "detokenize",
     "tokenText",
-    "chatPrompt",
+    "chatSource",
     "generate",
     "forward",
     "dispose",
@@ -49,26 +49,58 @@ test("the generated module has what src/wasm/looplm.d.ts says", async () => {
   assert.equal(methods.trainer, "undefined", "training is in a module of its own");
 });
 
-test("what a page loads to run a model is what the package's size is counted of", async () => {
-  // A page of its own: this one's modules may have been loaded by other tests.
-  const page = await tab.page.context().newPage();
-  const loaded = new Set();
-  page.on("request", (request) => loaded.add(new URL(request.url()).pathname));
-  await page.goto(`${tab.origin}/`);
-  const tokens = await page.evaluate(async () => {
-    const { LoopLM } = await import("/looplm/index.js");
-    const model = await LoopLM.load("/models/shell-game/");
-    const ids = [];
-    for await (const { id } of model.generate("swap12 left", { maxNewTokens: 2, trace: { topK: 2 } }))
-      ids.push(id);
-    await model.dispose();
-    return ids.length;
+describe("what a page loads is what the package's size is counted of", () => {
+  /** Runs in a page of its own, since this one's modules were loaded by other tests; the package's files it asked for. */
+  async function loadedBy(run) {
+    const before = tab.asked.length;
+    const page = await tab.page.context().browser().newPage();
+    await page.goto(`${tab.origin}/`);
+    const outcome = await page.evaluate(run);
+    await page.close();
+    const asked = tab.asked.slice(before).filter((path) => path.startsWith("/looplm/"));
+    return { outcome, files: [...new Set(asked.map((path) => path.slice("/looplm/".length)))].sort() };
+  }
+  const counted = (...lists) =>
+    lists
+      .flat()
+      .map(({ file }) => file)
+      .sort();
+
+  test("to run a model", async () => {
+    const { outcome, files } = await loadedBy(async () => {
+      const { LoopLM } = await import("/looplm/index.js");
+      const model = await LoopLM.load("/models/shell-game/", { cache: false });
+      const ids = [];
+      for await (const { id } of model.generate("swap12 left", { maxNewTokens: 2, trace: { topK: 2 } }))
+        ids.push(id);
+      await model.dispose();
+      return ids.length;
+    });
+    assert.equal(outcome, 2);
+    assert.deepEqual(files, counted(sizes().inference));
   });
-  await page.close();
-  assert.ok(tokens > 0);
-  const files = [...loaded].filter((path) => path.startsWith("/looplm/")).map((path) => path.slice(8));
-  const counted = sizes().inference.map(({ file }) => file);
-  assert.deepEqual(files.sort(), counted.sort());
+
+  test("to hold a conversation", async () => {
+    const { outcome, files } = await loadedBy(async () => {
+      const { LoopLM } = await import("/looplm/index.js");
+      const files = await Promise.all(
+        ["config.json", "model.safetensors", "tokenizer.json"].map(
+          async (file) => new File([await (await fetch(`/models/shell-game/${file}`)).blob()], file),
+        ),
+      );
+      const template = "{% for message in messages %}{{ message.content | trim }} {% endfor %}";
+      const model = await LoopLM.load([...files, new File([template], "chat_template.jinja")]);
+      const prompt = await model.chatPrompt([
+        { role: "user", content: " swap12" },
+        { role: "user", content: "left " },
+      ]);
+      await model.dispose();
+      return prompt;
+    });
+    assert.equal(outcome, "swap12 left ");
+    const { inference, chat } = sizes();
+    assert.deepEqual(files, counted(inference, chat));
+  });
 });
 
 describe("from an address", () => {

@@ -29,8 +29,10 @@ const TYPES = {
  * short (half the file, and no word of it), slow (a KiB at a time).
  */
 export async function serve(folders = {}) {
+  const asked = [];
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
+    asked.push(pathname);
     const [, what, name, rest] = /^\/fail\/([^/]+)\/([^/]+)(\/.*)$/.exec(pathname) ?? [];
     const path = rest ?? pathname;
     if (path === "/") return page(response);
@@ -43,6 +45,8 @@ export async function serve(folders = {}) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     origin: `http://127.0.0.1:${server.address().port}`,
+    /** The paths asked for so far. */
+    asked,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
