@@ -1,5 +1,6 @@
 //! The command line.
 
+mod load;
 mod training;
 
 use std::path::PathBuf;
@@ -7,15 +8,14 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use looplm::engine::{EngineOptions, KvFormat};
 use looplm::exit::{Exit, ExitRule};
 use looplm::generate::{GenerateOptions, Verify};
 use looplm::kv_policy::KvPolicy;
-use looplm::model::LoadOptions;
 
 use crate::number::{self, Ids};
 use crate::say;
 
+pub(crate) use load::LoadArgs;
 pub(crate) use training::{EvalArgs, GateArgs, Label, LossArgs, TrainArgs};
 
 /// Run and train looped language models, and see what every recurrent step thought
@@ -53,27 +53,6 @@ pub(crate) struct InfoArgs {
     /// Print one JSON object; sizes are in bytes
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// How a model is held on the device.
-#[derive(Debug, Args)]
-pub(crate) struct LoadArgs {
-    /// How keys and values are kept: f16, or f32, which takes twice the memory
-    #[arg(long, value_name = "FORMAT", value_parser = number::kv_format, default_value_t)]
-    kv_format: KvFormat,
-}
-
-impl LoadArgs {
-    /// The same for the library.
-    pub(crate) fn options(&self) -> LoadOptions {
-        LoadOptions {
-            engine: EngineOptions {
-                kv_format: self.kv_format,
-                ..EngineOptions::default()
-            },
-            ..LoadOptions::default()
-        }
-    }
 }
 
 #[derive(Debug, Args)]

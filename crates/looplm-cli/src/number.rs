@@ -4,6 +4,7 @@ use looplm::engine::KvFormat;
 use looplm::exit::ExitRule;
 use looplm::generate::Verify;
 use looplm::kv_policy::KvPolicy;
+use looplm::precision::WeightFormat;
 use looplm::row::{MAX_STEPS, Step};
 use looplm_train::objective::Prior;
 
@@ -37,6 +38,10 @@ pub(crate) fn kv(text: &str) -> Result<KvPolicy, String> {
 }
 
 pub(crate) fn kv_format(text: &str) -> Result<KvFormat, String> {
+    text.parse()
+}
+
+pub(crate) fn weight_format(text: &str) -> Result<WeightFormat, String> {
     text.parse()
 }
 

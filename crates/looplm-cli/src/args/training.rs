@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use looplm::precision::WeightFormat;
 use looplm_train::objective::{GateLabel, Prior};
 
 use crate::exits::Family;
@@ -94,6 +95,9 @@ pub(crate) struct EvalArgs {
     /// The folder to write the comparison to: index.html, and exits.json with its figures
     #[arg(long, value_name = "DIR", requires = "exits")]
     pub(crate) out: Option<PathBuf>,
+    /// Compare the rules with weights held as stored, f16, q8 or q4
+    #[arg(long, value_name = "FORMAT", requires = "exits", value_parser = number::weight_format)]
+    pub(crate) format: Option<WeightFormat>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -62,7 +62,11 @@ fn report(
     aborted: &dyn Fn() -> bool,
 ) -> Result<Report, Failure> {
     let source = load::open(&trained.folder, args.steps, Exit::default())?;
-    let model = load::model(&source, &LoadOptions::default())?;
+    let options = LoadOptions {
+        precision: args.format.unwrap_or_default().into(),
+        ..LoadOptions::default()
+    };
+    let model = load::model(&source, &options)?;
     let steps = model.steps(args.steps)?.get();
     if steps < 2 {
         return Err(Failure::OneStep);

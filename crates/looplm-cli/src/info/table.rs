@@ -75,7 +75,14 @@ fn architecture(a: &Architecture) -> Vec<Row> {
 
 fn memory(m: &Memory, report: &Report) -> Vec<Row> {
     let bytes = |n: u64| HumanBytes(n).to_string();
-    let dtypes: Vec<&str> = m.weights_by_dtype.keys().copied().collect();
+    let dtypes: Vec<String> = m
+        .weights_by_dtype
+        .iter()
+        .map(|(dtype, size)| match m.weights_by_dtype.len() {
+            1 => (*dtype).to_owned(),
+            _ => format!("{dtype} ({})", bytes(*size)),
+        })
+        .collect();
     let mut rows = vec![row(
         "weights",
         format!("{} in {}", bytes(m.weights), dtypes.join(", ")),

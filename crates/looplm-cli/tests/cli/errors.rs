@@ -111,6 +111,8 @@ fn values_out_of_their_range() {
         ),
         (["--seed", "x"], ["--seed", "x"]),
         (["--top-k", "1.5"], ["--top-k", "1.5"]),
+        (["--format", "int4"], ["--format", "stored, f16, q8, q4"]),
+        (["--head", "q5"], ["--head", "\"q5\""]),
     ] {
         assert_says(
             &generate(&model, &[usual.as_slice(), &more].concat()),
