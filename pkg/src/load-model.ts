@@ -1,4 +1,3 @@
-import type { Converter } from "./cache/converter.js";
 import { FilesOrigin } from "./cache/files-origin.js";
 import { loadThroughCache, Uncacheable } from "./cache/load.js";
 import type { Origin } from "./cache/origin.js";
@@ -29,7 +28,7 @@ export interface Loaded {
 /** Loads a model, through the cache if that is asked for and possible. */
 export async function loadModel(
   request: LoadRequest,
-  { Model, Conversion }: WasmModule & { Conversion?: Converter },
+  { Model, Conversion }: WasmModule,
   onProgress: (progress: LoadProgress) => void,
   signal: AbortSignal,
   keeping: Keeping = BROWSER,
@@ -38,7 +37,7 @@ export async function loadModel(
   const load = (source: FileSource, config: LoadConfig): Promise<Model> =>
     readThrough(source, (source) => Model.load(source, config, report, signal));
   const warnings: string[] = [];
-  if (request.cache && Conversion !== undefined) {
+  if (request.cache) {
     try {
       const storage = await keeping.storage();
       if (storage === undefined) throw new Uncacheable("this browser keeps nothing for this page");

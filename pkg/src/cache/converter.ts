@@ -20,7 +20,7 @@ export interface Piece {
 
 /** How a model's folder becomes a converted one. The same for the same files. */
 export interface ConversionPlan {
-  /** Names the format and the version of the conversion: with another one, the same source gives other bytes. */
+  /** Names the format, and at its end the version of the conversion: with another one the same source gives other bytes. */
   fingerprint: string;
   /** The weight files to be read. */
   sources: string[];
@@ -37,9 +37,9 @@ export interface ConversionPlan {
 export interface Conversion {
   describe(): ConversionPlan;
   /** The first bytes of a target file. */
-  head(file: number): Uint8Array;
+  head(file: number): Uint8Array<ArrayBuffer>;
   /** A piece's bytes from its source's. Throws an Error with a `code`, if the values are none that a model can have. */
-  convert(piece: number, source: Uint8Array): Uint8Array;
+  convert(piece: number, source: Uint8Array): Uint8Array<ArrayBuffer>;
   /** Gives the object's memory back; no call after it. */
   free(): void;
 }

@@ -110,13 +110,11 @@ async function fromTheBeginning(
 async function keep(
   { conversion, entry, signal }: Download,
   index: number,
-  source: Uint8Array<ArrayBuffer>,
+  source: Uint8Array,
   kept: Map<number, KeptPiece>,
 ): Promise<void> {
   signal.throwIfAborted();
-  // A copy: what comes out of wasm may be a view of its memory, which moves.
-  const converted = new Uint8Array(conversion.convert(index, source));
-  kept.set(index, await entry.keepPiece(index, converted));
+  kept.set(index, await entry.keepPiece(index, conversion.convert(index, source)));
 }
 
 function isAbort(thrown: unknown): boolean {

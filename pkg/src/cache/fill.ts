@@ -48,7 +48,7 @@ export async function fill(filling: Filling): Promise<void> {
 
 async function fillPlanned(filling: Filling, conversion: Conversion, plan: ConversionPlan): Promise<void> {
   const { entry, origin, report, signal } = filling;
-  const heads = plan.files.map((_, file) => new Uint8Array(conversion.head(file)));
+  const heads = plan.files.map((_, file) => conversion.head(file));
   layOut(
     plan,
     heads.map(({ byteLength }) => byteLength),

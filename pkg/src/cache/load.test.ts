@@ -59,12 +59,21 @@ test("another version on the server takes the place of the one that is kept", as
   expect(await bed.store.list()).toHaveLength(1);
 });
 
-test("another version of the converter does not go on with what an earlier one has begun", async () => {
+test("a load by another version of the converter does not go on with what an earlier one has begun", async () => {
   const abort = new AbortController();
   await expect(bed.load({ signal: abort.signal, report: abortAt(abort, 3000) })).rejects.toBeDefined();
-  bed.converter.version++;
+  bed.converter.version = 2;
   bed.converter.converted = 0;
   await bed.load();
+  expect(bed.converter.converted).toBe(9);
+});
+
+test("what another version of the converter has made is made anew", async () => {
+  bed.converter.version = 0;
+  await bed.load();
+  bed.converter.version = 1;
+  bed.converter.converted = 0;
+  expect(await bed.load()).toEqual(await expected());
   expect(bed.converter.converted).toBe(9);
 });
 
@@ -162,6 +171,16 @@ describe("a damaged entry", () => {
     bed.converter.converted = 0;
     expect(await bed.load()).toEqual(first);
     expect(bed.converter.converted).toBe(1);
+  });
+
+  test("that is damaged again whenever it was mended is given up", async () => {
+    await bed.load();
+    const damaging = (source: FileSource): Promise<Hashes> => {
+      const [file] = bed.pieces();
+      if (file) file.content[0] = (file.content[0] ?? 0) ^ 1;
+      return hashes(source);
+    };
+    await expect(bed.load({ load: damaging })).rejects.toThrow(/is damaged again and again/);
   });
 
   test("two pieces in each other's place", async () => {
@@ -266,6 +285,7 @@ describe("two tabs", () => {
     await loading;
     await bed.store.evict(BASE);
     expect(bed.pieces()).toEqual([]);
+    expect(await bed.load()).toEqual(await expected());
   });
 });
 

@@ -6,6 +6,7 @@ import { CachedSource } from "./cached-source.js";
 import type { Converter } from "./converter.js";
 import type { CacheEntry } from "./entry.js";
 import { fill, Uncacheable } from "./fill.js";
+import { isComplete } from "./manifest.js";
 import type { Origin } from "./origin.js";
 import { SourceChanged } from "./ranges.js";
 import type { ModelStore, Place } from "./store.js";
@@ -13,8 +14,8 @@ import { reportWhileWaiting } from "./waiting.js";
 
 export { Uncacheable } from "./fill.js";
 
-/** Most times that a damaged entry is mended in one load. */
-const MOST_REPAIRS = 2;
+/** Most times that an entry is filled in one load. */
+const MOST_FILLS = 3;
 
 /** Codes of a load's failure that a small file may be to blame for: one that was cut short, say. */
 const BLAMED_ON_FILES = ["checkpoint-invalid", "tokenizer-invalid"];
@@ -40,18 +41,18 @@ export async function loadThroughCache<M>(job: CachedLoad<M>): Promise<M> {
   const place = await stored(() => job.store.place(job.origin.address, job.format));
   // Asked for in the first round only: what this load has fetched itself is as new as it can be.
   let fresh = false;
-  for (let repairs = 0; ;) {
+  for (let fills = 0; ; fills++) {
     const read = await locked(job, place, "reading", () => readEntry(job, place.entry, fresh));
     if ("model" in read) return read.model;
     if ("failure" in read) {
       await distrust(place, read.failure);
       throw read.failure;
     }
-    const damaged = read.missing === "damaged";
-    if (damaged && ++repairs > MOST_REPAIRS) {
-      throw new Uncacheable("what it keeps is damaged again and again");
-    }
-    await locked(job, place, "writing", () => fillEntry(job, place.entry, damaged));
+    // Another tab may evict it, and a disk that fails may damage it, between one and the other.
+    if (fills === MOST_FILLS)
+      throw new Uncacheable(`what has been kept of it is ${read.missing} again and again`);
+    const verify = read.missing === "damaged";
+    await locked(job, place, "writing", () => fillEntry(job, place.entry, verify));
     fresh = true;
   }
 }
@@ -63,7 +64,7 @@ type Read<M> = { model: M } | { missing: "incomplete" | "outdated" | "damaged" }
 async function readEntry<M>(job: CachedLoad<M>, entry: CacheEntry, fresh: boolean): Promise<Read<M>> {
   const found = await stored(async () => {
     const manifest = await entry.manifest();
-    if (manifest?.hashes === undefined) return undefined;
+    if (manifest?.hashes === undefined || !(fresh || isComplete(manifest))) return undefined;
     const kept = await entry.pieces(manifest.plan.pieces);
     return kept.size === manifest.plan.pieces.length ? { manifest, kept } : undefined;
   });

@@ -12,7 +12,7 @@ const MANIFEST: Manifest = {
   address: "https://models.test/m/",
   format: "q4",
   plan: {
-    fingerprint: "q4/1",
+    fingerprint: "q4-v1",
     sources: ["model.safetensors"],
     files: [{ path: "model.safetensors", bytes: 16 }],
     smallFiles: [{ path: "config.json", required: true }],

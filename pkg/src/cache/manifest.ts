@@ -5,6 +5,9 @@ import { sha256 } from "./sha256.js";
 /** Changes when an older version's entries cannot be read any more. */
 const SCHEMA = 1;
 
+/** The version of the wasm module's conversion: what another version made is made anew. */
+export const CONVERTER_VERSION = 1;
+
 /** What a server, or a disk, tells of a file: what is fetched later must be of the same version. */
 export interface FileVersion {
   /** Of the whole file, where that is known. */
@@ -57,6 +60,11 @@ export async function readManifest(text: string): Promise<Manifest | undefined> 
   // Its hash is right, so it is what this package wrote.
   if (file.sha256 !== (await sha256(JSON.stringify(file.manifest)))) return undefined;
   return file.manifest as Manifest;
+}
+
+/** Whether all of an entry is there, and made as it would be made now. */
+export function isComplete({ plan, hashes }: Manifest): boolean {
+  return hashes !== undefined && plan.fingerprint.endsWith(`-v${CONVERTER_VERSION}`);
 }
 
 /** Whether two versions of a file are the same. False also where neither says enough to tell. */

@@ -10,7 +10,7 @@ export async function cutPieces(
   stream: FileStream,
   path: string,
   pieces: readonly Missing[],
-  take: (piece: Missing, source: Uint8Array<ArrayBuffer>) => Promise<void>,
+  take: (piece: Missing, source: Uint8Array) => Promise<void>,
   onBytes: (bytes: number) => void = () => undefined,
 ): Promise<Missing[]> {
   const ordered = [...pieces].sort((one, other) => one.piece.source.offset - other.piece.source.offset);

@@ -16,7 +16,7 @@ const piece = (offset: number): ConversionPlan["pieces"][number] => ({
   ],
 });
 const PLAN: ConversionPlan = {
-  fingerprint: "q4/1",
+  fingerprint: "q4-v1",
   sources: ["model.safetensors"],
   files: [{ path: "model.safetensors", bytes: 1000 }],
   smallFiles: [],

@@ -3,6 +3,7 @@ import type { CachedModel, WeightFormat } from "../types.js";
 import { Directory, type DirectoryHandle } from "./directory.js";
 import { CacheEntry, pieceBytes } from "./entry.js";
 import { shortSource } from "./hugging-face.js";
+import { isComplete } from "./manifest.js";
 import { EntryLock, type Locks } from "./locks.js";
 import { sha256 } from "./sha256.js";
 
@@ -76,8 +77,8 @@ export class ModelStore {
       if (format !== undefined && manifest?.format !== format) continue;
       const bytes = await new EntryLock(this.#storage.locks, key).writingNow(async () => {
         const { bytes } = (await describe(directory)) ?? { bytes: 0 };
+        // Its folder stays: a tab that waits for the lock has its handle.
         await entry.clear();
-        await folder.remove(key);
         return bytes;
       });
       if (bytes === undefined) busy++;
@@ -111,7 +112,7 @@ async function describe(directory: Directory | undefined): Promise<CachedModel |
     source: shortSource(manifest.address),
     format: manifest.format,
     bytes: sum(pieceBytes, done) + (await entry.smallBytes()),
-    complete: manifest.hashes !== undefined && done.length === plan.pieces.length,
+    complete: isComplete(manifest) && done.length === plan.pieces.length,
     progress: all === 0 ? 1 : sum((piece) => piece.source.bytes, done) / all,
     created: new Date(created),
     lastUsed: new Date((await entry.lastUsed()) ?? created),

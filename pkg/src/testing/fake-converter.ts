@@ -57,7 +57,7 @@ export class FakeConverter implements Converter {
       bytes: (headers[i]?.byteLength ?? 0) + (sizes[i] ?? 0),
     }));
     const plan: ConversionPlan = {
-      fingerprint: `${format ?? "stored"}/${this.version}`,
+      fingerprint: `${format ?? "stored"}-v${this.version}`,
       sources: weights,
       files: format === undefined ? files : [{ path: "model.safetensors", bytes: place(pieces) }],
       smallFiles: [
@@ -78,7 +78,7 @@ export class FakeConverter implements Converter {
         if (bytes.byteLength !== pieces[index]?.source.bytes || bytes.includes(NO_NUMBER)) {
           throw wasmError("checkpoint-invalid", `piece ${index} holds what is no number`);
         }
-        return format === undefined ? bytes : halved(bytes);
+        return format === undefined ? bytes.slice() : halved(bytes);
       },
       free: () => void this.open--,
     };
@@ -100,7 +100,7 @@ function place(pieces: readonly Piece[]): number {
 }
 
 /** Every second byte, and the sum of all. */
-function halved(bytes: Uint8Array): Uint8Array {
+function halved(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const sum = bytes.reduce((total, byte) => total + byte, 0) & 0xff;
   return Uint8Array.of(...bytes.filter((_, i) => i % 2 === 0), sum);
 }

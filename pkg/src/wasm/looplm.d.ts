@@ -1,5 +1,6 @@
 // What the crate looplm-wasm exports, by hand, so that this package compiles before the wasm is built. At run time
 // `./wasm/looplm.js` is wasm-bindgen's output (`cargo xtask build`). A browser test compares the two.
+import type { ConversionFormat, ConversionPlan } from "../cache/converter.js";
 import type {
   Finish,
   ForwardOptions,
@@ -33,7 +34,7 @@ export interface FileStream {
 
 export interface LoadConfig {
   /** Converts while loading. Without it, the weights are held as stored. */
-  format?: "q4" | "q8" | "f16";
+  format?: ConversionFormat;
   kvFormat?: "f16" | "f32";
   contextLength?: number;
   maxRows?: number;
@@ -51,6 +52,17 @@ export interface ChatSource {
   template: string;
   bos_token: string;
   eos_token: string;
+}
+
+/** A planned conversion of a model's folder. */
+export class Conversion {
+  private constructor();
+  static plan(source: FileSource, options: { format?: ConversionFormat }): Promise<Conversion>;
+  describe(): ConversionPlan;
+  head(file: number): Uint8Array<ArrayBuffer>;
+  convert(piece: number, source: Uint8Array): Uint8Array<ArrayBuffer>;
+  /** Gives the object's memory back. Not while a call on it runs, and no call after it. */
+  free(): void;
 }
 
 export class Model {
