@@ -38,7 +38,7 @@ export default tseslint.config(
   },
   {
     // Node programs, and the pages of the bench: configuration, the browser tests' drivers.
-    files: ["**/*.mjs", "web/bench/*.js", "**/*.config.js", "**/*.config.ts"],
+    files: ["**/*.mjs", "web/bench/**/*.js", "**/*.config.js", "**/*.config.ts"],
     languageOptions: { globals: { ...globals.node, ...globals.browser } },
     rules: { "no-console": "off" },
   },
