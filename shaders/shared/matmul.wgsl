@@ -12,7 +12,7 @@
 // for many (32 rows x 64 slots a workgroup). Both are 64 invocations and fit in WebGPU's default limits:
 // `few` takes 8 KiB of workgroup memory, `tile` 6 KiB.
 
-import package::shared::weights::{weight_block, Block};
+import package::shared::weights::{weight_block, weight_steps, scale_of, step_powers, Block, WEIGHT_FORMAT};
 import package::shared::rows::rows;
 
 override K_BLOCKS: u32 = 1u;
@@ -20,6 +20,8 @@ override K_BLOCKS: u32 = 1u;
 override GATHER_STATES: u32 = 0u;
 // Rows a workgroup of `few` computes: 1, 2, 4 or 8.
 override FEW_ROWS: u32 = 1u;
+// Slots a workgroup of `few` computes: 4 or 8, and at most 32 sums with its rows. Each value of x is loaded once for them.
+override FEW_SLOTS: u32 = 4u;
 
 struct Part {
     first_output: u32,  // the output that the part's first slot belongs to
@@ -36,7 +38,6 @@ struct Part {
 @group(0) @binding(2) var<uniform> part: Part;
 
 const LANES: u32 = 64u;
-const FEW_SLOTS: u32 = 4u;
 const TILE_ROWS: u32 = 32u;
 const TILE_SLOTS: u32 = 64u;
 
@@ -67,14 +68,26 @@ fn few(first_row: u32, first_slot: u32, lane: u32) {
             if r < row_count {
                 let at = 2u * (x_row(first_row + r) * K_BLOCKS + block);
                 xs[r] = Block(x[at], x[at + 1u]);
+                if WEIGHT_FORMAT >= 3u {
+                    xs[r].a *= step_powers();
+                    xs[r].b *= step_powers();
+                }
             }
         }
         for (var j = 0u; j < FEW_SLOTS; j++) {
             let row = weight_row(first_slot + j);
             if row < part.weight_rows {
-                let w = weight_block(row, block, part.scales);
-                for (var r = 0u; r < FEW_ROWS; r++) {
-                    acc[j * FEW_ROWS + r] += dot(w.a, xs[r].a) + dot(w.b, xs[r].b);
+                if WEIGHT_FORMAT >= 3u {
+                    let w = weight_steps(row, block);
+                    let scale = scale_of(row, block, part.scales);
+                    for (var r = 0u; r < FEW_ROWS; r++) {
+                        acc[j * FEW_ROWS + r] += scale * (dot(w.a, xs[r].a) + dot(w.b, xs[r].b));
+                    }
+                } else {
+                    let w = weight_block(row, block, part.scales);
+                    for (var r = 0u; r < FEW_ROWS; r++) {
+                        acc[j * FEW_ROWS + r] += dot(w.a, xs[r].a) + dot(w.b, xs[r].b);
+                    }
                 }
             }
         }
@@ -86,13 +99,13 @@ fn few(first_row: u32, first_slot: u32, lane: u32) {
         few_partial[lane * sums + i] = acc[i];
     }
     workgroupBarrier();
-    for (var i = 0u; i < FEW_ROWS; i++) {
+    for (var i = 0u; i < sums / 4u; i++) {
         let item = lane + LANES * i;
         let at = 4u * (item / sums) * sums + item % sums;
         acc[i] = few_partial[at] + few_partial[at + sums] + few_partial[at + 2u * sums] + few_partial[at + 3u * sums];
     }
     workgroupBarrier();
-    for (var i = 0u; i < FEW_ROWS; i++) {
+    for (var i = 0u; i < sums / 4u; i++) {
         few_partial[lane + LANES * i] = acc[i];
     }
     workgroupBarrier();

@@ -38,30 +38,42 @@ fn signed_bytes(word: u32) -> vec4<f32> {
     return vec4<f32>((vec4<i32>(bitcast<i32>(word)) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u));
 }
 
-// Four nibbles without a conversion: behind the exponent of 2^23 they are the last bits of a float, which is then
-// 2^23 + n * 16^e exactly. What is left is n - 8 times `powers`, the scale over 16^e.
-fn nibbles(word: u32, powers: vec4<f32>) -> vec4<f32> {
+// Nibble e of four as (n - 8) * 16^e, without a conversion: behind the exponent of 2^23 it is the last bits of a float,
+// which is then 2^23 + n * 16^e exactly.
+fn nibbles(word: u32) -> vec4<f32> {
     let bits = (vec4<u32>(word) & vec4<u32>(0xfu, 0xf0u, 0xf00u, 0xf000u)) | vec4<u32>(0x4b000000u);
-    return (bitcast<vec4<f32>>(bits) - vec4<f32>(8388616.0, 8388736.0, 8390656.0, 8421376.0)) * powers;
+    return bitcast<vec4<f32>>(bits) - vec4<f32>(8388616.0, 8388736.0, 8390656.0, 8421376.0);
+}
+
+// What `weight_steps` is to be multiplied with, element by element: powers of two, so that it may be the other factor of a
+// product that is scaled without rounding.
+fn step_powers() -> vec4<f32> {
+    if WEIGHT_FORMAT == 4u {
+        return vec4<f32>(1.0, 0.0625, 0.00390625, 0.000244140625);
+    }
+    return vec4<f32>(1.0);
+}
+
+// Block `block` of a row in a quantised format, without its scale and its powers.
+fn weight_steps(row: u32, block: u32) -> Block {
+    let index = row * WEIGHT_BLOCKS + block;
+    if WEIGHT_FORMAT == 3u {
+        return Block(signed_bytes(weight_word(2u * index)), signed_bytes(weight_word(2u * index + 1u)));
+    }
+    let word = weight_word(index);
+    return Block(nibbles(word), nibbles(word >> 16u));
 }
 
 // Block `block` of a row. `scales` matters in the quantised formats only.
 fn weight_block(row: u32, block: u32, scales: u32) -> Block {
+    if WEIGHT_FORMAT >= 3u {
+        let powers = scale_of(row, block, scales) * step_powers();
+        let steps = weight_steps(row, block);
+        return Block(steps.a * powers, steps.b * powers);
+    }
     let index = row * WEIGHT_BLOCKS + block;
     if WEIGHT_FORMAT == 0u {
         return Block(bitcast<vec4<f32>>(weights[2u * index]), bitcast<vec4<f32>>(weights[2u * index + 1u]));
-    }
-    if WEIGHT_FORMAT == 3u {
-        let scale = scale_of(row, block, scales);
-        return Block(
-            scale * signed_bytes(weight_word(2u * index)),
-            scale * signed_bytes(weight_word(2u * index + 1u)),
-        );
-    }
-    if WEIGHT_FORMAT == 4u {
-        let powers = scale_of(row, block, scales) * vec4<f32>(1.0, 0.0625, 0.00390625, 0.000244140625);
-        let word = weight_word(index);
-        return Block(nibbles(word, powers), nibbles(word >> 16u, powers));
     }
     let w = weights[index];
     if WEIGHT_FORMAT == 1u {
