@@ -25,7 +25,7 @@ export interface ErrorDetails {
   "chat-template-missing": Record<string, never>;
   /** The sequence has grown to the model's or the memory's limit (both in tokens). */
   "context-full": { limit?: number; needed?: number };
-  /** As many answers are in progress as the engine takes (`offered`). */
+  /** As many answers are in progress as the engine takes (`offered`), or a model to be evicted is being loaded. */
   busy: { offered?: number };
   /** A signal ended it. */
   aborted: Record<string, never>;
@@ -91,7 +91,10 @@ export class TokenizerError extends LoopLMError<
 export class ContextFullError extends LoopLMError<"context-full"> {
   override readonly name = "ContextFullError";
 }
-/** `busy`: so many answers are in progress that `forward` finds no place beside them. Another answer waits instead. */
+/**
+ * `busy`: so many answers are in progress that `forward` finds no place beside them (another answer waits instead), or a
+ * model that is to be evicted is being loaded.
+ */
 export class BusyError extends LoopLMError<"busy"> {
   override readonly name = "BusyError";
 }

@@ -1,3 +1,4 @@
+import { askingToPersist } from "./cache/persist.js";
 import { browserStorage, ModelStore } from "./cache/store.js";
 import type { Engine, LoadRequest } from "./engine.js";
 import { abortedError, createError, disposedError, toLoopLMError, wrap, type LoopLMError } from "./errors.js";
@@ -76,7 +77,7 @@ export class LoopLM {
     throwIfAborted(signal);
     requireWebGPU();
     const engine = worker ? new WorkerClient() : await directEngine();
-    return LoopLM.loadInto(engine, request, options.onProgress, signal);
+    return LoopLM.loadInto(engine, request, askingToPersist(options.onProgress), signal);
   }
 
   /** The models that this browser keeps for this origin, whole or in part, last used first. */

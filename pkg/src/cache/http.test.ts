@@ -1,0 +1,150 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { AbortedError, NetworkError } from "../errors.js";
+import { ask } from "./http.js";
+import { retrying, TransientError } from "./retry.js";
+
+const URL = "https://models.test/a.safetensors";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** A server that is silent after `chunks`, until its request is given up. */
+function silentAfter(...chunks: string[]): void {
+  vi.stubGlobal("fetch", async (_: string, { signal }: { signal: AbortSignal }) => {
+    if (chunks.length === 0) {
+      return new Promise((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason as Error)),
+      );
+    }
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const chunk of chunks) controller.enqueue(new TextEncoder().encode(chunk));
+        signal.addEventListener("abort", () => controller.error(signal.reason));
+      },
+    });
+    return new Response(body, { headers: { "content-length": "100" } });
+  });
+}
+
+function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+describe("a server that falls silent is a lost connection", () => {
+  test("before it answers", async () => {
+    silentAfter();
+    const failed = failure(ask(URL, new AbortController().signal));
+    await vi.advanceTimersByTimeAsync(29_000);
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(await failed).toBeInstanceOf(TransientError);
+  });
+
+  test("in the middle", async () => {
+    silentAfter("12345");
+    const answer = await ask(URL, new AbortController().signal);
+    expect((await answer.read())?.byteLength).toBe(5);
+    const failed = failure(answer.read());
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(await failed).toMatchObject({ error: { details: { url: URL, received: 5, size: 100 } } });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("but a caller who takes his time is not", async () => {
+    silentAfter("12345", "678");
+    const answer = await ask(URL, new AbortController().signal);
+    await answer.read();
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect((await answer.read())?.byteLength).toBe(3);
+    answer.close();
+  });
+});
+
+test("the caller's signal ends it, and it is not tried again", async () => {
+  silentAfter();
+  const abort = new AbortController();
+  const failed = failure(
+    retrying(
+      () => ask(URL, abort.signal),
+      abort.signal,
+      () => Promise.reject(new Error("no waiting")),
+    ),
+  );
+  abort.abort();
+  expect(await failed).toBeInstanceOf(AbortedError);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+describe("tries", () => {
+  function answering(...statuses: number[]): {
+    waits: number[];
+    tried: () => number;
+    run: () => Promise<unknown>;
+  } {
+    let tried = 0;
+    vi.stubGlobal("fetch", async () => {
+      const status = statuses[Math.min(tried++, statuses.length - 1)] ?? 200;
+      return new Response("", { status, headers: status === 429 ? { "retry-after": "7" } : {} });
+    });
+    const waits: number[] = [];
+    const { signal } = new AbortController();
+    const wait = (milliseconds: number): Promise<void> => {
+      waits.push(milliseconds);
+      return Promise.resolve();
+    };
+    return { waits, tried: () => tried, run: () => failure(retrying(() => ask(URL, signal), signal, wait)) };
+  }
+
+  test("five, with longer and longer waits, and then the error itself", async () => {
+    const { waits, tried, run } = answering(503);
+    expect(await run()).toBeInstanceOf(NetworkError);
+    expect(tried()).toBe(5);
+    expect(waits).toHaveLength(4);
+    waits.forEach((wait, i) => {
+      expect(wait).toBeGreaterThanOrEqual(375 * 2 ** i);
+      expect(wait).toBeLessThanOrEqual(625 * 2 ** i);
+    });
+  });
+
+  test("as long a wait as the server asks for", async () => {
+    const { waits, run } = answering(429, 429, 200);
+    expect(await run()).toBeUndefined();
+    expect(waits).toEqual([7000, 7000]);
+  });
+
+  test.each([400, 401, 403, 451])("one after HTTP %i", async (status) => {
+    const { tried, run } = answering(status);
+    expect(await run()).toMatchObject({ code: "network", details: { url: URL, status } });
+    expect(tried()).toBe(1);
+  });
+});
+
+test.each([
+  [{ "content-length": "8" }, URL, 8],
+  [{ "content-length": "8", "content-encoding": "gzip" }, URL, undefined],
+  [{ "content-length": "8", "content-encoding": "identity" }, URL, 8],
+  [{}, URL, undefined],
+])("the size that %j tells", async (headers, url, size) => {
+  vi.stubGlobal("fetch", async () => new Response("12345678", { headers: { ...headers } }));
+  const answer = await ask(url, new AbortController().signal);
+  expect(answer.size).toBe(size);
+  answer.close();
+});
+
+test("another origin may hide that it compresses text, so its length is not believed", async () => {
+  vi.stubGlobal("fetch", async () => {
+    const response = new Response("12345678", { headers: { "content-length": "3" } });
+    return Object.defineProperty(response, "type", { value: "cors" });
+  });
+  const { signal } = new AbortController();
+  const [text, weights] = [await ask("https://models.test/tokenizer.json", signal), await ask(URL, signal)];
+  expect([text.size, weights.size]).toEqual([undefined, 3]);
+  text.close();
+  weights.close();
+});
