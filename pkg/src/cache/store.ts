@@ -21,6 +21,8 @@ export async function browserStorage(): Promise<Storage | undefined> {
   // Both are missing on insecure origins, whatever the types say.
   const { storage, locks } = navigator as Partial<Navigator>;
   if (storage?.getDirectory === undefined || locks === undefined) return undefined;
+  // Safari has handles that cannot be written through, before version 26.
+  if (!("createWritable" in (globalThis.FileSystemFileHandle?.prototype ?? {}))) return undefined;
   try {
     return { root: (await storage.getDirectory()) as unknown as DirectoryHandle, locks };
   } catch {

@@ -1,0 +1,144 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Storage } from "./cache/store.js";
+import type { LoadRequest } from "./engine.js";
+import { loadModel } from "./load-model.js";
+import { BASE, CacheBed, expected, hashes, type Hashes } from "./testing/cache-bed.js";
+import type { LoadProgress } from "./types.js";
+import type { LoadConfig, Model } from "./wasm/looplm.js";
+
+let bed: CacheBed;
+beforeEach(() => void (bed = new CacheBed()));
+afterEach(() => void vi.unstubAllGlobals());
+
+const URL_SOURCE = { kind: "url", url: BASE } as const;
+
+interface Outcome {
+  /** What the wasm side was given to load, by its hashes, and with what configuration. */
+  loaded: Hashes;
+  config: LoadConfig;
+  warnings: string[];
+  phases: string[];
+}
+
+async function load(
+  request: LoadRequest,
+  storage: Storage | null = { root: bed.root, locks: bed.locks },
+): Promise<Outcome> {
+  const given: { loaded: Hashes; config: LoadConfig }[] = [];
+  const wasm = {
+    Conversion: bed.converter,
+    Model: {
+      load: async (...[source, config, report]: Parameters<typeof Model.load>): Promise<Model> => {
+        given.push({ loaded: await hashes(source), config });
+        report({ phase: "weights", loaded: 1, total: 1 });
+        return {} as Model;
+      },
+    },
+  };
+  const seen: LoadProgress[] = [];
+  const { warnings } = await loadModel(request, wasm, (p) => seen.push(p), new AbortController().signal, {
+    storage: () => Promise.resolve(storage ?? undefined),
+    estimate: () => Promise.resolve({}),
+  });
+  expect(given).toHaveLength(1);
+  const phases = [...new Set(seen.map(({ phase }) => phase))];
+  return { loaded: {}, config: {}, ...given[0], warnings, phases };
+}
+
+describe("through the cache", () => {
+  const request: LoadRequest = { source: URL_SOURCE, config: { format: "q4", kvFormat: "f16" }, cache: true };
+
+  test("the model is converted once, and given without a format to convert to", async () => {
+    const first = await load(request);
+    expect(first).toEqual({
+      loaded: await expected(),
+      config: { kvFormat: "f16" },
+      warnings: [],
+      phases: ["download", "weights"],
+    });
+    expect(await load(request)).toEqual({ ...first, phases: ["weights"] });
+  });
+
+  test("each format by itself", async () => {
+    await load(request);
+    expect((await load({ ...request, config: {} })).loaded).toEqual(await expected(1, "stored"));
+    expect((await bed.store.list()).map(({ format }) => format).sort()).toEqual(["q4", "stored"]);
+  });
+
+  test.each([
+    ["no storage", () => load(request, null)],
+    [
+      "no room",
+      () => {
+        bed.root.disk.quota = 3000;
+        return load(request);
+      },
+    ],
+    [
+      "no way to tell versions apart",
+      () => {
+        bed.server.tells = false;
+        return load(request);
+      },
+    ],
+  ])("where there is %s, it is loaded without, as it is on the server, with a warning", async (_, run) => {
+    const outcome = await run();
+    expect(outcome.loaded).toEqual(await expected(1, "stored"));
+    expect(outcome.config).toEqual(request.config);
+    expect(outcome.warnings).toEqual([expect.stringMatching(/^The model was loaded without the cache: /)]);
+  });
+});
+
+describe("Files", () => {
+  /** The server's files as local ones; `date` is when they were changed. */
+  function request(date: number): LoadRequest {
+    const files = [...bed.server.files].map(([path, bytes]) => ({
+      path,
+      file: new File([bytes], path, { lastModified: date }),
+    }));
+    return { source: { kind: "files", files }, config: { format: "q4" }, cache: true };
+  }
+
+  test("are known by names, sizes and dates", async () => {
+    expect((await load(request(1000))).loaded).toEqual(await expected());
+    expect(bed.converter.converted).toBe(9);
+    expect((await load(request(1000))).loaded).toEqual(await expected());
+    expect(bed.converter.converted).toBe(9);
+    await load(request(2000));
+    expect(bed.converter.converted).toBe(18);
+    expect(bed.server.requests).toEqual([]);
+  });
+
+  test("are listed and evicted by a name made from that", async () => {
+    await load(request(1000));
+    const [model] = await bed.store.list();
+    expect(model?.source).toMatch(/^files:[0-9a-f]{16}$/);
+    expect(await bed.store.evict(model?.source)).toBeGreaterThan(0);
+  });
+
+  test("one that is damaged is read again, and one that cannot be read is an error", async () => {
+    await load(request(1000));
+    for (const file of bed.pieces()) file.content[0] = (file.content[0] ?? 0) ^ 1;
+    expect((await load(request(1000))).loaded).toEqual(await expected());
+    const gone = request(3000);
+    if (gone.source.kind !== "files") return;
+    for (const { path, file } of gone.source.files) {
+      if (path !== "b.safetensors") continue;
+      file.slice = () => {
+        throw new DOMException("gone", "NotReadableError");
+      };
+    }
+    await expect(load(gone)).rejects.toMatchObject({ code: "network", details: { url: "b.safetensors" } });
+  });
+});
+
+test("without the cache the wasm side reads the server's files, and converts", async () => {
+  const outcome = await load({ source: URL_SOURCE, config: { format: "q8" }, cache: false });
+  expect(outcome).toEqual({
+    loaded: await expected(1, "stored"),
+    config: { format: "q8" },
+    warnings: [],
+    phases: ["weights"],
+  });
+  expect(bed.root.files().size).toBe(0);
+});
