@@ -1,7 +1,8 @@
-import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
+import { createReadStream, existsSync, statSync } from "node:fs";
 import { extname, join, normalize, resolve, sep } from "node:path";
 import type { Connect, Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { modelsPresent } from "./models-present.ts";
 
 const modelsFolder = resolve(import.meta.dirname, "../models");
 
@@ -29,14 +30,6 @@ function serveModels(): Plugin {
   };
 }
 
-/** The folders that hold a whole model: the page offers no other. */
-function modelsPresent(): string[] {
-  if (!existsSync(modelsFolder)) return [];
-  const whole = (name: string) =>
-    ["config.json", "model.safetensors"].every((file) => existsSync(join(modelsFolder, name, file)));
-  return readdirSync(modelsFolder).filter(whole);
-}
-
 // `--mode mock` is for working on the page's looks where no engine is built: it swaps the package for a test double.
 // A build refuses that mode, so that nothing made up can reach a built page.
 export default defineConfig(({ mode, command }) => {
@@ -48,7 +41,7 @@ export default defineConfig(({ mode, command }) => {
     plugins: [serveModels()],
     resolve: { alias },
     define: {
-      MODELS_PRESENT: JSON.stringify(mode === "mock" ? ["shell-game", "who-is-who"] : modelsPresent()),
+      MODELS_PRESENT: JSON.stringify(modelsPresent(modelsFolder)),
     },
     optimizeDeps: { exclude: ["looplm"] },
     worker: { format: "es" },

@@ -3,10 +3,12 @@ import { bytes, count, percent, spokenPercent, tokenLabel } from "./format.ts";
 
 describe("format", () => {
   it("bytes", () => {
-    expect([0, 1023, 1536, 220_416, 128 * 2 ** 20].map(bytes)).toEqual([
+    expect([0, 1023, 1536, 2048, 2050, 220_416, 128 * 2 ** 20].map(bytes)).toEqual([
       "0 B",
       "1023 B",
       "1.5 KiB",
+      "2 KiB",
+      "2.0 KiB",
       "215 KiB",
       "128 MiB",
     ]);

@@ -1,4 +1,4 @@
-/** 1536 -> "1.5 KiB". */
+/** 1536 -> "1.5 KiB". Only what is whole reads as whole. */
 export function bytes(n: number): string {
   const units = ["B", "KiB", "MiB", "GiB"];
   let i = 0;
@@ -6,7 +6,7 @@ export function bytes(n: number): string {
     n /= 1024;
     i++;
   }
-  return `${i === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)} ${units[i]}`;
+  return `${Number.isInteger(n) || n >= 100 ? Math.round(n) : n.toFixed(1)} ${units[i]}`;
 }
 
 /** 55104 -> "55,104"; 1430000000 -> "1.43 billion". */

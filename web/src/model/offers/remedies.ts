@@ -1,0 +1,42 @@
+import type { Explanation } from "../errors.ts";
+import { bytes } from "../format.ts";
+import { FORMATS, type Held } from "./held.ts";
+import { needsOf, weightBytes } from "./needs.ts";
+import type { Shape } from "./shape.ts";
+import { smallerWays } from "./fit.ts";
+
+/** Another way to hold a model, and what the button says that takes it. */
+export interface Remedy {
+  words: string;
+  held: Held;
+}
+
+/** Errors after which a model that takes less may well load. */
+const MEMORY: readonly string[] = ["out-of-memory", "adapter-too-small"];
+
+/** What to try after an error: a smaller format, and a shorter context. */
+export function remediesFor(
+  error: Pick<Explanation, "code">,
+  shape: Shape | undefined,
+  held: Held,
+): Remedy[] {
+  if (shape === undefined || !MEMORY.includes(error.code)) return [];
+  const smaller = smallerWays(shape, held);
+  const format = smaller.find((way) => way.format !== held.format && way.context === held.context);
+  const context = held.context !== undefined && held.context > 512 ? held.context / 2 : undefined;
+  const remedies: Remedy[] = [];
+  if (format !== undefined) {
+    const { name } = FORMATS.find((one) => one.format === format.format)!;
+    remedies.push({
+      words: `Take ${name} instead (${bytes(weightBytes(shape, format.format))})`,
+      held: { ...held, format: format.format },
+    });
+  }
+  if (context !== undefined) {
+    const shorter = { ...held, context: Math.floor(context) };
+    const saved = needsOf(shape, held).kv - needsOf(shape, shorter).kv;
+    const tokens = shorter.context.toLocaleString("en");
+    remedies.push({ words: `Take ${tokens} tokens of context (${bytes(saved)} less)`, held: shorter });
+  }
+  return remedies;
+}
