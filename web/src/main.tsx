@@ -14,6 +14,9 @@ import "./styles/train.css";
 import "./styles/charts.css";
 import "./styles/depth.css";
 import "./styles/timeline.css";
+import "./styles/loading.css";
+import "./styles/models.css";
+import "./styles/offer.css";
 
 const root = document.getElementById("app");
 if (root) {

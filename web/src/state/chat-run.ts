@@ -7,11 +7,16 @@ import { namedById, parseIds } from "../model/token-ids.ts";
 import * as meter from "./depth/meter.ts";
 import { decidedBy } from "./depth/settings.ts";
 import { open, type OpenModel } from "./model.ts";
+import { offerOf } from "./offers/offers.ts";
 import type { RunState } from "./run.ts";
 import { chooseCell, columns, hovered, steps } from "./view.ts";
 
 /** Longest prompt whose own positions are traced as well: beyond it the trace would cost more than the answer. */
 const TRACED_PROMPT = 512;
+
+/** How long an answer may be to begin with: a few words that continue a text, or what may have to be thought over. */
+const CONTINUED = 128;
+const ANSWERED = 512;
 
 /** Sampling, as the controls set it. */
 export interface Sampling {
@@ -24,7 +29,7 @@ export interface Sampling {
 }
 
 export const sampling = signal<Sampling>({
-  maxNewTokens: 128,
+  maxNewTokens: CONTINUED,
   temperature: 0,
   topK: 0,
   topP: 1,
@@ -60,6 +65,34 @@ export const problem = computed(() => {
 });
 
 let controller: AbortController | undefined;
+
+/** Whether a chat model is to think aloud before it answers; undefined where its template knows no such thing. */
+export const thinking = signal<boolean | undefined>(undefined);
+
+/** Sets what depends on the open model: how long answers may be, and whether it can be asked to think. */
+export function begin(): void {
+  const chats = isChat.value;
+  const { maxNewTokens: set } = sampling.value;
+  // A length that a person chose stays.
+  if (set === CONTINUED || set === ANSWERED)
+    sampling.value = { ...sampling.value, maxNewTokens: chats ? ANSWERED : CONTINUED };
+  thinking.value = undefined;
+  if (chats) void findThinking();
+}
+
+/** A template that knows the switch writes another prompt with it. */
+async function findThinking(): Promise<void> {
+  const current = open.value;
+  if (!current) return;
+  const message = [{ role: "user", content: "?" }];
+  const written = (enableThinking: boolean) => current.model.chatPrompt(message, { enableThinking });
+  try {
+    const [on, off] = await Promise.all([written(true), written(false)]);
+    if (open.value === current && on !== off) thinking.value = offerOf(current.source)?.thinks ?? false;
+  } catch {
+    // A template that cannot be written says so when it is asked something.
+  }
+}
 
 /** Forgets the conversation. */
 export function clear(): void {
@@ -108,7 +141,9 @@ async function promptIds({ model, info }: OpenModel, text: string): Promise<Uint
     return "ids" in read ? read.ids : new Uint32Array();
   }
   if (!isChat.value) return model.tokenize(text);
-  const written = await model.chatPrompt([...messages.value, { role: "user", content: text }]);
+  const enableThinking = thinking.value;
+  const asked = [...messages.value, { role: "user", content: text }];
+  const written = await model.chatPrompt(asked, enableThinking === undefined ? {} : { enableThinking });
   // The template has written the special tokens.
   return model.tokenize(written, { addSpecialTokens: false });
 }

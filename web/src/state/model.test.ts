@@ -9,8 +9,12 @@ const dispose = vi.fn<() => Promise<void>>();
 const reported = vi.fn();
 
 /** A model that can be opened and disposed. */
-const model = (name: string) =>
-  ({ info: { architecture: { steps: 4 }, task: null } as ModelInfo, name, dispose }) as unknown as LoopLM;
+const model = (name: string, weights = 1000) =>
+  ({
+    info: { architecture: { steps: 4 }, memory: { weights }, task: null } as ModelInfo,
+    name,
+    dispose,
+  }) as unknown as LoopLM;
 const source = (name: string) => ({ name, from: [new File([], name)] });
 
 beforeEach(() => {
@@ -71,6 +75,35 @@ describe("openModel", () => {
     expect(openError.value).toBeUndefined();
     expect(reported).toHaveBeenCalledWith(trouble);
   });
+});
+
+it("closes a large model before it opens the next, since few GPUs hold two", async () => {
+  load.mockResolvedValueOnce(model("first", 2 ** 30));
+  await openModel(source("first"));
+  load.mockImplementationOnce(() => {
+    expect(dispose).toHaveBeenCalledTimes(1);
+    return Promise.resolve(model("second"));
+  });
+  await openModel(source("second"));
+  expect(open.value?.source.name).toBe("second");
+});
+
+it("loads as the source says, and tells whether something had to be downloaded", async () => {
+  load.mockImplementationOnce((_, options) => {
+    expect(options).toMatchObject({ format: "q4", kv: "f16", contextLength: 2048, cache: true });
+    options?.onProgress?.({ phase: "download", loaded: 1, total: 2 });
+    expect(opening.value).toMatchObject({ downloads: true, progress: { loaded: 1 } });
+    options?.onProgress?.({ phase: "weights", loaded: 0, total: 2 });
+    expect(opening.value?.downloads).toBe(true);
+    return Promise.resolve(model("large"));
+  });
+  await openModel({
+    name: "large",
+    from: "hf:a/b",
+    held: { format: "q4", kv: "f16", context: 2048 },
+    keeps: true,
+  });
+  expect(open.value?.source.name).toBe("large");
 });
 
 describe("replaceModel", () => {

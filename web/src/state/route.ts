@@ -1,11 +1,12 @@
 import { signal } from "@preact/signals";
 
-/** The page's views: watching a model think, and training one. */
-export type View = "watch" | "train";
+/** The page's views: watching a model think, choosing one, and training one. */
+export type View = "watch" | "models" | "train";
 
 /** Any other hash, such as that of a link within the page, leaves the view as it is. */
 function viewOf(hash: string): View | undefined {
   if (/^#train(\?|$)/.test(hash)) return "train";
+  if (hash === "#models") return "models";
   return hash === "" || hash === "#" || hash === "#watch" ? "watch" : undefined;
 }
 

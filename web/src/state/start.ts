@@ -2,10 +2,12 @@ import { effect, untracked } from "@preact/signals";
 import { firstQuestion } from "../model/who/task.ts";
 import * as chat from "./chat-run.ts";
 import * as curve from "./depth/curve.ts";
+import { lookAtDevice } from "./offers/device.ts";
+import { lookAtKept } from "./offers/kept.ts";
 import { stopMeasuring } from "./depth/measure.ts";
 import * as meter from "./depth/meter.ts";
 import { FIRST, noWebGpu, open, opening, openModel } from "./model.ts";
-import { view } from "./route.ts";
+import { show, view } from "./route.ts";
 import * as shuffle from "./shuffle-run.ts";
 import { recallKept } from "./train/session.ts";
 import { followAddress, loadPresets } from "./train/setup.ts";
@@ -30,6 +32,9 @@ export function start(): void {
       shuffle.asked.value = [];
       steps.value = Math.min(current.info.architecture.steps, 8);
       who.clear();
+      chat.begin();
+      // What was opened to be used: the view that uses it is the place to be.
+      if (view.value === "models") show("watch");
       const { task } = current;
       if (task?.kind === "track-the-shuffle") {
         shuffle.prompt.value = task.example;
@@ -45,9 +50,15 @@ export function start(): void {
       void untracked(loadPresets);
       if (!recalled) void untracked(recallKept);
       recalled = true;
+    } else if (view.value === "models") {
+      void untracked(lookAtDevice);
     } else if (open.peek() === undefined && opening.peek() === undefined) {
       void untracked(() => openModel(FIRST));
     }
+  });
+  // What is kept changes with every load, also with one that was given up.
+  effect(() => {
+    if (view.value === "models" && opening.value === undefined) void untracked(lookAtKept);
   });
 }
 

@@ -4,6 +4,7 @@
  * Never part of a build.
  */
 import type {
+  ChatPromptOptions,
   Finish,
   ForwardOptions,
   ForwardResult,
@@ -15,6 +16,7 @@ import type {
 } from "looplm";
 import { type Move, label, track } from "../model/shuffle.ts";
 import { play } from "./depth-double.ts";
+import { cached, evict, playLoading, warnings } from "./loading-double.ts";
 import { completion, WHO_NAMES, WHO_WORDS, whoIds } from "./who-double.ts";
 import { WHO_TASK } from "./who-fixtures.ts";
 
@@ -92,7 +94,10 @@ function named(steps: StepTrace[]): StepTrace[] {
 export class LoopLM {
   readonly info: ModelInfo;
 
-  private constructor(private readonly role: Role) {
+  private constructor(
+    private readonly role: Role,
+    warnings: string[],
+  ) {
     this.info = {
       architecture: {
         modelType: "ouro",
@@ -120,22 +125,22 @@ export class LoopLM {
         limits: { maxStorageBufferBindingSize: 1 << 27, maxBufferSize: 1 << 28 },
       },
       contextLength: 64,
-      warnings: [],
+      warnings,
       task: TASKS[role],
     };
   }
 
   static async load(source: string | URL | Iterable<File>, options: LoadOptions = {}): Promise<LoopLM> {
     const url = typeof source === "string" || source instanceof URL ? String(source) : "";
-    for (let loaded = 0; loaded <= 220_416; loaded += 44_083) {
-      options.onProgress?.({ phase: "weights", loaded, total: 220_416, file: "model.safetensors" });
-      await pause(url.includes("slow") ? 700 : 25);
-      stopIfAsked(options.signal);
-    }
+    await playLoading(url, options);
     if (url.includes("missing"))
       throw Object.assign(new Error("status 404"), { code: "network", details: { url, status: 404 } });
-    return new LoopLM(url.includes("chat") ? "chat" : url.includes("who") ? "who" : "shuffle");
+    const role = /chat|Ouro/.test(url) ? "chat" : url.includes("who") ? "who" : "shuffle";
+    return new LoopLM(role, warnings());
   }
+
+  static readonly cached = cached;
+  static readonly evict = evict;
 
   async tokenize(text: string): Promise<Uint32Array> {
     if (this.role === "who") return Uint32Array.from(whoIds(text.trim()));
@@ -145,8 +150,11 @@ export class LoopLM {
     return Uint32Array.from(ids);
   }
 
-  async chatPrompt(messages: readonly { content: string }[]): Promise<string> {
-    return messages.map((m) => m.content).join(" ");
+  async chatPrompt(
+    messages: readonly { content: string }[],
+    options: ChatPromptOptions = {},
+  ): Promise<string> {
+    return [...messages.map((m) => m.content), options.enableThinking ? "<think>" : "so"].join(" ");
   }
 
   async forward(ids: Uint32Array, options: ForwardOptions = {}): Promise<ForwardResult> {

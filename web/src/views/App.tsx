@@ -1,5 +1,5 @@
 import { noWebGpu, open, opening, whoIsWho } from "../state/model.ts";
-import { view } from "../state/route.ts";
+import { type View, view } from "../state/route.ts";
 import { columns } from "../state/view.ts";
 import { CellDetail } from "./CellDetail.tsx";
 import { ChatPanel } from "./ChatPanel.tsx";
@@ -12,6 +12,7 @@ import { Header } from "./Header.tsx";
 import { LoadingPanel } from "./LoadingPanel.tsx";
 import { ModelChooser } from "./ModelChooser.tsx";
 import { ModelPanel } from "./ModelPanel.tsx";
+import { ModelsView } from "./offers/ModelsView.tsx";
 import { NoWebGpu } from "./NoWebGpu.tsx";
 import { SamplingPanel } from "./SamplingPanel.tsx";
 import { ShufflePanel } from "./ShufflePanel.tsx";
@@ -19,9 +20,14 @@ import { TrainView } from "./train/TrainView.tsx";
 import { ExitMeans } from "./who/ExitMeans.tsx";
 import { WhoPanel } from "./who/WhoPanel.tsx";
 
+const SKIP: Record<View, string> = {
+  watch: "Skip to the model",
+  models: "Skip to the models",
+  train: "Skip to training",
+};
+
 /** The whole page. */
 export function App() {
-  const training = view.value === "train";
   return (
     <>
       <a
@@ -33,15 +39,27 @@ export function App() {
           document.getElementById("main")?.focus();
         }}
       >
-        {training ? "Skip to training" : "Skip to the model"}
+        {SKIP[view.value]}
       </a>
       <Header />
       <main id="main" tabIndex={-1}>
-        {noWebGpu.value ? <NoWebGpu /> : training ? <TrainView /> : <Workbench />}
+        {noWebGpu.value ? <NoWebGpu /> : <Shown />}
       </main>
       <DropTarget />
     </>
   );
+}
+
+/** The view that the address names. */
+function Shown() {
+  switch (view.value) {
+    case "watch":
+      return <Workbench />;
+    case "models":
+      return <ModelsView />;
+    case "train":
+      return <TrainView />;
+  }
 }
 
 /** What is asked of the open model, by what it was trained to do. */

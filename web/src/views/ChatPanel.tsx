@@ -15,6 +15,7 @@ import {
   stop,
   stopped,
   takesIds,
+  thinking,
 } from "../state/chat-run.ts";
 import { exits, shownSteps } from "../state/view.ts";
 import { RunError } from "./RunError.tsx";
@@ -68,6 +69,18 @@ export function ChatPanel() {
           </button>
         )}
       </form>
+      {thinking.value !== undefined && (
+        <label class="switch">
+          <input
+            type="checkbox"
+            role="switch"
+            checked={thinking.value}
+            onChange={(event) => (thinking.value = event.currentTarget.checked)}
+          />
+          <span>Thinking</span>
+          <small>it reasons in words before it answers, which takes longer</small>
+        </label>
+      )}
       {problem.value && <p class="note problem">{problem.value}</p>}
     </section>
   );

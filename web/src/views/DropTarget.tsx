@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { droppedFiles, nameOfFiles } from "../state/dropped-files.ts";
-import { noWebGpu, openModel } from "../state/model.ts";
+import { droppedFiles } from "../state/dropped-files.ts";
+import { noWebGpu } from "../state/model.ts";
+import { openFolder } from "../state/offers/own.ts";
 
 /** The whole page takes a dropped model folder; while one hovers it says so. */
 export function DropTarget() {
@@ -21,9 +22,7 @@ export function DropTarget() {
       over.value = false;
       if (!carriesFiles(event) || !event.dataTransfer) return;
       event.preventDefault();
-      void droppedFiles(event.dataTransfer).then((files) =>
-        openModel({ name: nameOfFiles(files), from: files }),
-      );
+      void droppedFiles(event.dataTransfer).then(openFolder);
     };
     window.addEventListener("dragover", onDragOver);
     window.addEventListener("dragleave", onDragLeave);

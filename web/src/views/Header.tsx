@@ -27,6 +27,10 @@ const VIEWS: Record<View, { tab: string; lede: string }> = {
     tab: "Watch",
     lede: "A looped model sends every token through the same few layers again and again; after each step a gate says how likely it is that the token has been thought over enough, and here you see every step of it.",
   },
+  models: {
+    tab: "Models",
+    lede: "Every model runs on this machine’s own GPU, in this tab: nothing you write leaves it. Nothing is downloaded before you press its button, and what is downloaded stays in this browser until you delete it.",
+  },
   train: {
     tab: "Train",
     lede: "Train a looped model from nothing on this machine’s GPU, and watch what every further loop adds: easy samples are solved in one step, hard ones need them all. Then teach the gate to tell them apart.",

@@ -11,6 +11,7 @@ function shown(warnings: string[]): string {
     architecture: { parameters: 1000, layers: 1, hiddenSize: 8, steps: 4 },
     memory: { weights: 4000, kvPer1000Tokens: { full: 1, shared: 1 }, workspace: 1 },
     adapter: { name: "gpu", vendor: "maker", backend: "", tier: "baseline" },
+    contextLength: 64,
     warnings,
   } as unknown as ModelInfo;
   open.value = { source: { name: "m", from: "m" }, model: {} as LoopLM, info, task: undefined };

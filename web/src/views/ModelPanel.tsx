@@ -1,11 +1,7 @@
-import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
 import { bytes, count } from "../model/format.ts";
-import { nameOfFiles } from "../state/dropped-files.ts";
 import { FIRST, isShipped, open, openModel } from "../state/model.ts";
-import { OpeningNote } from "./OpeningNote.tsx";
 
-/** The model in use, and how to open another: the shipped one, an address, or a folder. */
+/** The model in use, and the way to another. */
 export function ModelPanel() {
   return (
     <section class="card model" aria-labelledby="model-title">
@@ -13,7 +9,7 @@ export function ModelPanel() {
         <h2 id="model-title">Model</h2>
         <Facts />
       </div>
-      <Picker />
+      <Others />
     </section>
   );
 }
@@ -22,6 +18,7 @@ function Facts() {
   const current = open.value;
   if (!current) return <p class="note">None is open yet.</p>;
   const { architecture: a, memory, adapter, warnings } = current.info;
+  const { held } = current.source;
   return (
     <>
       <p class="model-name" data-testid="model-name">
@@ -29,8 +26,9 @@ function Facts() {
       </p>
       <p class="small-print">
         {count(a.parameters)} parameters: {a.layers} {a.layers === 1 ? "layer" : "layers"} of width{" "}
-        {a.hiddenSize}, looped {a.steps} times; {bytes(memory.weights)} of weights,{" "}
-        {bytes(memory.kvPer1000Tokens.full)} of keys and values for 1,000 tokens.
+        {a.hiddenSize}, looped {a.steps} times; {bytes(memory.weights)} of weights
+        {held && held.format !== "stored" && ` in ${held.format}`}, {bytes(memory.kvPer1000Tokens.full)} of
+        keys and values for 1,000 tokens. It can hold {count(current.info.contextLength)} tokens.
       </p>
       <p class="small-print" data-testid="adapter">
         Tier {adapter.tier} on {[adapter.vendor, adapter.name].filter(Boolean).join(" ") || "an unnamed GPU"}
@@ -45,70 +43,22 @@ function Facts() {
   );
 }
 
-function Picker() {
-  const url = useSignal("");
-  const folder = useRef<HTMLInputElement>(null);
-  // Not an attribute that the JSX types know.
-  useEffect(() => folder.current?.setAttribute("webkitdirectory", ""), []);
+function Others() {
   return (
     <div class="picker">
-      <h3>Open another</h3>
-      <form
-        class="prompt"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const address = url.value.trim();
-          if (address !== "") void openModel({ name: nameOfAddress(address), from: address });
-        }}
-      >
-        <input
-          class="prompt-box"
-          type="text"
-          inputMode="url"
-          aria-label="Address of a model’s folder"
-          placeholder="https://…/a-model/"
-          autocomplete="off"
-          spellcheck={false}
-          value={url.value}
-          onInput={(event) => (url.value = event.currentTarget.value)}
-        />
-        <button type="submit" class="secondary">
-          Open
-        </button>
-      </form>
+      <h3>Other models</h3>
+      <p class="note">Ouro-1.4B and 2.6B from Hugging Face, any address, or a folder of this machine.</p>
       <p class="actions">
-        <label class="secondary file">
-          Choose a folder
-          <input
-            ref={folder}
-            type="file"
-            multiple
-            aria-label="Choose a model’s folder"
-            onChange={(event) => {
-              const files = [...(event.currentTarget.files ?? [])];
-              event.currentTarget.value = "";
-              if (files.length > 0) void openModel({ name: nameOfFiles(files), from: files });
-            }}
-          />
-        </label>
+        <a class="secondary" href="#models">
+          Choose another model
+        </a>
         {open.value && !isShipped(open.value.source) && (
           <button type="button" class="secondary" onClick={() => void openModel(FIRST)}>
             Back to {FIRST.name}
           </button>
         )}
-        <span class="note">or drop one anywhere on the page</span>
+        <span class="note">or drop a folder anywhere on the page</span>
       </p>
-      <OpeningNote shipped={false} />
     </div>
-  );
-}
-
-function nameOfAddress(address: string): string {
-  return (
-    address
-      .replace(/[?#].*$/, "")
-      .split("/")
-      .filter(Boolean)
-      .at(-1) ?? address
   );
 }

@@ -1,36 +1,21 @@
-import { cancelOpening, isShipped, open, openError, opening, replaceModel } from "../state/model.ts";
-import { ErrorNote } from "./ErrorNote.tsx";
-import { LoadProgressBar } from "./LoadProgressBar.tsx";
+import { open, openError, opening } from "../state/model.ts";
+import { OpeningError } from "./offers/OpeningError.tsx";
+import { OpeningProgress } from "./offers/OpeningProgress.tsx";
 
-/**
- * How the opening of another model goes, or why it failed, beside what was pressed for it: for the shipped models their
- * own buttons, for all others the model panel.
- */
-export function OpeningNote({ shipped }: { shipped: boolean }) {
-  const current = open.value;
-  if (!current) return null;
+/** How the opening of another model goes while one is open, or why it failed. */
+export function OpeningNote() {
+  if (!open.value) return null;
   const next = opening.value;
   const error = openError.value;
   return (
     <>
-      {next && isShipped(next.source) === shipped && (
-        <div aria-live="polite">
+      {next && (
+        <div>
           <p class="note">Opening {next.source.name}</p>
-          <LoadProgressBar progress={next.progress} onCancel={cancelOpening} />
+          <OpeningProgress opening={next} />
         </div>
       )}
-      {error && isShipped(error.source) === shipped && (
-        <ErrorNote error={error}>
-          <p>{current.source.name} stays open.</p>
-          {error.code === "out-of-memory" && (
-            <p class="actions">
-              <button type="button" class="secondary" onClick={() => void replaceModel(error.source)}>
-                Free {current.source.name} and try again
-              </button>
-            </p>
-          )}
-        </ErrorNote>
-      )}
+      {error && <OpeningError error={error} />}
     </>
   );
 }

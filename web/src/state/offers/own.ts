@@ -1,0 +1,73 @@
+import { signal } from "@preact/signals";
+import { cacheName, configAddress, nameOfAddress } from "../../model/offers/address.ts";
+import { isLarge } from "../../model/offers/held.ts";
+import { needsOf } from "../../model/offers/needs.ts";
+import { type Shape, shapeOf } from "../../model/offers/shape.ts";
+import { nameOfFiles } from "../dropped-files.ts";
+import { openModel } from "../model.ts";
+import { show } from "../route.ts";
+import { type Offer, offers, own } from "./offers.ts";
+
+/** The offer that was asked for last, and is to be looked at before it is loaded. */
+export const pointedAt = signal<string | undefined>(undefined);
+/** Whether an address is being looked at. */
+export const looking = signal(false);
+
+/** Longest config.json to read: there is no longer one, whatever a server sends. */
+const CONFIG_BYTES = 1 << 20;
+/** Longest wait for it, in milliseconds; the engine has its own patience. */
+const CONFIG_WAIT = 10_000;
+
+/** Opens the model at an address; a large one is shown first, with what it will take. */
+export async function openAddress(address: string): Promise<void> {
+  const from = cacheName(address, document.baseURI);
+  const known = offers().find((offer) => offer.from === from);
+  if (known !== undefined) return point(known);
+  const name = nameOfAddress(address);
+  looking.value = true;
+  const config = await fetchConfig(address).catch(() => undefined);
+  looking.value = false;
+  await openOwn({ name, from, shape: shapeOf(config) });
+}
+
+/** Opens the model of a folder's files; a large one is shown first, with what it will take. */
+export async function openFolder(files: File[]): Promise<void> {
+  const config = await readConfig(files).catch(() => undefined);
+  await openOwn({ name: nameOfFiles(files), from: files, shape: shapeOf(config) });
+}
+
+async function openOwn({ name, from, shape }: Pick<Offer, "name" | "from" | "shape">): Promise<void> {
+  // Where nothing can be read, the engine says what is wrong.
+  if (shape === undefined || !isLarge(shape)) return openModel({ name, from });
+  const { weights } = needsOf(shape, { format: "stored", kv: "f16", context: 1 });
+  const says = typeof from === "string" ? from : "A folder of this machine.";
+  const id = typeof from === "string" ? from : `folder ${name}`;
+  const offer: Offer = { id, name, title: name, says, from, kind: "own", download: weights, shape };
+  own.value = [offer, ...own.value.filter((other) => other.id !== id)];
+  point(offer);
+}
+
+/** Shows an offer, and moves to it. */
+function point(offer: Offer): void {
+  pointedAt.value = offer.id;
+  show("models");
+}
+
+async function fetchConfig(address: string): Promise<unknown> {
+  const url = configAddress(address, document.baseURI);
+  if (url === undefined) return undefined;
+  const response = await fetch(url, { signal: AbortSignal.timeout(CONFIG_WAIT) });
+  if (!response.ok || Number(response.headers.get("content-length")) > CONFIG_BYTES) return undefined;
+  return response.json();
+}
+
+async function readConfig(files: readonly File[]): Promise<unknown> {
+  const file = files.find(({ name }) => name === "config.json");
+  if (file === undefined || file.size > CONFIG_BYTES) return undefined;
+  return JSON.parse(await file.text()) as unknown;
+}
+
+/** A shape's words for a card: "24 layers of width 2,048, looped 4 times". */
+export function shapeWords({ layers, hidden, steps }: Shape): string {
+  return `${layers} ${layers === 1 ? "layer" : "layers"} of width ${hidden.toLocaleString("en")}, looped ${steps} times`;
+}

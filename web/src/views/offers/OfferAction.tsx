@@ -1,0 +1,79 @@
+import { bytes, percent } from "../../model/format.ts";
+import { verdictOf } from "../../model/offers/fit.ts";
+import { FORMATS, type Held } from "../../model/offers/held.ts";
+import { needsOf, weightBytes } from "../../model/offers/needs.ts";
+import { open, openError, opening, openModel, sameModel } from "../../state/model.ts";
+import { device } from "../../state/offers/device.ts";
+import { keptOf, room } from "../../state/offers/kept.ts";
+import { type Offer, sourceOf } from "../../state/offers/offers.ts";
+import { OpeningError } from "./OpeningError.tsx";
+import { OpeningProgress } from "./OpeningProgress.tsx";
+
+/** The button that loads a model, then how that goes; what of it is here already, and why it could not be loaded. */
+export function OfferAction({ offer, held }: { offer: Offer; held: Held }) {
+  const source = sourceOf(offer);
+  const next = opening.value;
+  const error = openError.value;
+  if (next && sameModel(next.source, source)) return <OpeningProgress opening={next} />;
+  const kept = keptOf(offer.from, held.format);
+  const failed = error && sameModel(error.source, source) ? error : undefined;
+  const inUse = sameModel(open.value?.source, source) && sameHeld(open.value?.source.held, held);
+  const total = offer.shape ? needsOf(offer.shape, held).total : 0;
+  const tooLarge = device.value !== undefined && verdictOf(total, device.value) === "too-large";
+  const verb = kept !== undefined && !kept.complete ? "Go on loading" : "Load";
+  return (
+    <div class="offer-action">
+      {failed && <OpeningError error={failed} />}
+      <p class="actions">
+        {inUse ? (
+          <a class="secondary" href="#watch">
+            In use: go to it
+          </a>
+        ) : failed && sameHeld(failed.source.held, held) ? null : (
+          <button
+            type="button"
+            class={tooLarge ? "secondary" : "primary"}
+            aria-label={`${tooLarge ? "Load anyway:" : verb} ${offer.title}`}
+            onClick={() => void openModel(source)}
+          >
+            {tooLarge ? "Load anyway" : verb}
+          </button>
+        )}
+        <Kept offer={offer} held={held} />
+      </p>
+    </div>
+  );
+}
+
+/** What of the model is in this browser, and whether the rest of it has room there. */
+function Kept({ offer, held }: { offer: Offer; held: Held }) {
+  const { kind, from, shape } = offer;
+  if (kind === "shipped") return <span class="note">opens at once</span>;
+  if (typeof from !== "string") return <span class="note">from this machine, nothing to download</span>;
+  const { name } = FORMATS.find(({ format }) => format === held.format)!;
+  const kept = keptOf(from, held.format);
+  if (kept?.complete)
+    return (
+      <span class="note here" data-testid="kept">
+        In this browser, {name}: {bytes(kept.bytes)}
+      </span>
+    );
+  const free = room.value && room.value.quota - room.value.usage;
+  const needed = shape === undefined ? 0 : weightBytes(shape, held.format) * (1 - (kept?.progress ?? 0));
+  return (
+    <span class="note" data-testid="kept">
+      {kept
+        ? `${percent(kept.progress)} of it is here; it goes on from there. `
+        : "Not in this browser yet. "}
+      {free !== undefined &&
+        needed > free &&
+        `This browser has room for ${bytes(Math.max(free, 0))} more: it will load, but not be kept.`}
+    </span>
+  );
+}
+
+function sameHeld(one: Held | undefined, other: Held): boolean {
+  return (
+    one !== undefined && one.format === other.format && one.kv === other.kv && one.context === other.context
+  );
+}
