@@ -57,11 +57,10 @@ impl FromStr for WeightFormat {
 /// stay as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Precision {
-    /// That of the layers' matrices. The embedding is at least in 8 bits: its rows are read one at a time, and everything
-    /// else works on them.
+    /// That of the layers' matrices. The embedding is held wider, since everything else works on its rows: in 8 bits where
+    /// the layers have 4, in 16 where they have 8.
     pub format: WeightFormat,
-    /// That of the head (and of an embedding that is the head). If not given: 8 bits where the layers have 4, 16 where
-    /// they have 8.
+    /// That of the head (and of an embedding that is the head); as the embedding if not given.
     pub head: Option<WeightFormat>,
 }
 
@@ -79,21 +78,21 @@ impl Precision {
         }
         let embedding = tensor == "model.embed_tokens.weight";
         let head = tensor == "lm_head.weight" || (embedding && tied);
-        let wider = |format| match format {
+        let wider = match self.format {
             WeightFormat::Q4 => WeightFormat::Q8,
             WeightFormat::Q8 => WeightFormat::F16,
             other => other,
         };
         let format = match self.format {
-            _ if head => self.head.unwrap_or(wider(self.format)),
-            WeightFormat::Q4 if embedding => WeightFormat::Q8,
+            _ if head => self.head.unwrap_or(wider),
+            _ if embedding => wider,
             format => format,
         };
         match (format, stored) {
             (WeightFormat::Q4, _) => Dtype::Q4,
             (WeightFormat::Q8, _) => Dtype::Q8,
-            // A head kept wide keeps the 16 bits it has: those of brain floats reach further.
-            (WeightFormat::F16, Dtype::BF16) if head && self.format != WeightFormat::F16 => stored,
+            // What is kept wide keeps the 16 bits it has: those of brain floats reach further.
+            (WeightFormat::F16, Dtype::BF16) if self.format != WeightFormat::F16 => stored,
             (WeightFormat::F16, _) => Dtype::F16,
             (WeightFormat::Stored, _) => stored,
         }
@@ -112,7 +111,7 @@ mod tests {
         let embedding = "model.embed_tokens.weight";
         for (format, wanted) in [
             (WeightFormat::Q4, [Dtype::Q4, Dtype::Q8, Dtype::Q8]),
-            (WeightFormat::Q8, [Dtype::Q8, Dtype::Q8, Dtype::BF16]),
+            (WeightFormat::Q8, [Dtype::Q8, Dtype::BF16, Dtype::BF16]),
             (WeightFormat::F16, [Dtype::F16; 3]),
             (WeightFormat::Stored, [Dtype::BF16; 3]),
         ] {
