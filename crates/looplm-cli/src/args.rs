@@ -1,5 +1,6 @@
 //! The command line.
 
+mod convert;
 mod load;
 mod training;
 
@@ -15,8 +16,9 @@ use looplm::kv_policy::KvPolicy;
 use crate::number::{self, Ids};
 use crate::say;
 
+pub(crate) use convert::{ConvertArgs, QuantArgs};
 pub(crate) use load::LoadArgs;
-pub(crate) use training::{EvalArgs, GateArgs, Label, LossArgs, TrainArgs};
+pub(crate) use training::{EvalArgs, EvalCommand, GateArgs, Label, LossArgs, Measure, TrainArgs};
 
 /// Run and train looped language models, and see what every recurrent step thought
 #[derive(Debug, Parser)]
@@ -36,10 +38,12 @@ pub(crate) enum Command {
     Generate(GenerateArgs),
     /// Hold a conversation
     Chat(ChatArgs),
+    /// Write a model with smaller weights: a folder that loads like any other
+    Convert(ConvertArgs),
     /// Train a model on a task
     Train(TrainArgs),
     /// Measure accuracy by difficulty and recurrent step, on samples that were held out
-    Eval(EvalArgs),
+    Eval(EvalCommand),
     /// Teach the exit gate of a trained model when to stop (stage 2)
     Gate(GateArgs),
     /// Compute the training loss of a batch, and its gradients

@@ -11,6 +11,9 @@ use looplm_train::tasks::{MAX_TEXT, TaskConfig};
 
 use crate::failure::Failure;
 
+/// What a model's folder calls the configuration it was trained with, if it is shipped with it.
+const TRAINED_WITH: &str = "train.toml";
+
 /// Reads a configuration and checks all of it.
 pub(crate) fn find(name: &str) -> Result<TrainConfig, Failure> {
     let path = Path::new(name);
@@ -63,7 +66,7 @@ pub(crate) struct Trained {
 }
 
 /// Finds the model of a run, or takes a model folder as it is. `task` is the configuration to measure with; a run, and a
-/// model in a run's folder, have the run's.
+/// model in a run's folder, have the run's, and a model may have its own beside it.
 pub(crate) fn trained(path: &Path, task: Option<&str>) -> Result<Trained, Failure> {
     let is_run = run_folder::is_run(path);
     let run = Some(path)
@@ -73,6 +76,7 @@ pub(crate) fn trained(path: &Path, task: Option<&str>) -> Result<Trained, Failur
     let config = match (task, run, &text) {
         (Some(task), ..) => find(task)?,
         (None, Some(run), Some(text)) => parse(&run.join(run_folder::CONFIG), text)?,
+        _ if path.join(TRAINED_WITH).is_file() => find(&path.join(TRAINED_WITH).to_string_lossy())?,
         _ => {
             return Err(Failure::NoTask {
                 path: path.to_owned(),

@@ -7,11 +7,20 @@ use looplm_gpu::{DeviceOptions, Gpu};
 use looplm_train::{Trainer, run_folder};
 use pollster::block_on;
 
-use crate::args::EvalArgs;
+use crate::args::{EvalArgs, EvalCommand, Measure};
 use crate::failure::Failure;
-use crate::{accuracy, config, exits, load, say};
+use crate::{accuracy, config, exits, load, quant, say};
 
-pub(crate) fn run(args: &EvalArgs) -> Result<(), Failure> {
+pub(crate) fn command(command: &EvalCommand) -> Result<(), Failure> {
+    match (&command.measure, &command.accuracy) {
+        (Some(Measure::Quant(args)), _) => quant::run(args),
+        (None, Some(args)) => run(args),
+        // The command line has a model where there is no other measure.
+        (None, None) => Ok(()),
+    }
+}
+
+fn run(args: &EvalArgs) -> Result<(), Failure> {
     if let Some(out) = &args.out {
         return exits::run(args, out);
     }

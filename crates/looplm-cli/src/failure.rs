@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use looplm::chat::ChatError;
 use looplm::checkpoint::{CheckpointError, SourceError};
+use looplm::conversion::ConvertError;
+use looplm::precision::WeightFormat;
 use looplm::tokenizer::TokenizerError;
 use looplm_gpu::GpuError;
 use looplm_train::TrainError;
@@ -66,7 +68,7 @@ pub(crate) enum Failure {
         checkpoint: String,
     },
     /// A model without a run does not know what to be measured on.
-    #[error("{} is not a run, so it needs --task: a configuration file or the name of a preset", path.display())]
+    #[error("{} is not a run and holds no train.toml, so it needs --task: a configuration file or the name of a preset", path.display())]
     NoTask {
         /// The folder that was given.
         path: PathBuf,
@@ -89,6 +91,33 @@ pub(crate) enum Failure {
     /// The page of a report.
     #[error("cannot write the page: {0}")]
     Page(#[from] minijinja::Error),
+    /// A conversion.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// A converted model is not what it was converted from.
+    #[error("the converted model differs by more than {format} weights account for: {what}")]
+    Differs {
+        /// What its layers are held in.
+        format: WeightFormat,
+        /// Where, and by how much.
+        what: String,
+    },
+    /// Two folders that have nothing to do with each other.
+    #[error("{} is not a conversion of {}: their configurations differ", path.display(), model.display())]
+    OtherModel {
+        /// The folder that was to be checked.
+        path: PathBuf,
+        /// What it was to be checked against.
+        model: PathBuf,
+    },
+    /// What is to be measured against has been rounded already.
+    #[error("{} is stored in {format} already; give the model it was converted from", path.display())]
+    Quantized {
+        /// The folder.
+        path: PathBuf,
+        /// What its layers are stored in.
+        format: WeightFormat,
+    },
     /// An option of the other stage of training.
     #[error("{option} means nothing in stage {stage}")]
     OtherStage {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use looplm::LoopLm;
 use looplm::checkpoint::{self, FolderSource};
 use looplm::exit::Exit;
@@ -10,7 +9,7 @@ use looplm::model::{LoadOptions, Loading};
 use looplm::row::Step;
 
 use crate::failure::Failure;
-use crate::say;
+use crate::{progress, say};
 
 /// Opens a model folder and checks what was asked for against its configuration, before gigabytes of weights are read.
 /// More steps than the model was trained with are allowed, and said to be extrapolation.
@@ -31,12 +30,7 @@ pub(crate) fn open(path: &Path, steps: Option<usize>, exit: Exit) -> Result<Fold
 
 /// Loads the model. The bar is drawn on standard error, on a terminal only.
 pub(crate) fn model(source: &FolderSource, options: &LoadOptions) -> Result<LoopLm, Failure> {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) =
-        ProgressStyle::with_template("{msg:18} {wide_bar:.cyan/dim} {bytes}/{total_bytes}")
-    {
-        bar.set_style(style);
-    }
+    let bar = progress::bytes("");
     let mut progress = |loading: Loading<'_>| match loading {
         Loading::Config | Loading::Ready => {}
         Loading::Tokenizer => bar.set_message("reading tokenizer"),

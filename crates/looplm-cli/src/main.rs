@@ -5,12 +5,15 @@ mod answer;
 mod args;
 mod chat;
 mod config;
+mod convert;
 mod eval;
 mod exits;
 mod failure;
+mod fidelity;
 mod forward;
 mod gate;
 mod generate;
+mod held_out;
 mod info;
 mod input;
 mod interrupt;
@@ -18,9 +21,11 @@ mod load;
 mod loss;
 mod number;
 mod progress;
+mod quant;
 mod say;
 mod shade;
 mod tensor_file;
+mod text_file;
 mod train;
 
 use std::process::ExitCode;
@@ -53,8 +58,9 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Forward(args) => forward::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Chat(args) => chat::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Train(args) => train::run(args),
-        Command::Eval(args) => eval::run(args),
+        Command::Eval(args) => eval::command(args),
         Command::Gate(args) => gate::run(args),
         Command::Loss(args) => loss::run(args),
     }

@@ -45,6 +45,30 @@ pub(crate) fn weight_format(text: &str) -> Result<WeightFormat, String> {
     text.parse()
 }
 
+pub(crate) fn samples(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&n| n > 0);
+    number.ok_or_else(|| "it must be a whole number from 1".to_owned())
+}
+
+/// A size: bytes, or a number with a unit in powers of 1000 (KB, MB, GB) or 1024 (KiB, MiB, GiB).
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || "it must be a size above 0, such as 256MB, 2GiB or 1000000".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let unit = text[digits.len()..].trim().to_ascii_lowercase();
+    let factor = match unit.as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let number = digits.parse().ok().filter(|&n: &u64| n > 0);
+    number.and_then(|n| n.checked_mul(factor)).ok_or_else(wrong)
+}
+
 pub(crate) fn verify(text: &str) -> Result<Verify, String> {
     text.parse()
 }
@@ -122,6 +146,22 @@ mod tests {
         assert_eq!(ids(" 7 , 0").map(|i| i.0), Ok(vec![7, 0]));
         for bad in ["", "1,,2", "1,", "a", "-1", "1.5", "4294967296"] {
             assert!(ids(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, size) in [
+            ("1000000", 1_000_000),
+            ("256MB", 256_000_000),
+            ("5 GB", 5_000_000_000),
+            ("64kib", 65_536),
+            ("2GiB", 2 << 30),
+        ] {
+            assert_eq!(bytes(text), Ok(size), "{text}");
+        }
+        for text in ["", "0", "-1", "MB", "1.5GB", "3 parsecs", "99999999999GB"] {
+            assert!(bytes(text).is_err(), "{text:?}");
         }
     }
 

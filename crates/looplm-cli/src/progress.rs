@@ -68,6 +68,17 @@ impl Progress {
     }
 }
 
+/// A bar of bytes on standard error, on a terminal only.
+pub(crate) fn bytes(message: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(0).with_message(message);
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg:18} {wide_bar:.cyan/dim} {bytes}/{total_bytes}")
+    {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// A part of a command that takes long, and how far it is, on standard error.
 pub(crate) struct Stage {
     what: &'static str,

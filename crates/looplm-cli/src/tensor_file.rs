@@ -33,13 +33,10 @@ impl<'a> TensorFile<'a> {
             path: self.path.to_owned(),
             reason,
         };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".looplm-").suffix(".safetensors");
-        if let Some(permissions) = permissions() {
-            builder.permissions(permissions);
-        }
         let io = |e: io::Error| fail(e.to_string());
-        let file = builder.tempfile_in(&self.folder).map_err(io)?;
+        let file = new_file(".safetensors")
+            .tempfile_in(&self.folder)
+            .map_err(io)?;
         // Safetensors puts a file of its own, which its owner alone may read, in the place of this one.
         let permissions = file.as_file().metadata().map_err(io)?.permissions();
         let file = file.into_temp_path();
@@ -57,8 +54,18 @@ impl<'a> TensorFile<'a> {
     }
 }
 
+/// A file that is to be renamed when it is complete.
+pub(crate) fn new_file(suffix: &str) -> tempfile::Builder<'_, '_> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".looplm-").suffix(suffix);
+    if let Some(permissions) = permissions() {
+        builder.permissions(permissions);
+    }
+    builder
+}
+
 /// The folder a file is to be in.
-fn folder_of(out: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn folder_of(out: &Path) -> Result<PathBuf, Failure> {
     let folder = match out.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

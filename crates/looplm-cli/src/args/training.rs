@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use looplm::precision::WeightFormat;
 use looplm_train::objective::{GateLabel, Prior};
 
+use super::QuantArgs;
 use crate::exits::Family;
 use crate::number;
 
@@ -73,6 +74,23 @@ pub(crate) struct TrainArgs {
     /// Go on from the run's newest checkpoint
     #[arg(long)]
     pub(crate) resume: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct EvalCommand {
+    /// What else to measure than accuracy.
+    #[command(subcommand)]
+    pub(crate) measure: Option<Measure>,
+    #[command(flatten)]
+    pub(crate) accuracy: Option<EvalArgs>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Measure {
+    /// Measure what smaller weights change, at every recurrent step: how far the next token's distribution moves, how often
+    /// the best token stays the same, which tokens leave the loop at another step, and what it saves
+    Quant(QuantArgs),
 }
 
 #[derive(Debug, Args)]

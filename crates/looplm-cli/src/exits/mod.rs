@@ -27,6 +27,7 @@ use looplm_train::trainer::fit;
 use crate::args::EvalArgs;
 use crate::config::{self, Trained};
 use crate::failure::Failure;
+use crate::held_out::held_out;
 use crate::interrupt::StopRequest;
 use crate::{load, say};
 use folder::ReportFolder;
@@ -74,7 +75,7 @@ fn report(
     let task = fit(&mut trained.config, model.config())?;
     let run = &trained.config.run;
     let samples = args.samples.unwrap_or(run.evaluation_samples as u64);
-    let batches = observe::held_out(task.as_ref(), samples, run.batch_size);
+    let batches = held_out(task.as_ref(), samples, run.batch_size);
     let observed = observe::observe(&model, task.as_ref(), &batches, steps, aborted)?;
     let curves: Vec<Curve> = distinct(&args.exits)
         .into_iter()

@@ -4,7 +4,7 @@ use looplm::LoopLm;
 use looplm::forward::ForwardOptions;
 use looplm::row::MAX_STEPS;
 use looplm::trace::StepTrace;
-use looplm_train::{Batch, Split, Task};
+use looplm_train::{Batch, Task};
 use pollster::block_on;
 
 use crate::failure::Failure;
@@ -41,14 +41,6 @@ impl Observed {
         let is = move |target: &&Target| target.difficulty == Some(difficulty);
         self.targets.iter().filter(is)
     }
-}
-
-/// The held-out batches that `looplm eval` looks at for this many samples.
-pub(super) fn held_out(task: &dyn Task, samples: u64, batch_size: usize) -> Vec<Batch> {
-    let batches = samples.div_ceil(batch_size as u64).max(1);
-    (0..batches)
-        .map(|index| task.batch(Split::Held, index, batch_size))
-        .collect()
 }
 
 /// Runs the model over them with the most steps there can be. A step sees nothing of those after it, so what step t thinks
