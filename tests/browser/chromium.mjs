@@ -26,12 +26,18 @@ const SWIFTSHADER = [
   "--enable-dawn-features=disable_workgroup_init",
 ];
 
-/** Without `webgpu` the browser has no adapter, as on a machine without a GPU. With `gpu` it is a real one. */
-export function launchChromium({ webgpu = true, gpu = false } = {}) {
-  return chromium.launch({
+/**
+ * Without `webgpu` the browser has no adapter, as on a machine without a GPU. With `gpu` it is a real one. With `profile`,
+ * a folder, what its pages store is on the disk, and it is a context that is returned.
+ */
+export function launchChromium({ webgpu = true, gpu = false, profile } = {}) {
+  const options = {
     executablePath: findChromium(),
     args: webgpu ? [...QUIET, ...(gpu ? GPU : SWIFTSHADER)] : QUIET,
-  });
+  };
+  return profile === undefined
+    ? chromium.launch(options)
+    : chromium.launchPersistentContext(profile, options);
 }
 
 /** `cargo xtask` names the browser in CHROME; the rest is for tests started by hand. */

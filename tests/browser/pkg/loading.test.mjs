@@ -28,10 +28,12 @@ test("the generated module has what src/wasm/looplm.d.ts says", async () => {
       load: typeof wasm.Model.load,
       model: Object.getOwnPropertyNames(wasm.Model.prototype),
       generation: Object.getOwnPropertyNames(wasm.Generation.prototype),
+      plan: typeof wasm.Conversion.plan,
+      conversion: Object.getOwnPropertyNames(wasm.Conversion.prototype),
       trainer: typeof wasm.Trainer,
     };
   });
-  for (const name of ["init", "load"]) assert.equal(methods[name], "function", name);
+  for (const name of ["init", "load", "plan"]) assert.equal(methods[name], "function", name);
   for (const name of [
     "info",
     "tokenize",
@@ -46,6 +48,8 @@ test("the generated module has what src/wasm/looplm.d.ts says", async () => {
   }
   for (const name of ["next", "finish", "close"])
     assert.ok(methods.generation.includes(name), `Generation.${name}`);
+  for (const name of ["describe", "head", "convert", "free"])
+    assert.ok(methods.conversion.includes(name), `Conversion.${name}`);
   assert.equal(methods.trainer, "undefined", "training is in a module of its own");
 });
 
@@ -163,6 +167,7 @@ describe("from an address", () => {
       const { LoopLM } = await import("/looplm/index.js");
       const seen = [];
       const model = await LoopLM.load("/models/shell-game/", {
+        cache: false,
         onProgress: (progress) => seen.push(progress),
       });
       await model.dispose();
