@@ -1,16 +1,23 @@
-// attention: causal attention of each row over the keys and values of its step, one workgroup a (head, row), online softmax.
+// attention: causal attention of each row over the keys and values of its step, online softmax.
 //
 //   q             [rows, HEADS, HEAD_STRIDE] f32, rotated
 //   keys, values  [KV entries, KV_HEADS, HEAD_STRIDE] in KV_FORMAT; they and q in the order of shared/kv.wgsl
 //   kv_map        [lines, pitch] of KV entries: row r sees, for j < position, entry kv_map[map + j], and its own `entry`
 //   out           [rows, OUT_STRIDE] f32: heads side by side without padding, their elements in order; OUT_STRIDE is
 //                 HEADS * HEAD_DIM padded to a multiple of 8, the padding written as zero
+//   parts         [rows, HEADS, MAX_PARTS, HEAD_STRIDE + 2] f32: of a part of a row's keys, the weighted sum of the values,
+//                 the largest score, and the sum of the weights
 //
-// Each block of 64 keys: an invocation scores one key, the block's maximum rescales what was summed so far,
-// then each invocation adds up the values of its one or two pairs of dimensions. HEAD_DIM <= 256.
-// Limits: baseline WebGPU (6 storage buffers, 2 KiB of workgroup memory, 64 invocations).
+// Three entry points:
+//   main_row    a row, a head and a part of the row's keys a workgroup. One part is the whole of a short row, and goes to
+//               `out`. How many there are depends on the row alone, so that it comes to the same bits in any company.
+//   main_merge  puts the parts of long rows together. (One dispatch cannot: what a workgroup wrote, the last one to
+//               finish need not see, whatever the order of its atomics.)
+//   main_tile   32 rows of a head a workgroup, for tiles that the row table says share their keys: each is read once.
+// HEAD_DIM <= 256.
+// Limits: baseline WebGPU (7 storage buffers; 4 KiB of workgroup memory, main_tile 13 KiB; 64 invocations).
 
-import package::shared::rows::rows;
+import package::shared::rows::{rows, in_shared_tile, ROW_TILE};
 import package::shared::kv::KV_FORMAT;
 
 override HEADS: u32 = 1u;
@@ -19,128 +26,461 @@ override HEAD_DIM: u32 = 2u;
 override HEAD_STRIDE: u32 = 8u;
 override OUT_STRIDE: u32 = 8u;
 override SCALE: f32 = 1.0;
+// Lanes that share a key in main_row, 8 places each: a power of two, HEAD_STRIDE / 8 at least.
+override KEY_LANES: u32 = 1u;
+override MAX_PARTS: u32 = 1u;
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> values: array<u32>;
+@group(0) @binding(2) var<storage, read> values: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> kv_map: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<storage, read_write> parts: array<f32>;
 
 const LANES: u32 = 64u;
 const HIDDEN: f32 = -3.0e38;  // the score of no key: below any real one, finite so that it never makes a NaN
+const PART_KEYS: u32 = 256u;  // the fewest keys of a part
+const MAX_KEYS: u32 = 0x20000000u;  // so that counting never runs over
 
-var<workgroup> query: array<vec4<f32>, 64>;
-var<workgroup> score: array<f32, 64>;
-var<workgroup> scratch: array<f32, 64>;
-var<workgroup> place: array<u32, 64>;  // of each key of the block, its head in its entry
-
-// Eight places of the keys.
+// Eight places.
 struct Block {
     a: vec4<f32>,
     b: vec4<f32>,
 }
 
-fn key_block(index: u32) -> Block {
+// Of f16 only `low` counts.
+fn unpacked(low: vec4<u32>, high: vec4<u32>) -> Block {
     if KV_FORMAT == 1u {
-        let words = keys[index];
         return Block(
-            vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y)),
-            vec4<f32>(unpack2x16float(words.z), unpack2x16float(words.w)),
+            vec4<f32>(unpack2x16float(low.x), unpack2x16float(low.y)),
+            vec4<f32>(unpack2x16float(low.z), unpack2x16float(low.w)),
         );
     }
-    return Block(bitcast<vec4<f32>>(keys[2u * index]), bitcast<vec4<f32>>(keys[2u * index + 1u]));
+    return Block(bitcast<vec4<f32>>(low), bitcast<vec4<f32>>(high));
 }
 
-fn value_pair(index: u32) -> vec2<f32> {
+fn key_block(index: u32) -> Block {
     if KV_FORMAT == 1u {
-        return unpack2x16float(values[index]);
+        return unpacked(keys[index], vec4<u32>(0u));
     }
-    return vec2<f32>(bitcast<f32>(values[2u * index]), bitcast<f32>(values[2u * index + 1u]));
+    return unpacked(keys[2u * index], keys[2u * index + 1u]);
 }
 
-fn block_max(lane: u32, value: f32) -> f32 {
-    scratch[lane] = value;
-    workgroupBarrier();
-    for (var width = LANES / 2u; width > 0u; width /= 2u) {
-        if lane < width {
-            scratch[lane] = max(scratch[lane], scratch[lane + width]);
+fn value_block(index: u32) -> Block {
+    if KV_FORMAT == 1u {
+        return unpacked(values[index], vec4<u32>(0u));
+    }
+    return unpacked(values[2u * index], values[2u * index + 1u]);
+}
+
+fn key_count(row: u32) -> u32 {
+    return min(rows.row[row].position, MAX_KEYS) + 1u;
+}
+
+// Keys of a part of a row that sees so many. Two parts are not worth putting together.
+fn part_keys(count: u32) -> u32 {
+    if MAX_PARTS == 1u || count <= 2u * PART_KEYS {
+        return count;
+    }
+    let even = (count + MAX_PARTS - 1u) / MAX_PARTS;
+    return max(PART_KEYS, (even + LANES - 1u) / LANES * LANES);
+}
+
+// Where place `place` of a head is in a row of `out`: pairs are apart again.
+fn out_at(row: u32, head: u32, place: u32) -> u32 {
+    return row * OUT_STRIDE + head * HEAD_DIM + place / 2u + (place % 2u) * (HEAD_DIM / 2u);
+}
+
+fn zero_padding(row: u32, lane: u32) {
+    if lane < OUT_STRIDE - HEADS * HEAD_DIM {
+        out[row * OUT_STRIDE + HEADS * HEAD_DIM + lane] = 0.0;
+    }
+}
+
+const KEYS_EACH: u32 = 8u;  // keys of a lane in a turn of main_row
+
+var<workgroup> lane_sums: array<f32, 512>;
+var<workgroup> score: array<f32, 512>;
+
+@compute @workgroup_size(64)
+fn main_row(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let head = group.x % HEADS;
+    let part = group.x / HEADS;
+    let r = group.y;
+    if in_shared_tile(r) {
+        return;
+    }
+    let count = key_count(r);
+    let part_size = part_keys(count);
+    let begin = part * part_size;
+    if begin >= count {
+        return;
+    }
+    let end = min(begin + part_size, count);
+    let blocks = HEAD_STRIDE / 8u;
+    let kv_head = head / (HEADS / KV_HEADS);
+    // KEY_LANES lanes share a key, a block each; there are that many groups of them.
+    let groups = LANES / KEY_LANES;
+    let block = lane % KEY_LANES;
+    let g = lane / KEY_LANES;
+    let map = rows.row[r].map;
+    let own = rows.row[r].entry;
+    var query = Block(vec4<f32>(0.0), vec4<f32>(0.0));
+    if block < blocks {
+        let at = 2u * ((r * HEADS + head) * blocks + block);
+        query = Block(q[at] * SCALE, q[at + 1u] * SCALE);
+    }
+
+    // Of the keys of the lane's group.
+    var top = HIDDEN;
+    var norm = 0.0;
+    var acc = Block(vec4<f32>(0.0), vec4<f32>(0.0));
+    for (var first = begin; first < end; first += groups * KEYS_EACH) {
+        var at: array<u32, 8>;
+        for (var i = 0u; i < KEYS_EACH; i++) {
+            let j = first + i * groups + g;
+            var sum = 0.0;
+            if j < end && block < blocks {
+                var entry = own;
+                if j + 1u < count {
+                    entry = kv_map[map + j];
+                }
+                at[i] = (entry * KV_HEADS + kv_head) * blocks + block;
+                let key = key_block(at[i]);
+                sum = dot(query.a, key.a) + dot(query.b, key.b);
+            }
+            lane_sums[i * LANES + lane] = sum;
         }
         workgroupBarrier();
+        for (var k = lane; k < groups * KEYS_EACH; k += LANES) {
+            var sum = 0.0;
+            for (var b = 0u; b < KEY_LANES; b++) {
+                // Each lane begins elsewhere, so that they do not all wait for one bank.
+                sum += lane_sums[k * KEY_LANES + (b + lane) % KEY_LANES];
+            }
+            score[k] = select(HIDDEN, sum, first + k < end);
+        }
+        workgroupBarrier();
+        var s: array<f32, 8>;
+        var new_top = top;
+        for (var i = 0u; i < KEYS_EACH; i++) {
+            s[i] = score[i * groups + g];
+            new_top = max(new_top, s[i]);
+        }
+        let rescale = exp(top - new_top);
+        top = new_top;
+        norm *= rescale;
+        acc.a *= rescale;
+        acc.b *= rescale;
+        for (var i = 0u; i < KEYS_EACH; i++) {
+            if first + i * groups + g < end && block < blocks {
+                let p = exp(s[i] - top);
+                let value = value_block(at[i]);
+                norm += p;
+                acc.a += p * value.a;
+                acc.b += p * value.b;
+            }
+        }
     }
-    let result = scratch[0];
+
+    // The groups together.
     workgroupBarrier();
-    return result;
+    if block == 0u {
+        score[g] = top;
+        score[LANES + g] = norm;
+    }
+    workgroupBarrier();
+    var all_top = HIDDEN;
+    for (var other = 0u; other < groups; other++) {
+        all_top = max(all_top, score[other]);
+    }
+    norm = 0.0;
+    for (var other = 0u; other < groups; other++) {
+        norm += score[LANES + other] * exp(score[other] - all_top);
+    }
+    let weight = exp(top - all_top);
+    for (var i = 0u; i < 4u; i++) {
+        lane_sums[i * LANES + lane] = acc.a[i] * weight;
+        lane_sums[(i + 4u) * LANES + lane] = acc.b[i] * weight;
+    }
+    workgroupBarrier();
+    let whole = part_size == count;
+    let base = ((r * HEADS + head) * MAX_PARTS + part) * (HEAD_STRIDE + 2u);
+    for (var place = lane; place < HEAD_DIM; place += LANES) {
+        var sum = 0.0;
+        for (var other = 0u; other < groups; other++) {
+            sum += lane_sums[(place % 8u) * LANES + other * KEY_LANES + place / 8u];
+        }
+        if whole {
+            out[out_at(r, head, place)] = sum / norm;
+        } else {
+            parts[base + place] = sum;
+        }
+    }
+    if !whole && lane == 0u {
+        parts[base + HEAD_STRIDE] = all_top;
+        parts[base + HEAD_STRIDE + 1u] = norm;
+    }
+    if head == 0u && part == 0u {
+        zero_padding(r, lane);
+    }
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let head = group.x;
     let r = group.y;
-    let kv_head = head / (HEADS / KV_HEADS);
-    let quads = HEAD_STRIDE / 4u;
-    let half = HEAD_DIM / 2u;
-    let key_count = rows.row[r].position + 1u;
-    let map = rows.row[r].map;
-    if lane < quads {
-        query[lane] = q[(r * HEADS + head) * quads + lane] * SCALE;
+    let count = key_count(r);
+    let size = part_keys(count);
+    if in_shared_tile(r) || size == count {
+        return;
     }
-    workgroupBarrier();
-
+    let part_count = (count + size - 1u) / size;
+    let stride = HEAD_STRIDE + 2u;
+    let base = (r * HEADS + head) * MAX_PARTS * stride;
     var top = HIDDEN;
+    for (var part = 0u; part < part_count; part++) {
+        top = max(top, parts[base + part * stride + HEAD_STRIDE]);
+    }
     var norm = 0.0;
-    var acc = vec4<f32>(0.0);  // pairs lane and lane + 64
-    for (var first = 0u; first < key_count; first += LANES) {
-        let in_block = min(LANES, key_count - first);
-        var s = HIDDEN;
-        if lane < in_block {
-            let j = first + lane;
-            var entry = rows.row[r].entry;
-            if j + 1u < key_count {
-                entry = kv_map[map + j];
-            }
-            place[lane] = entry * KV_HEADS + kv_head;
-            let at = place[lane] * (quads / 2u);
-            s = 0.0;
-            for (var i = 0u; i < quads / 2u; i++) {
-                let key = key_block(at + i);
-                s += dot(query[2u * i], key.a) + dot(query[2u * i + 1u], key.b);
+    var sums = vec4<f32>(0.0);  // places lane, lane + 64, lane + 128, lane + 192
+    for (var part = 0u; part < part_count; part++) {
+        let at = base + part * stride;
+        let weight = exp(parts[at + HEAD_STRIDE] - top);
+        norm += weight * parts[at + HEAD_STRIDE + 1u];
+        for (var c = 0u; c < 4u; c++) {
+            let place = lane + LANES * c;
+            if place < HEAD_DIM {
+                sums[c] += weight * parts[at + place];
             }
         }
-        let new_top = max(top, block_max(lane, s));
+    }
+    for (var c = 0u; c < 4u; c++) {
+        let place = lane + LANES * c;
+        if place < HEAD_DIM {
+            out[out_at(r, head, place)] = sums[c] / norm;
+        }
+    }
+}
+
+const TILE_KEYS: u32 = 32u;
+const KEY_SLICE: u32 = 4u;    // blocks of keys and queries staged at a time
+const VALUE_SLICE: u32 = 8u;  // blocks of values
+
+// Keys: [4 blocks, of f32 in halves][32 keys], then queries: [8 quads][32 rows]. Values: [of f32 2 halves][32 keys][8 blocks].
+var<workgroup> staged: array<vec4<u32>, 512>;
+var<workgroup> weights: array<vec4<f32>, 256>;  // [32 keys][8 lots of 4 rows]
+var<workgroup> tops: array<vec4<f32>, 64>;
+var<workgroup> places: array<u32, 32>;
+
+fn stage_keys(slice: u32, in_tile: u32, lane: u32) {
+    let blocks = HEAD_STRIDE / 8u;
+    for (var half = 0u; half < 2u; half++) {
+        let key = lane / KEY_SLICE + 16u * half;
+        let block = lane % KEY_SLICE;
+        let from_block = slice * KEY_SLICE + block;
+        var low = vec4<u32>(0u);
+        var high = vec4<u32>(0u);
+        if key < in_tile && from_block < blocks {
+            let at = places[key] * blocks + from_block;
+            if KV_FORMAT == 1u {
+                low = keys[at];
+            } else {
+                low = keys[2u * at];
+                high = keys[2u * at + 1u];
+            }
+        }
+        if KV_FORMAT == 1u {
+            staged[block * TILE_KEYS + key] = low;
+        } else {
+            staged[2u * block * TILE_KEYS + key] = low;
+            staged[(2u * block + 1u) * TILE_KEYS + key] = high;
+        }
+    }
+}
+
+fn staged_key(block: u32, key: u32) -> Block {
+    if KV_FORMAT == 1u {
+        return unpacked(staged[block * TILE_KEYS + key], vec4<u32>(0u));
+    }
+    return unpacked(staged[2u * block * TILE_KEYS + key], staged[(2u * block + 1u) * TILE_KEYS + key]);
+}
+
+fn stage_queries(first_row: u32, head: u32, slice: u32, lane: u32) {
+    let quads = HEAD_STRIDE / 4u;
+    for (var i = 0u; i < 4u; i++) {
+        let row = lane / 8u + 8u * i;
+        let quad = 2u * KEY_SLICE * slice + lane % 8u;
+        var value = vec4<f32>(0.0);
+        if first_row + row < rows.count && quad < quads {
+            value = q[((first_row + row) * HEADS + head) * quads + quad] * SCALE;
+        }
+        staged[256u + (lane % 8u) * ROW_TILE + row] = bitcast<vec4<u32>>(value);
+    }
+}
+
+fn stage_values(slice: u32, in_tile: u32, lane: u32) {
+    let blocks = HEAD_STRIDE / 8u;
+    for (var i = 0u; i < 4u; i++) {
+        let key = lane / VALUE_SLICE + 8u * i;
+        let block = slice * VALUE_SLICE + lane % VALUE_SLICE;
+        var low = vec4<u32>(0u);
+        var high = vec4<u32>(0u);
+        if key < in_tile && block < blocks {
+            let at = places[key] * blocks + block;
+            if KV_FORMAT == 1u {
+                low = values[at];
+            } else {
+                low = values[2u * at];
+                high = values[2u * at + 1u];
+            }
+        }
+        let to = key * VALUE_SLICE + lane % VALUE_SLICE;
+        staged[to] = low;
+        if KV_FORMAT == 0u {
+            staged[256u + to] = high;
+        }
+    }
+}
+
+fn staged_value(block: u32, key: u32) -> Block {
+    let at = key * VALUE_SLICE + block;
+    if KV_FORMAT == 1u {
+        return unpacked(staged[at], vec4<u32>(0u));
+    }
+    return unpacked(staged[at], staged[256u + at]);
+}
+
+// The dot products of four queries with a key.
+fn four_dots(queries: ptr<function, array<Block, 4>>, key: Block) -> vec4<f32> {
+    return vec4<f32>(
+        dot((*queries)[0].a, key.a) + dot((*queries)[0].b, key.b),
+        dot((*queries)[1].a, key.a) + dot((*queries)[1].b, key.b),
+        dot((*queries)[2].a, key.a) + dot((*queries)[2].b, key.b),
+        dot((*queries)[3].a, key.a) + dot((*queries)[3].b, key.b),
+    );
+}
+
+@compute @workgroup_size(64)
+fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let head = group.x;
+    let first_row = group.y * ROW_TILE;
+    if !in_shared_tile(first_row) {
+        return;
+    }
+    let blocks = HEAD_STRIDE / 8u;
+    let key_slices = (blocks + KEY_SLICE - 1u) / KEY_SLICE;
+    let value_slices = (blocks + VALUE_SLICE - 1u) / VALUE_SLICE;
+    let kv_head = head / (HEADS / KV_HEADS);
+    let map = rows.row[first_row].map;
+    // Positions ascend within a shared tile.
+    let count = key_count(min(first_row + ROW_TILE, rows.count) - 1u);
+    // A lane has rows 4 ty .. 4 ty + 3: their scores with keys tx, tx + 8, tx + 16, tx + 24, and block tx of their output.
+    let tx = lane % 8u;
+    let ty = lane / 8u;
+    var position = vec4<u32>(0u);
+    for (var i = 0u; i < 4u; i++) {
+        if first_row + 4u * ty + i < rows.count {
+            position[i] = rows.row[first_row + 4u * ty + i].position;
+        }
+    }
+    var top = vec4<f32>(HIDDEN);
+    var norm = vec4<f32>(0.0);  // over the lane's own keys
+    var acc: array<Block, 16>;  // [4 slices of values][4 rows]
+    for (var i = 0u; i < 16u; i++) {
+        acc[i] = Block(vec4<f32>(0.0), vec4<f32>(0.0));
+    }
+    for (var first = 0u; first < count; first += TILE_KEYS) {
+        let in_tile = min(TILE_KEYS, count - first);
+        if lane < in_tile {
+            places[lane] = kv_map[map + first + lane] * KV_HEADS + kv_head;
+        }
+        var s: array<vec4<f32>, 4>;
+        for (var j = 0u; j < 4u; j++) {
+            s[j] = vec4<f32>(0.0);
+        }
+        for (var slice = 0u; slice < key_slices; slice++) {
+            workgroupBarrier();
+            stage_keys(slice, in_tile, lane);
+            stage_queries(first_row, head, slice, lane);
+            workgroupBarrier();
+            for (var block = 0u; block < KEY_SLICE; block++) {
+                var queries: array<Block, 4>;
+                for (var i = 0u; i < 4u; i++) {
+                    let at = 256u + 2u * block * ROW_TILE + 4u * ty + i;
+                    queries[i] = Block(
+                        bitcast<vec4<f32>>(staged[at]),
+                        bitcast<vec4<f32>>(staged[at + ROW_TILE]),
+                    );
+                }
+                for (var j = 0u; j < 4u; j++) {
+                    s[j] += four_dots(&queries, staged_key(block, tx + 8u * j));
+                }
+            }
+        }
+        var new_top = top;
+        for (var j = 0u; j < 4u; j++) {
+            let key = vec4<u32>(first + tx + 8u * j);
+            s[j] = select(vec4<f32>(HIDDEN), s[j], key <= position);
+            new_top = max(new_top, s[j]);
+        }
+        tops[lane] = new_top;
+        workgroupBarrier();
+        for (var other = 0u; other < 8u; other++) {
+            new_top = max(new_top, tops[8u * ty + other]);
+        }
         let rescale = exp(top - new_top);
         top = new_top;
-        if lane < in_block {
-            score[lane] = exp(s - new_top);
-        } else {
-            score[lane] = 0.0;
-        }
-        workgroupBarrier();
-        acc *= rescale;
         norm *= rescale;
-        for (var j = 0u; j < in_block; j++) {
-            let p = score[j];
-            let at = place[j] * (HEAD_STRIDE / 2u);
+        for (var j = 0u; j < 4u; j++) {
+            let p = exp(s[j] - top);
             norm += p;
-            if lane < half {
-                acc = vec4<f32>(acc.xy + p * value_pair(at + lane), acc.zw);
+            weights[(tx + 8u * j) * 8u + ty] = p;
+        }
+        for (var slice = 0u; slice < value_slices; slice++) {
+            if slice > 0u {
+                workgroupBarrier();
             }
-            if lane + LANES < half {
-                acc = vec4<f32>(acc.xy, acc.zw + p * value_pair(at + lane + LANES));
+            stage_values(slice, in_tile, lane);
+            workgroupBarrier();
+            for (var i = 0u; i < 4u; i++) {
+                acc[4u * slice + i].a *= rescale[i];
+                acc[4u * slice + i].b *= rescale[i];
+            }
+            for (var key = 0u; key < TILE_KEYS; key++) {
+                let p = weights[key * 8u + ty];
+                let value = staged_value(tx, key);
+                for (var i = 0u; i < 4u; i++) {
+                    acc[4u * slice + i].a += p[i] * value.a;
+                    acc[4u * slice + i].b += p[i] * value.b;
+                }
             }
         }
         workgroupBarrier();
     }
-    acc /= norm;
-    let to = r * OUT_STRIDE + head * HEAD_DIM + lane;
-    if lane < half {
-        out[to] = acc.x;
-        out[to + half] = acc.y;
+    tops[lane] = norm;
+    workgroupBarrier();
+    norm = vec4<f32>(0.0);
+    for (var other = 0u; other < 8u; other++) {
+        norm += tops[8u * ty + other];
     }
-    if lane + LANES < half {
-        out[to + LANES] = acc.z;
-        out[to + LANES + half] = acc.w;
+    for (var slice = 0u; slice < value_slices; slice++) {
+        for (var i = 0u; i < 4u; i++) {
+            let row = first_row + 4u * ty + i;
+            if row < rows.count {
+                for (var c = 0u; c < 8u; c++) {
+                    let place = 8u * (VALUE_SLICE * slice + tx) + c;
+                    if place < HEAD_DIM {
+                        let sums = acc[4u * slice + i];
+                        out[out_at(row, head, place)] = select(sums.b[c % 4u], sums.a[c % 4u], c < 4u) / norm[i];
+                    }
+                }
+            }
+        }
     }
-    if head == 0u && lane < OUT_STRIDE - HEADS * HEAD_DIM {
-        out[r * OUT_STRIDE + HEADS * HEAD_DIM + lane] = 0.0;
+    if head == 0u {
+        for (var row = first_row; row < min(first_row + ROW_TILE, rows.count); row++) {
+            zero_padding(row, lane);
+        }
     }
 }

@@ -19,7 +19,7 @@ struct Row {
 
 struct Rows {
     count: u32,
-    pad_0: u32,
+    shared_tiles: u32,  // bit t: rows 32 t .. 32 t + 31 are neighbours, see below
     pad_1: u32,
     pad_2: u32,
     row: array<Row>,
@@ -27,3 +27,12 @@ struct Rows {
 
 // Bound with a dynamic offset: the tables of all passes of one submission share a buffer.
 @group(1) @binding(0) var<storage, read> rows: Rows;
+
+const ROW_TILE: u32 = 32u;
+
+// Whether the 32 rows that this one is among look at the same line of the KV map, each finding its own entry there too, at
+// positions that ascend.
+fn in_shared_tile(row: u32) -> bool {
+    let tile = row / ROW_TILE;
+    return tile < 32u && ((rows.shared_tiles >> tile) & 1u) == 1u;
+}

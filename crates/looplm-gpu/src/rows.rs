@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{buffer::Buffer, device::Gpu, error::GpuError, kernel};
+use crate::{buffer::Buffer, device::Gpu, error::GpuError, kernel, kernels::MAX_FEW_ROWS};
 
 /// One row of a pass, resolved to where its things lie on the device.
 #[repr(C)]
@@ -30,6 +30,33 @@ pub struct GpuRow {
 
 const HEADER: usize = 16;
 
+/// Rows of a tile that attention can take together, as `shaders/shared/rows.wgsl` counts them.
+pub(crate) const ROW_TILE: usize = 32;
+
+/// Rows of a tile that are worth taking together: a tile costs about as much whatever is in it.
+const FEWEST_IN_TILE: usize = 4;
+
+/// Which tiles of rows can share their keys: bit t for the rows from 32 t on. All look at one line of the KV map, on which
+/// each is written down, at positions that ascend. Never of a pass of few rows, in which a row has to come to the same bits
+/// as alone.
+fn shared_tiles(rows: &[GpuRow]) -> u32 {
+    if rows.len() <= MAX_FEW_ROWS {
+        return 0;
+    }
+    let shares = |tile: &[GpuRow]| {
+        tile.len() >= FEWEST_IN_TILE
+            && tile.iter().all(|row| row.lines > 0)
+            && tile
+                .windows(2)
+                .all(|pair| pair[0].map == pair[1].map && pair[0].position < pair[1].position)
+    };
+    rows.chunks(ROW_TILE)
+        .take(u32::BITS as usize)
+        .enumerate()
+        .map(|(t, tile)| u32::from(shares(tile)) << t)
+        .sum()
+}
+
 /// Several row tables in one buffer, bound with a dynamic offset. Written once a submission.
 #[derive(Debug)]
 pub struct RowTables {
@@ -42,12 +69,16 @@ pub struct RowTables {
     used: usize,
 }
 
-/// A table within [`RowTables`]: where it starts, and its number of rows.
+/// A table within [`RowTables`]: where it starts, and what it is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
     pub(crate) offset: u32,
     /// Rows in the table.
     pub rows: usize,
+    /// Tiles of rows that share their keys.
+    pub(crate) shared_tiles: u32,
+    /// Most keys that a row outside of these tiles sees; 0 if there is none.
+    pub(crate) keys: usize,
 }
 
 impl RowTables {
@@ -113,14 +144,22 @@ impl RowTables {
             ));
         }
         let offset = self.used * self.pitch;
+        let shared_tiles = shared_tiles(rows);
+        let keys = |(i, row): (usize, &GpuRow)| {
+            let shared = shared_tiles.checked_shr((i / ROW_TILE) as u32).unwrap_or(0) & 1;
+            (shared == 0).then_some(row.position as usize + 1)
+        };
+        let keys = rows.iter().enumerate().filter_map(keys).max().unwrap_or(0);
         self.staged.resize(offset, 0);
         self.staged
-            .extend_from_slice(bytemuck::bytes_of(&[rows.len() as u32, 0, 0, 0]));
+            .extend_from_slice(bytemuck::bytes_of(&[rows.len() as u32, shared_tiles, 0, 0]));
         self.staged.extend_from_slice(bytemuck::cast_slice(rows));
         self.used += 1;
         Ok(Table {
             offset: offset as u32,
             rows: rows.len(),
+            shared_tiles,
+            keys,
         })
     }
 

@@ -9,6 +9,8 @@ use looplm_gpu::{
 
 /// Numbers of rows a kernel is measured with.
 pub(crate) const ROW_COUNTS: [usize; 3] = [1, 4, 32];
+/// Times as many keys as all others have.
+pub(crate) const LONG: usize = 8;
 pub(crate) const BATCHES: usize = 11;
 /// Batches are filled up to about this time, so that submitting and waiting count little.
 const BATCH_SECONDS: f64 = 0.05;
@@ -51,6 +53,10 @@ pub(crate) struct Bench {
     pub(crate) measurements: Vec<Measurement>,
     tables: RowTables,
     by_count: Vec<Table>,
+    /// The last of as many tokens as [`ROW_COUNTS`] says at most, of one sequence.
+    pub(crate) prompt: Table,
+    /// One token of a sequence that has the entries of eight.
+    pub(crate) long: Table,
     random: u32,
 }
 
@@ -60,7 +66,7 @@ impl Bench {
     pub(crate) fn new(vocabulary: usize, keys: usize) -> Result<Self, GpuError> {
         let gpu = pollster::block_on(Gpu::open(&DeviceOptions::default()))?;
         let largest = ROW_COUNTS[ROW_COUNTS.len() - 1];
-        let mut tables = pollster::block_on(RowTables::new(&gpu, ROW_COUNTS.len(), largest))?;
+        let mut tables = pollster::block_on(RowTables::new(&gpu, ROW_COUNTS.len() + 2, largest))?;
         let mut by_count = Vec::new();
         for count in ROW_COUNTS {
             let row = |i: usize| GpuRow {
@@ -76,12 +82,25 @@ impl Bench {
             };
             by_count.push(tables.push(&(0..count).map(row).collect::<Vec<_>>())?);
         }
+        let one = |position: usize| GpuRow {
+            position: position as u32,
+            entry: position as u32,
+            last_step: 4,
+            step: 1,
+            lines: 1,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        let prompt: Vec<GpuRow> = (keys - largest..keys).map(one).collect();
+        let prompt = tables.push(&prompt)?;
+        let long = tables.push(&[one(LONG * keys - 1)])?;
         tables.upload(&gpu);
         Ok(Self {
             gpu,
             measurements: Vec::new(),
             tables,
             by_count,
+            prompt,
+            long,
             random: 1,
         })
     }
@@ -168,7 +187,28 @@ impl Bench {
         Ok(seconds)
     }
 
-    /// Measures what `record` records for each number of rows. `bytes` is what a dispatch has to move for so many.
+    /// Measures what `record` records for the rows of a table. `bytes` is what a dispatch has to move.
+    pub(crate) fn measure_table(
+        &mut self,
+        kernel: &'static str,
+        detail: String,
+        table: Table,
+        bytes: usize,
+        record: &Record<'_>,
+    ) -> Result<(), GpuError> {
+        let timing = time(|repeats| self.batch(table, repeats, record))?;
+        self.measurements.push(Measurement {
+            kernel,
+            detail,
+            rows: table.rows,
+            bytes: bytes as u64,
+            operations: None,
+            timing,
+        });
+        Ok(())
+    }
+
+    /// As [`Bench::measure_table`] for each number of rows.
     pub(crate) fn measure(
         &mut self,
         kernel: &'static str,
@@ -183,15 +223,8 @@ impl Bench {
             .into_iter()
             .filter(|table| counts.contains(&table.rows))
         {
-            let timing = time(|repeats| self.batch(table, repeats, record))?;
-            self.measurements.push(Measurement {
-                kernel,
-                detail: detail.to_string(),
-                rows: table.rows,
-                bytes: bytes(table.rows) as u64,
-                operations: None,
-                timing,
-            });
+            let bytes = bytes(table.rows);
+            self.measure_table(kernel, detail.to_string(), table, bytes, record)?;
         }
         Ok(())
     }

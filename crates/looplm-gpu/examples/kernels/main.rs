@@ -13,15 +13,15 @@ use looplm_gpu::{
     Arrangement, Buffer, Format, GpuError, KvFormat, MAX_STEPS, cpu, head_stride,
     kernel::Op,
     kernels::{
-        AddNorm, Attention, AttentionShape, Embed, EmbedBuffers, Finish, FinishBuffers, KvMean,
-        KvMove, Linear, Qkv, QkvBuffers, Record, STATS_WORDS, Sample, SampleRequest, StreamRead,
-        Swiglu, TokenStats, seen_words,
+        AddNorm, Attention, AttentionBuffers, AttentionParts, AttentionShape, Embed, EmbedBuffers,
+        Finish, FinishBuffers, KvMean, KvMove, Linear, Qkv, QkvBuffers, Record, STATS_WORDS,
+        Sample, SampleRequest, StreamRead, Swiglu, TokenStats, seen_words,
     },
 };
 use pollster::block_on;
 use serde_json::json;
 
-use crate::bench::{Bench, ROW_COUNTS};
+use crate::bench::{Bench, LONG, ROW_COUNTS};
 
 const HIDDEN: usize = 1024;
 const INTERMEDIATE: usize = 2816;
@@ -129,16 +129,30 @@ fn attention(bench: &mut Bench) -> Outcome {
     let kv_map = kv_map(bench)?;
     for format in KvFormat::ALL {
         let (keys, values) = cache(bench, format)?;
-        let op = Attention::new(&bench.gpu, SHAPE, format)?
-            .bind(&bench.gpu, &q, &keys, &values, &kv_map, &out)?;
+        let room = AttentionParts::new(SHAPE, LONG * KEYS, u64::MAX);
+        let parts = bench.floats(room.bytes as usize / size_of::<f32>())?;
+        let buffers = AttentionBuffers {
+            q: &q,
+            keys: &keys,
+            values: &values,
+            kv_map: &kv_map,
+            out: &out,
+            parts: &parts,
+        };
+        let op = Attention::new(&bench.gpu, SHAPE, format, room)?.bind(&bench.gpu, buffers)?;
+        let record: &bench::Record<'_> = &|gpu, pass, table| op.encode(gpu, pass, table);
         let bytes = |rows| rows * KEYS * (2 * SHAPE.entry_bytes(format) + 4);
         bench.measure(
             "attention",
             &format!("{KEYS} keys, {format}"),
             &ROW_COUNTS,
             bytes,
-            &|gpu, pass, table| op.encode(gpu, pass, table),
+            record,
         )?;
+        let detail = format!("{KEYS} keys, {format}, one prompt");
+        bench.measure_table("attention", detail, bench.prompt, bytes(1), record)?;
+        let detail = format!("{} keys, {format}", LONG * KEYS);
+        bench.measure_table("attention", detail, bench.long, bytes(LONG), record)?;
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ use crate::kernel::Source;
 pub use accumulate::Accumulate;
 pub use adamw::{AdamW, AdamWBuffers, AdamWHyper};
 pub use add_norm::{AddNorm, AddNormOp};
-pub use attention::{Attention, AttentionOp};
+pub use attention::{Attention, AttentionBuffers, AttentionOp, AttentionParts};
 pub use causal_attention::{CausalAttention, RowBlock};
 pub use causal_attention_backward::{CausalAttentionBackward, CausalAttentionGradients};
 pub use cross_entropy::CrossEntropy;

@@ -3,7 +3,7 @@
 use looplm_gpu::{
     GpuError, GpuRow, KvFormat, cpu, head_stride,
     kernel::Op,
-    kernels::{Attention, AttentionShape},
+    kernels::{Attention, AttentionBuffers, AttentionParts, AttentionShape},
     stride,
 };
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
@@ -99,8 +99,100 @@ fn check(heads_: usize, kv_heads: usize, head_dim: usize, key_counts: &[usize], 
     }
 }
 
+/// Some tokens of a sequence that all are in the pass: how many, from which position on, and how far apart.
+#[derive(Debug, Clone, Copy)]
+struct Prompt {
+    first: usize,
+    count: usize,
+    apart: usize,
+}
+
+fn prompt(first: usize, count: usize) -> Prompt {
+    let apart = 1;
+    Prompt {
+        first,
+        count,
+        apart,
+    }
+}
+
+/// Rows that are written down in the line of the map which they look into, a line a prompt; entries lie in any order, and
+/// those of no position are poisoned.
+fn prompts(rng: &mut StdRng, shape: AttentionShape, format: KvFormat, prompts: &[Prompt]) -> Cache {
+    let length = |p: &Prompt| p.first + (p.count - 1) * p.apart + 1;
+    let total: usize = prompts.iter().map(length).sum();
+    let pitch = prompts.iter().map(length).max().unwrap_or(1) + 2;
+    let mut entries: Vec<u32> = (0..total as u32 + 9).collect();
+    entries.shuffle(rng);
+    let mut keys = poison(entries.len() * shape.entry());
+    let mut values = keys.clone();
+    let mut kv_map =
+        vec![entries.pop().expect("more than there are tokens"); pitch * prompts.len()];
+    let mut rows = Vec::new();
+    for (line, prompt) in prompts.iter().enumerate() {
+        let map = line * pitch + 1;
+        for element in &mut kv_map[map..map + length(prompt)] {
+            *element = entries.pop().expect("more than there are tokens");
+            let at = *element as usize * shape.entry()..(*element as usize + 1) * shape.entry();
+            for data in [&mut keys, &mut values] {
+                let random = heads(rng, shape.kv_heads, shape.head_dim, 1.0, 0.0);
+                data[at.clone()].copy_from_slice(&kv_round(format, &random));
+            }
+        }
+        for i in 0..prompt.count {
+            let position = prompt.first + i * prompt.apart;
+            rows.push(GpuRow {
+                entry: kv_map[map + position],
+                map: map as u32,
+                lines: 1,
+                ..support::row(position)
+            });
+        }
+    }
+    Cache {
+        format,
+        keys,
+        values,
+        kv_map,
+        rows,
+    }
+}
+
+fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
+    AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+    }
+}
+
+/// Attends to prompts in both formats. It takes two dispatches where some rows share a tile and others do not.
+fn check_prompts(shape: AttentionShape, of: &[Prompt], scale: f32, dispatches: usize) {
+    for format in KvFormat::ALL {
+        let mut rng = support::rng((shape.heads * 1000 + shape.head_dim) as u64);
+        let cache = prompts(&mut rng, shape, format, of);
+        let count = cache.rows.len() * shape.heads;
+        let q = heads(&mut rng, count, shape.head_dim, scale, 0.0);
+        let what = format!("{shape:?}, {format}, {of:?}");
+        let took = compare_within(&what, shape, &q, &cache, 2e-5, 1 << 30);
+        assert_eq!(took, dispatches, "{what}");
+    }
+}
+
 /// Runs the kernel and its twin, with a row behind the last to stay untouched.
 fn compare(what: &str, shape: AttentionShape, q: &[f32], cache: &Cache, tolerance: f32) {
+    compare_within(what, shape, q, cache, tolerance, 1 << 30);
+}
+
+/// As [`compare`], with so many bytes for the parts of long rows. Returns how many dispatches it took.
+fn compare_within(
+    what: &str,
+    shape: AttentionShape,
+    q: &[f32],
+    cache: &Cache,
+    tolerance: f32,
+    part_bytes: u64,
+) -> usize {
     let gpu = support::gpu();
     let Cache {
         format,
@@ -114,13 +206,26 @@ fn compare(what: &str, shape: AttentionShape, q: &[f32], cache: &Cache, toleranc
     let out = poisoned(gpu, want.len());
     let [keys, values] = [keys, values].map(|data| kv_upload(gpu, *format, data));
     let (q, kv_map) = (upload(gpu, q), upload(gpu, kv_map));
-    let op = Attention::new(gpu, shape, *format)
-        .and_then(|kernel| kernel.bind(gpu, &q, &keys, &values, &kv_map, &out))
+    let longest = rows.iter().map(|row| row.position as usize + 1).max();
+    let room = AttentionParts::new(shape, longest.unwrap_or(1), part_bytes);
+    let parts = poisoned(gpu, room.bytes as usize / 4);
+    let buffers = AttentionBuffers {
+        q: &q,
+        keys: &keys,
+        values: &values,
+        kv_map: &kv_map,
+        out: &out,
+        parts: &parts,
+    };
+    let op = Attention::new(gpu, shape, *format, room)
+        .and_then(|kernel| kernel.bind(gpu, buffers))
         .expect("the shapes fit");
+    let mut dispatches = 0;
     support::run(gpu, rows, |pass, table| {
-        op.encode(gpu, pass, table).expect("the grid is small");
+        dispatches = op.encode(gpu, pass, table).expect("the grid is small");
     });
     assert_close(what, &fetch(gpu, &out, want.len()), &want, tolerance);
+    dispatches
 }
 
 #[test]
@@ -172,6 +277,109 @@ fn rows_see_keys_up_to_their_own_position_only() {
     compare("a prompt of 70 tokens", shape, &q, &cache, 1e-5);
 }
 
+/// Rows that see many keys do so in parts, which a second dispatch puts together; short ones beside them are done by then.
+#[test]
+fn long_rows_in_parts() {
+    let counts = [3, 512, 513, 700, 1025, 64];
+    for shape in [shape(2, 1, 8), shape(3, 3, 34), shape(1, 1, 128)] {
+        for format in KvFormat::ALL {
+            let mut rng = support::rng(shape.head_dim as u64);
+            let cache = cache(&mut rng, shape, format, &counts);
+            let count = counts.len() * shape.heads;
+            let q = heads(&mut rng, count, shape.head_dim, 3.0, 0.0);
+            let what = format!("{shape:?}, {format}");
+            let two_parts = 2 * AttentionParts::new(shape, 513, 1 << 30).bytes / 3;
+            for (bytes, dispatches) in [(1 << 30, 2), (two_parts, 2), (two_parts / 2, 1), (0, 1)] {
+                let took = compare_within(&what, shape, &q, &cache, 2e-5, bytes);
+                assert_eq!(took, dispatches, "{what}, {bytes} bytes for parts");
+            }
+        }
+    }
+}
+
+#[test]
+fn more_keys_than_parts_of_the_smallest_size() {
+    let shape = shape(2, 1, 6);
+    assert_eq!(AttentionParts::new(shape, 100_000, 1 << 30).most, 32);
+    check(2, 1, 6, &[9001, 8192, 8193], 1.0);
+}
+
+#[test]
+fn rows_of_a_prompt_share_their_keys() {
+    // The last rows are alone if they are fewer than four.
+    for (of, dispatches) in [
+        (prompt(0, 32), 1),
+        (prompt(0, 17), 1),
+        (prompt(5, 70), 1),
+        (prompt(100, 64), 1),
+        (prompt(0, 35), 2),
+        (prompt(31, 36), 1),
+    ] {
+        check_prompts(shape(2, 1, 10), &[of], 1.0, dispatches);
+    }
+}
+
+#[test]
+fn shared_tiles_of_odd_head_sizes() {
+    for head_dim in [2, 6, 14, 34, 64, 66, 126, 128, 130, 254, 256] {
+        check_prompts(shape(3, 1, head_dim), &[prompt(20, 39)], 1.0, 1);
+    }
+    check_prompts(shape(6, 2, 24), &[prompt(0, 33)], 1.0, 2);
+}
+
+/// Tiles that are shared, tiles between two prompts, and single rows, in one pass.
+#[test]
+fn prompts_and_single_rows_in_one_pass() {
+    let singles: Vec<Prompt> = (0..9).map(|i| prompt(7 * i, 1)).collect();
+    let of = [
+        &[prompt(3, 50), prompt(90, 40)],
+        singles.as_slice(),
+        &[prompt(0, 70)],
+    ]
+    .concat();
+    check_prompts(shape(2, 2, 12), &of, 1.0, 2);
+}
+
+#[test]
+fn positions_of_a_tile_may_have_gaps() {
+    let gaps = Prompt {
+        first: 2,
+        count: 40,
+        apart: 3,
+    };
+    check_prompts(shape(2, 1, 16), &[gaps], 1.0, 1);
+}
+
+#[test]
+fn large_scores_in_a_tile_do_not_overflow() {
+    check_prompts(shape(2, 1, 16), &[prompt(40, 64)], 300.0, 1);
+}
+
+/// Rows that look at one line but are not written down there, or not in order, see what they would see alone.
+#[test]
+fn rows_that_only_seem_to_share_are_told_apart() {
+    let shape = shape(2, 1, 8);
+    let mut rng = support::rng(5);
+    for change in 0..3 {
+        let mut cache = prompts(
+            &mut rng,
+            shape,
+            KvFormat::F32,
+            &[prompt(0, 32), prompt(4, 32)],
+        );
+        match change {
+            // Another entry than the line's.
+            0 => {
+                (cache.rows[3].entry, cache.rows[3].lines) = (cache.rows[50].entry, 0);
+            }
+            1 => cache.rows.swap(4, 20),
+            _ => cache.rows[9].map = cache.rows[40].map,
+        }
+        let q = heads(&mut rng, 64 * shape.heads, shape.head_dim, 1.0, 0.0);
+        compare(&format!("change {change}"), shape, &q, &cache, 2e-5);
+    }
+}
+
 #[test]
 fn wrong_shapes_are_errors() {
     let gpu = support::gpu();
@@ -180,34 +388,47 @@ fn wrong_shapes_are_errors() {
         kv_heads: 1,
         head_dim: 5,
     };
+    let room = AttentionParts::new(odd, 1, 0);
     assert!(matches!(
-        Attention::new(gpu, odd, KvFormat::F32),
+        Attention::new(gpu, odd, KvFormat::F32, room),
         Err(GpuError::Shape { .. })
     ));
-    let kernel = Attention::new(
-        gpu,
-        AttentionShape {
-            heads: 2,
-            kv_heads: 1,
-            head_dim: 8,
-        },
-        KvFormat::F32,
-    )
-    .expect("a valid shape");
+    let shape = shape(2, 1, 8);
+    let room = AttentionParts::new(shape, 600, 1 << 20);
+    let kernel = Attention::new(gpu, shape, KvFormat::F32, room).expect("a valid shape");
     let buffer = |count| poisoned(gpu, count);
     let (q, keys, values, out) = (buffer(32), buffer(64), buffer(64), buffer(32));
+    let (small, smaller, parts) = (buffer(32), buffer(4), buffer(room.bytes as usize / 4));
     let kv_map = upload(gpu, &[0u32; 8]);
-    assert!(matches!(
-        kernel.bind(gpu, &q, &keys, &buffer(32), &kv_map, &out),
-        Err(GpuError::Shape { .. })
-    ));
-    assert!(matches!(
-        kernel.bind(gpu, &q, &buffer(4), &buffer(4), &kv_map, &out),
-        Err(GpuError::Shape { .. })
-    ));
-    let op = kernel
-        .bind(gpu, &q, &keys, &values, &kv_map, &out)
-        .expect("the shapes fit");
+    let fits = AttentionBuffers {
+        q: &q,
+        keys: &keys,
+        values: &values,
+        kv_map: &kv_map,
+        out: &out,
+        parts: &parts,
+    };
+    for wrong in [
+        AttentionBuffers {
+            values: &small,
+            ..fits
+        },
+        AttentionBuffers {
+            keys: &smaller,
+            values: &smaller,
+            ..fits
+        },
+        AttentionBuffers {
+            parts: &small,
+            ..fits
+        },
+    ] {
+        assert!(matches!(
+            kernel.bind(gpu, wrong),
+            Err(GpuError::Shape { .. })
+        ));
+    }
+    let op = kernel.bind(gpu, fits).expect("the shapes fit");
     support::run(gpu, &support::rows(3), |pass, table| {
         assert!(
             matches!(op.encode(gpu, pass, table), Err(GpuError::Shape { .. })),

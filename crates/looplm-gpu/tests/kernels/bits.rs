@@ -1,16 +1,18 @@
-//! A row comes to the same bits alone and in company: `linear`, `qkv` and `swiglu` in passes of up to
+//! A row comes to the same bits alone and in company: `linear`, `qkv`, `swiglu` and `attention` in passes of up to
 //! [`MAX_FEW_ROWS`] rows.
 
 use looplm_gpu::{
     Arrangement, Format, GpuRow, KvFormat, MatrixShape, cpu, head_stride,
+    kernel::Op,
     kernels::{
-        AttentionShape, Linear, MAX_FEW_ROWS, ProjectionOp, Qkv, QkvBuffers, RowVariant, Swiglu,
+        Attention, AttentionBuffers, AttentionParts, AttentionShape, Linear, MAX_FEW_ROWS,
+        ProjectionOp, Qkv, QkvBuffers, RowVariant, Swiglu,
     },
     stride,
 };
 use rand::{Rng, seq::SliceRandom};
 
-use crate::support::{self, FORMATS, fetch, kv_fetch, poisoned, upload};
+use crate::support::{self, FORMATS, fetch, kv_fetch, kv_upload, poisoned, upload};
 
 /// Inputs within a block, a part of the lanes' blocks, and several blocks a lane.
 const INPUTS: [usize; 5] = [7, 150, 523, 1031, 2816];
@@ -173,6 +175,75 @@ fn check_qkv(shape: AttentionShape, inputs: usize, format: Format, kv_format: Kv
             })
             .collect()
     });
+}
+
+/// Keys that rows see: fewer and more than a part has.
+const KEY_COUNTS: [usize; MAX_FEW_ROWS] = [
+    1, 2, 7, 63, 64, 65, 256, 257, 511, 512, 513, 600, 770, 1025, 1100, 1200,
+];
+
+fn check_attention(shape: AttentionShape, format: KvFormat) {
+    let gpu = support::gpu();
+    let mut rng = support::rng(4);
+    let longest = KEY_COUNTS[MAX_FEW_ROWS - 1];
+    let [keys, values] = [(); 2].map(|()| {
+        let random = support::numbers(&mut rng, longest * shape.entry(), 1.0);
+        kv_upload(gpu, format, &random)
+    });
+    let kv_map = upload(gpu, &(0..longest as u32).rev().collect::<Vec<_>>());
+    let room = AttentionParts::new(shape, longest, 1 << 30);
+    assert!(room.most > 2);
+    let kernel = Attention::new(gpu, shape, format, room).expect("a valid shape");
+    let (inputs, outputs) = (
+        shape.heads * head_stride(shape.head_dim),
+        stride(shape.heads * shape.head_dim),
+    );
+    // All look at one line, as the tokens of a sequence do that are between their steps.
+    check(&format!("{shape:?}, {format}"), inputs, &|rows, q, _| {
+        let rows: Vec<GpuRow> = rows
+            .iter()
+            .map(|row| {
+                let position = KEY_COUNTS[row.state as usize] - 1;
+                GpuRow {
+                    entry: (longest - 1 - position) as u32,
+                    lines: 1,
+                    ..support::row(position)
+                }
+            })
+            .collect();
+        let (q, out) = (
+            upload(gpu, &q.concat()),
+            poisoned(gpu, rows.len() * outputs),
+        );
+        let parts = poisoned(gpu, room.bytes as usize / 4);
+        let buffers = AttentionBuffers {
+            q: &q,
+            keys: &keys,
+            values: &values,
+            kv_map: &kv_map,
+            out: &out,
+            parts: &parts,
+        };
+        let op = kernel.bind(gpu, buffers).expect("the shapes fit");
+        support::run(gpu, &rows, |pass, table| {
+            op.encode(gpu, pass, table).expect("the grid is small");
+        });
+        rows_of(&fetch(gpu, &out, rows.len() * outputs), outputs)
+    });
+}
+
+#[test]
+fn attention_does_not_see_the_other_rows() {
+    for format in KvFormat::ALL {
+        for (heads, kv_heads, head_dim) in [(2, 1, 10), (1, 1, 64)] {
+            let shape = AttentionShape {
+                heads,
+                kv_heads,
+                head_dim,
+            };
+            check_attention(shape, format);
+        }
+    }
 }
 
 #[test]

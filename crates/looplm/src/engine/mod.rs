@@ -92,7 +92,7 @@ impl Engine {
             return Err(Error::invalid("context_length", "must be at least 1"));
         }
         let max_rows = options.max_rows.unwrap_or(128).clamp(1, 1024);
-        let workspace = Workspace::new(&gpu, &config, max_rows).await?;
+        let workspace = Workspace::new(&gpu, &config, context, max_rows).await?;
         let kv = KvCache::new(&gpu, &config, context, options.kv_format, options.kv_bytes).await?;
         let plan = Plan::new(&gpu, &config, &weights, &workspace, &kv).await?;
         gpu.check()?;

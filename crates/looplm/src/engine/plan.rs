@@ -4,16 +4,16 @@ use looplm_gpu::{
     Buffer, Format, Gpu, GpuError, Matrix,
     kernel::Op,
     kernels::{
-        AddNorm, AddNormOp, Attention, AttentionOp, Embed, EmbedBuffers, EmbedOp, Finish,
-        FinishBuffers, FinishOp, Linear, ProjectionOp, Qkv, QkvBuffers, Sample, SampleOp, Swiglu,
-        TokenStats, TokenStatsOp,
+        AddNorm, AddNormOp, Attention, AttentionBuffers, AttentionOp, Embed, EmbedBuffers, EmbedOp,
+        Finish, FinishBuffers, FinishOp, Linear, ProjectionOp, Qkv, QkvBuffers, Sample, SampleOp,
+        Swiglu, TokenStats, TokenStatsOp,
     },
     rows::Table,
     stride,
 };
 
 use super::{
-    kv::{KvCache, attention_shape},
+    kv::{KvCache, LayerKv, attention_shape},
     workspace::Workspace,
 };
 use crate::{config::Config, error::Error, weights::Weights};
@@ -102,6 +102,21 @@ fn bind_embed(
     embed.bind(gpu, &weights.embedding, to)
 }
 
+fn attention_buffers<'a>(
+    ws: &'a Workspace,
+    kv: &'a KvCache,
+    layer: &'a LayerKv,
+) -> AttentionBuffers<'a> {
+    AttentionBuffers {
+        q: &ws.q,
+        keys: &layer.keys,
+        values: &layer.values,
+        kv_map: &kv.map,
+        out: &ws.attention,
+        parts: &ws.parts,
+    }
+}
+
 impl Plan {
     pub(super) async fn new(
         gpu: &Gpu,
@@ -116,7 +131,7 @@ impl Plan {
         shape.check()?;
         let (mut qkv_kernels, mut linear, mut swiglu) =
             (Variants::new(), Variants::new(), Variants::new());
-        let attention = Attention::new(gpu, shape, kv.format())?;
+        let attention = Attention::new(gpu, shape, kv.format(), ws.attention_parts)?;
         let add_norm = AddNorm::new(gpu, width, epsilon);
         let finish = Finish::new(gpu, width, epsilon);
         let mut gains = Vec::new();
@@ -164,14 +179,7 @@ impl Plan {
             };
             layers.push(LayerOps {
                 qkv: qkv.bind(gpu, &layer.qkv, &ws.x, to)?,
-                attention: attention.bind(
-                    gpu,
-                    &ws.q,
-                    &layer_kv.keys,
-                    &layer_kv.values,
-                    &kv.map,
-                    &ws.attention,
-                )?,
+                attention: attention.bind(gpu, attention_buffers(ws, kv, layer_kv))?,
                 output: project.bind(gpu, &layer.output, &ws.attention, &ws.branch)?,
                 after_attention: add_norm.bind(gpu, &ws.branch, &after, &ws.h, &ws.x)?,
                 swiglu: gated.bind(gpu, &layer.gate_up, &ws.x, &ws.inner)?,
@@ -253,14 +261,9 @@ impl Plan {
                 values: &layer_kv.values,
             };
             ops.qkv = qkv.bind(gpu, &layer.qkv, &ws.x, to)?;
-            ops.attention = self.attention.bind(
-                gpu,
-                &ws.q,
-                &layer_kv.keys,
-                &layer_kv.values,
-                &kv.map,
-                &ws.attention,
-            )?;
+            ops.attention = self
+                .attention
+                .bind(gpu, attention_buffers(ws, kv, layer_kv))?;
         }
         Ok(())
     }
@@ -288,7 +291,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Dispatches of one pass.
+    /// Dispatches of one pass, if no row of it sees so many keys that attention takes two.
     pub(super) fn dispatches(&self, weights: &Weights) -> usize {
         let layer = |l: &crate::weights::LayerWeights| {
             3 + l.qkv.parts.len()
@@ -302,6 +305,7 @@ impl Plan {
     pub(super) fn warm_up(&self, gpu: &Gpu, max_rows: usize) {
         for rows in [1, max_rows] {
             for layer in &self.layers {
+                layer.attention.warm_up(gpu, rows);
                 for op in [&layer.qkv, &layer.output, &layer.swiglu, &layer.down] {
                     op.warm_up(gpu, rows);
                 }

@@ -2,11 +2,11 @@
 
 use looplm_gpu::{
     Buffer, Gpu, GpuError, MAX_STEPS, Readback, RowTables, head_stride,
-    kernels::{Record, STATS_WORDS, SampleRequest, seen_words},
+    kernels::{AttentionParts, Record, STATS_WORDS, SampleRequest, seen_words},
     stride,
 };
 
-use super::MAX_SEQUENCES;
+use super::{MAX_SEQUENCES, kv::attention_shape};
 use crate::config::Config;
 
 /// Bytes that logits may take; fewer rows go through the head at once with a large vocabulary.
@@ -27,6 +27,9 @@ pub(super) struct Workspace {
     pub(super) x: Buffer,
     pub(super) q: Buffer,
     pub(super) attention: Buffer,
+    /// Room for the parts of rows that see many keys.
+    pub(super) attention_parts: AttentionParts,
+    pub(super) parts: Buffer,
     pub(super) branch: Buffer,
     pub(super) inner: Buffer,
     pub(super) state: Buffer,
@@ -41,7 +44,13 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
-    pub(super) async fn new(gpu: &Gpu, c: &Config, max_rows: usize) -> Result<Self, GpuError> {
+    /// `context` is the longest sequence.
+    pub(super) async fn new(
+        gpu: &Gpu,
+        c: &Config,
+        context: usize,
+        max_rows: usize,
+    ) -> Result<Self, GpuError> {
         let width = stride(c.hidden_size);
         let vocab_bytes = stride(c.vocab_size) * 4;
         let head_rows = (LOGITS_BYTES / vocab_bytes).clamp(1, max_rows);
@@ -60,6 +69,7 @@ impl Workspace {
         let largest = (head_rows * vocab_bytes)
             .max(max_rows * width * 4)
             .max(max_rows * (report + 4));
+        let attention_parts = AttentionParts::new(attention_shape(c), context, gpu.max_binding());
         Ok(Self {
             max_rows,
             slots,
@@ -72,6 +82,8 @@ impl Workspace {
                 max_rows * c.num_attention_heads * head_stride(c.head_dim),
             )
             .await?,
+            attention_parts,
+            parts: Buffer::storage(gpu, "attention parts", attention_parts.bytes).await?,
             attention: floats("attention", max_rows * stride(c.query_size())).await?,
             branch: floats("branch", max_rows * width).await?,
             inner: floats("SwiGLU", max_rows * stride(c.intermediate_size)).await?,
@@ -98,6 +110,7 @@ impl Workspace {
             &self.x,
             &self.q,
             &self.attention,
+            &self.parts,
             &self.branch,
             &self.inner,
             &self.state,
