@@ -30,7 +30,7 @@ const { values: options } = parseArgs({
     tokens: { type: "string", default: "16" },
     rounds: { type: "string", default: "3" },
     only: { type: "string" },
-    format: { type: "string", default: "stored" },
+    format: { type: "string", default: "q4" },
     gpu: { type: "boolean", default: false },
     half: { type: "boolean", default: false },
     cpu: { type: "boolean", default: false },

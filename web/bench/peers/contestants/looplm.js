@@ -2,7 +2,7 @@
 import { LoopLM } from "looplm";
 
 export async function load(folder, _, { format }) {
-  const model = await LoopLM.load(`${folder}/looplm/`, format ? { format } : {});
+  const model = await LoopLM.load(`${folder}/looplm/`, { ...(format ? { format } : {}), cache: false });
   return {
     notes: [format ? `weights ${format}` : "weights as stored (f16)", "in a Worker"],
     async generate(ids, count, onToken) {

@@ -1,8 +1,9 @@
 """The model as ONNX Runtime and transformers.js run it: one decoder with the loop unrolled over the same initialisers.
 
 The operators are those of the 4-bit decoders published for these runtimes: com.microsoft MatMulNBits (bits 4, blocks of 32, no zero
-points: 8 is zero), GroupQueryAttention with rotary embedding and cache, SkipSimplifiedLayerNormalization, GatherBlockQuantized. Each
-(step, layer) has a cache of its own, named as if it were a layer of a llama that is `steps` times as deep.
+points: 8 is zero), GroupQueryAttention with rotary embedding and cache, SkipSimplifiedLayerNormalization, GatherBlockQuantized; queries,
+keys and values are one product. Each (step, layer) has a cache of its own, named as if it were a layer of a llama that is `steps` times
+as deep.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _config(size: Size) -> dict:
 
 class Decoder:
     def __init__(self, size: Size, weights: Weights, half: bool, accuracy_level: int):
-        self.size, self.weights, self.accuracy_level = size, weights, accuracy_level
+        self.size, self.weights, self.accuracy_level = size, _packed(size, weights), accuracy_level
         self.float = np.float16 if half else np.float32
         self.type = TensorProto.FLOAT16 if half else TensorProto.FLOAT
         self.nodes: list[onnx.NodeProto] = []
@@ -92,8 +93,8 @@ class Decoder:
     def _layer(self, step: int, layer: int, hidden: str, branch: str | None) -> tuple[str, str]:
         w, at = f"model.layers.{layer}.", f"step{step}.layer{layer}."
         x, hidden = self._norm_of_sum(hidden, branch, w + "input_layernorm.weight", at + "input_norm")
-        q, k, v = (self._linear(x, f"{w}self_attn.{name}_proj", at + name) for name in "qkv")
-        attended = self._attention(step * self.size.num_hidden_layers + layer, q, k, v, at + "attention")
+        qkv = self._linear(x, w + "self_attn.qkv", at + "qkv")
+        attended = self._attention(step * self.size.num_hidden_layers + layer, qkv, at + "attention")
         attended = self._linear(attended, w + "self_attn.o_proj", at + "o")
         branch = self._norm(attended, w + "input_layernorm_2.weight", at + "attention_norm")
         x, hidden = self._norm_of_sum(hidden, branch, w + "post_attention_layernorm.weight", at + "mlp_input_norm")
@@ -105,7 +106,7 @@ class Decoder:
         down = self._linear(inner, w + "mlp.down_proj", at + "down")
         return hidden, self._norm(down, w + "post_attention_layernorm_2.weight", at + "mlp_norm")
 
-    def _attention(self, cache: int, q: str, k: str, v: str, name: str) -> str:
+    def _attention(self, cache: int, qkv: str, name: str) -> str:
         heads, dim = self.size.num_attention_heads, self.size.head_dim
         shape = lambda length: ["batch_size", heads, length, dim]
         past = [f"past_key_values.{cache}.{kind}" for kind in ("key", "value")]
@@ -113,7 +114,7 @@ class Decoder:
         for before, after in zip(past, present):
             self._input(before, self.type, shape("past_sequence_length"))
             self.outputs.append(helper.make_tensor_value_info(after, self.type, shape("total_sequence_length")))
-        inputs = [q, k, v, *past, "seqlens_k", "total_length", "rotary.cos", "rotary.sin"]
+        inputs = [qkv, "", "", *past, "seqlens_k", "total_length", "rotary.cos", "rotary.sin"]
         attributes = {"num_heads": heads, "kv_num_heads": heads, "scale": dim**-0.5, "do_rotary": 1, "rotary_interleaved": 0}
         self.nodes.append(helper.make_node("GroupQueryAttention", inputs, [name, *present], name, domain=MICROSOFT, **attributes))
         return name
@@ -183,6 +184,17 @@ class Decoder:
 
     def _constant(self, name: str, values: np.ndarray) -> None:
         self.initializers.append(numpy_helper.from_array(values, name))
+
+
+def _packed(size: Size, weights: Weights) -> Weights:
+    """With the rows of queries, keys and values of a layer in one matrix."""
+    weights = dict(weights)
+    for layer in range(size.num_hidden_layers):
+        p = f"model.layers.{layer}.self_attn."
+        parts = [weights.pop(f"{p}{name}_proj.weight") for name in "qkv"]
+        codes, scales = ([getattr(part, field) for part in parts] for field in ("codes", "scales"))
+        weights[p + "qkv.weight"] = Grid(np.concatenate(codes), np.concatenate(scales))
+    return weights
 
 
 def pack(weight: Grid) -> np.ndarray:
