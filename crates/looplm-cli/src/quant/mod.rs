@@ -5,7 +5,7 @@ mod table;
 
 use std::io::{self, Write};
 
-use looplm::checkpoint::FolderSource;
+use looplm::checkpoint::{Checkpoint, FolderSource};
 use looplm::conversion::{Conversion, ConversionOptions};
 use looplm::engine::{EngineOptions, KvFormat};
 use looplm::exit::{Exit, ExitRule};
@@ -30,6 +30,15 @@ fn file_bytes(source: &FolderSource, precision: Precision) -> Result<u64, Failur
         shard_bytes: None,
     };
     Ok(block_on(Conversion::plan(source, options))?.target_bytes())
+}
+
+/// Bytes of the weight files as they are.
+fn stored_bytes(source: &FolderSource, model: &LoopLm) -> Result<u64, Failure> {
+    let summary = block_on(async {
+        let checkpoint = Checkpoint::open(source, model.config()).await?;
+        checkpoint.summarize().await
+    })?;
+    Ok(summary.files.iter().map(|(_, bytes)| bytes).sum())
 }
 
 fn options(precision: Precision, kv_format: KvFormat) -> LoadOptions {
@@ -119,7 +128,7 @@ fn report(args: &QuantArgs, aborted: &dyn Fn() -> bool) -> Result<Report, Failur
         q,
         kv_format: args.kv_format.to_string(),
         reference: report::Reference {
-            bytes: file_bytes(&source, Precision::default())?,
+            bytes: stored_bytes(&source, &reference)?,
             memory: reference.info().memory.weights,
         },
         formats,

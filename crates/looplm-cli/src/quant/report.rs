@@ -95,7 +95,13 @@ pub(super) struct FormatReport {
 }
 
 fn list(figures: &Figures, of: impl Fn(&StepFigures) -> f64) -> Vec<f64> {
+    let of = |step| significant(of(step));
     figures.steps.iter().map(of).collect()
+}
+
+/// With six digits, more than there is to know.
+fn significant(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
 }
 
 impl FormatReport {
@@ -117,16 +123,16 @@ impl FormatReport {
             top1: list(figures, |s| s.top1),
             kl: list(figures, |s| s.kl),
             kl_p99: list(figures, |s| s.kl_p99),
-            exit_changed: figures.exit_changed,
-            exit_later: figures.exit_later,
-            exit_distance: figures.exit_distance,
+            exit_changed: significant(figures.exit_changed),
+            exit_later: significant(figures.exit_later),
+            exit_distance: significant(figures.exit_distance),
             accuracy: accuracy(1),
             reference_accuracy: accuracy(0),
             everywhere: has_targets.then(|| Everywhere {
                 top1: list(all, |s| s.top1),
                 kl: list(all, |s| s.kl),
                 kl_p99: list(all, |s| s.kl_p99),
-                exit_changed: all.exit_changed,
+                exit_changed: significant(all.exit_changed),
             }),
         }
     }

@@ -75,7 +75,9 @@ fn rows(format: &FormatReport) -> Vec<(&'static str, Vec<String>)> {
         rows.push(("accuracy", percents(own)));
         rows.push(("accuracy as stored", percents(reference)));
     }
-    if let Some(everywhere) = &format.everywhere {
+    if let Some(everywhere) = &format.everywhere
+        && everywhere.top1 != format.top1
+    {
         rows.push(("same best token, all positions", percents(&everywhere.top1)));
     }
     rows

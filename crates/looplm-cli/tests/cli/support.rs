@@ -65,9 +65,14 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The model that is shipped.
+/// A model that is shipped.
 pub(crate) fn shell_game() -> PathBuf {
     root().join("models/shell-game")
+}
+
+/// The one that speaks.
+pub(crate) fn who_is_who() -> PathBuf {
+    root().join("models/who-is-who")
 }
 
 /// A fixture of the reference implementation.
