@@ -43,7 +43,8 @@ export default defineConfig(({ mode, command }) => {
     define: {
       MODELS_PRESENT: JSON.stringify(modelsPresent(modelsFolder)),
     },
-    optimizeDeps: { exclude: ["looplm"] },
+    // The folder has other pages, of the benchmarks, whose dependencies are not installed here.
+    optimizeDeps: { entries: ["index.html"], exclude: ["looplm"] },
     worker: { format: "es" },
     build: { target: "es2022", chunkSizeWarningLimit: 800 },
     test: { include: ["src/**/*.test.{ts,tsx}"], environment: "node" },

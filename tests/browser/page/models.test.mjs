@@ -8,7 +8,12 @@ import { answered, ask, exitSteps, FIXTURES, SHIPPED_MODEL, useSite } from "./pa
 const site = useSite();
 const fixture = readdirSync(FIXTURES, { withFileTypes: true }).find((entry) => entry.isDirectory()).name;
 
+/** The page on which models are chosen. */
+const models = (page) => page.getByRole("link", { name: "Models", exact: true }).click();
+const watch = (page) => page.getByRole("link", { name: "Watch", exact: true }).click();
+
 async function openAddress(page, address) {
+  await models(page);
   await page.getByRole("textbox", { name: /address/i }).fill(address);
   await page.getByRole("button", { name: "Open", exact: true }).click();
 }
@@ -27,6 +32,7 @@ test("a wrong address is explained, and the open model stays in use", async () =
   assert.match(words, /config\.json/);
   assert.match(words, /shell-game stays open/);
 
+  await watch(page);
   await ask(page, "left left");
   assert.equal(await page.getByTestId("answer").getAttribute("data-answer"), "312");
 });
@@ -39,6 +45,7 @@ test("a server in trouble and a connection that breaks are explained", async () 
   ]) {
     await openAddress(page, `${site.origin}/fail/${what}/model.safetensors/models/shell-game/`);
     await explained(page, words);
+    await watch(page);
   }
 });
 
@@ -59,6 +66,7 @@ test("a folder without weights is refused in plain words", async () => {
 
 test("a chosen folder opens", async () => {
   const page = await site.shared();
+  await models(page);
   await page.getByLabel("Choose a model’s folder").setInputFiles(SHIPPED_MODEL);
   await page.getByRole("button", { name: "Back to shell-game" }).waitFor();
   await answered(page);

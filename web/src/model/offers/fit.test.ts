@@ -103,7 +103,7 @@ describe("remedies", () => {
       { ...HELD, format: "q8" },
       { ...HELD, format: "f16", context: 1024 },
     ]);
-    expect(found[0]!.words).toBe("Take 8 bits instead (1.5 GiB)");
+    expect(found[0]!.words).toBe("Take 8 bits instead (1.6 GiB)");
     expect(found[1]!.words).toBe("Take 1,024 tokens of context (768 MiB less)");
   });
   it("are none where it was not, and none below what there is", () => {

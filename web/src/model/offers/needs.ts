@@ -18,24 +18,22 @@ const GROUP = 32;
 const ALIGN = 8;
 const padded = (n: number, to = ALIGN) => Math.ceil(n / to) * to;
 
-/** How the engine keeps a matrix; the head stays wider than the layers, and the embedding has at least 8 bits. */
+/** Bits of an element, without its share of a scale. */
 type Kept = 4 | 8 | 16 | 32;
 
-function keptAs(
-  format: WeightFormat,
-  { stored, tied }: Shape,
-): Record<"layers" | "embedding" | "head", Kept> {
+/** How the engine keeps the matrices of the layers, and the embedding and the head, which it keeps wider. */
+function keptAs(format: WeightFormat, { stored }: Shape): Record<"layers" | "tables", Kept> {
   const asStored: Kept = stored === 4 ? 32 : 16;
-  const all = (bits: Kept) => ({ layers: bits, embedding: bits, head: bits });
+  const all = (bits: Kept) => ({ layers: bits, tables: bits });
   switch (format) {
     case "stored":
       return all(asStored);
     case "f16":
       return all(16);
     case "q8":
-      return { layers: 8, embedding: tied ? 16 : 8, head: 16 };
+      return { layers: 8, tables: 16 };
     case "q4":
-      return { layers: 4, embedding: 8, head: 8 };
+      return { layers: 4, tables: 8 };
   }
 }
 
@@ -51,8 +49,7 @@ export function weightBytes(shape: Shape, format: WeightFormat): number {
   const kept = keptAs(format, shape);
   const table = { outputs: shape.vocabulary, inputs: shape.hidden };
   const layer = layerMatrices(shape).reduce((sum, matrix) => sum + matrixBytes(matrix, kept.layers), 0);
-  const head = shape.tied ? 0 : matrixBytes(table, kept.head);
-  return shape.layers * layer + matrixBytes(table, kept.embedding) + head;
+  return shape.layers * layer + (shape.tied ? 1 : 2) * matrixBytes(table, kept.tables);
 }
 
 /** Bytes of the keys (or the values) of one token at one step in one layer. */
