@@ -18,7 +18,7 @@
 // Limits: baseline WebGPU (7 storage buffers; 4 KiB of workgroup memory, main_tile 13 KiB; 64 invocations).
 
 import package::shared::rows::{rows, in_shared_tile, ROW_TILE};
-import package::shared::kv::KV_FORMAT;
+import package::shared::kv::{q8_places, KV_FORMAT};
 
 override HEADS: u32 = 1u;
 override KV_HEADS: u32 = 1u;
@@ -48,29 +48,48 @@ struct Block {
     b: vec4<f32>,
 }
 
-// Of f16 only `low` counts.
-fn unpacked(low: vec4<u32>, high: vec4<u32>) -> Block {
+// The words of a block: of f32 all, of f16 the lower ones, of q8 the first two of these.
+struct Words {
+    low: vec4<u32>,
+    high: vec4<u32>,
+}
+
+fn unpacked(words: Words) -> Block {
+    let low = words.low;
     if KV_FORMAT == 1u {
         return Block(
             vec4<f32>(unpack2x16float(low.x), unpack2x16float(low.y)),
             vec4<f32>(unpack2x16float(low.z), unpack2x16float(low.w)),
         );
     }
-    return Block(bitcast<vec4<f32>>(low), bitcast<vec4<f32>>(high));
+    if KV_FORMAT == 2u {
+        return Block(q8_places(low.x), q8_places(low.y));
+    }
+    return Block(bitcast<vec4<f32>>(low), bitcast<vec4<f32>>(words.high));
 }
 
-fn key_block(index: u32) -> Block {
+fn key_words(index: u32) -> Words {
+    let none = vec4<u32>(0u);
     if KV_FORMAT == 1u {
-        return unpacked(keys[index], vec4<u32>(0u));
+        return Words(keys[index], none);
     }
-    return unpacked(keys[2u * index], keys[2u * index + 1u]);
+    if KV_FORMAT == 2u {
+        let at = 2u * (index % 2u);
+        return Words(vec4<u32>(keys[index / 2u][at], keys[index / 2u][at + 1u], 0u, 0u), none);
+    }
+    return Words(keys[2u * index], keys[2u * index + 1u]);
 }
 
-fn value_block(index: u32) -> Block {
+fn value_words(index: u32) -> Words {
+    let none = vec4<u32>(0u);
     if KV_FORMAT == 1u {
-        return unpacked(values[index], vec4<u32>(0u));
+        return Words(values[index], none);
     }
-    return unpacked(values[2u * index], values[2u * index + 1u]);
+    if KV_FORMAT == 2u {
+        let at = 2u * (index % 2u);
+        return Words(vec4<u32>(values[index / 2u][at], values[index / 2u][at + 1u], 0u, 0u), none);
+    }
+    return Words(values[2u * index], values[2u * index + 1u]);
 }
 
 fn key_count(row: u32) -> u32 {
@@ -146,7 +165,7 @@ fn main_row(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
                     entry = kv_map[map + j];
                 }
                 at[i] = (entry * KV_HEADS + kv_head) * blocks + block;
-                let key = key_block(at[i]);
+                let key = unpacked(key_words(at[i]));
                 sum = dot(query.a, key.a) + dot(query.b, key.b);
             }
             lane_sums[i * LANES + lane] = sum;
@@ -175,7 +194,7 @@ fn main_row(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         for (var i = 0u; i < KEYS_EACH; i++) {
             if first + i * groups + g < end && block < blocks {
                 let p = exp(s[i] - top);
-                let value = value_block(at[i]);
+                let value = unpacked(value_words(at[i]));
                 norm += p;
                 acc.a += p * value.a;
                 acc.b += p * value.b;
@@ -267,7 +286,7 @@ const TILE_KEYS: u32 = 32u;
 const KEY_SLICE: u32 = 4u;    // blocks of keys and queries staged at a time
 const VALUE_SLICE: u32 = 8u;  // blocks of values
 
-// Keys: [4 blocks, of f32 in halves][32 keys], then queries: [8 quads][32 rows]. Values: [of f32 2 halves][32 keys][8 blocks].
+// Keys: [of f32 2 halves][4 blocks][32 keys], then queries: [8 quads][32 rows]. Values: [of f32 2 halves][32 keys][8 blocks].
 var<workgroup> staged: array<vec4<u32>, 512>;
 var<workgroup> weights: array<vec4<f32>, 256>;  // [32 keys][8 lots of 4 rows]
 var<workgroup> tops: array<vec4<f32>, 64>;
@@ -279,31 +298,23 @@ fn stage_keys(slice: u32, in_tile: u32, lane: u32) {
         let key = lane / KEY_SLICE + 16u * half;
         let block = lane % KEY_SLICE;
         let from_block = slice * KEY_SLICE + block;
-        var low = vec4<u32>(0u);
-        var high = vec4<u32>(0u);
+        var words = Words(vec4<u32>(0u), vec4<u32>(0u));
         if key < in_tile && from_block < blocks {
-            let at = places[key] * blocks + from_block;
-            if KV_FORMAT == 1u {
-                low = keys[at];
-            } else {
-                low = keys[2u * at];
-                high = keys[2u * at + 1u];
-            }
+            words = key_words(places[key] * blocks + from_block);
         }
-        if KV_FORMAT == 1u {
-            staged[block * TILE_KEYS + key] = low;
-        } else {
-            staged[2u * block * TILE_KEYS + key] = low;
-            staged[(2u * block + 1u) * TILE_KEYS + key] = high;
+        staged[block * TILE_KEYS + key] = words.low;
+        if KV_FORMAT == 0u {
+            staged[(KEY_SLICE + block) * TILE_KEYS + key] = words.high;
         }
     }
 }
 
 fn staged_key(block: u32, key: u32) -> Block {
-    if KV_FORMAT == 1u {
-        return unpacked(staged[block * TILE_KEYS + key], vec4<u32>(0u));
+    let at = block * TILE_KEYS + key;
+    if KV_FORMAT == 0u {
+        return unpacked(Words(staged[at], staged[KEY_SLICE * TILE_KEYS + at]));
     }
-    return unpacked(staged[2u * block * TILE_KEYS + key], staged[(2u * block + 1u) * TILE_KEYS + key]);
+    return unpacked(Words(staged[at], vec4<u32>(0u)));
 }
 
 fn stage_queries(first_row: u32, head: u32, slice: u32, lane: u32) {
@@ -324,31 +335,24 @@ fn stage_values(slice: u32, in_tile: u32, lane: u32) {
     for (var i = 0u; i < 4u; i++) {
         let key = lane / VALUE_SLICE + 8u * i;
         let block = slice * VALUE_SLICE + lane % VALUE_SLICE;
-        var low = vec4<u32>(0u);
-        var high = vec4<u32>(0u);
+        var words = Words(vec4<u32>(0u), vec4<u32>(0u));
         if key < in_tile && block < blocks {
-            let at = places[key] * blocks + block;
-            if KV_FORMAT == 1u {
-                low = values[at];
-            } else {
-                low = values[2u * at];
-                high = values[2u * at + 1u];
-            }
+            words = value_words(places[key] * blocks + block);
         }
         let to = key * VALUE_SLICE + lane % VALUE_SLICE;
-        staged[to] = low;
+        staged[to] = words.low;
         if KV_FORMAT == 0u {
-            staged[256u + to] = high;
+            staged[256u + to] = words.high;
         }
     }
 }
 
 fn staged_value(block: u32, key: u32) -> Block {
     let at = key * VALUE_SLICE + block;
-    if KV_FORMAT == 1u {
-        return unpacked(staged[at], vec4<u32>(0u));
+    if KV_FORMAT == 0u {
+        return unpacked(Words(staged[at], staged[256u + at]));
     }
-    return unpacked(staged[at], staged[256u + at]);
+    return unpacked(Words(staged[at], vec4<u32>(0u)));
 }
 
 // The dot products of four queries with a key.

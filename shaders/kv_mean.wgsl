@@ -6,7 +6,7 @@
 //
 // One workgroup 64 words of a move. Limits: baseline WebGPU (3 storage buffers, no workgroup memory, 64 invocations).
 
-import package::shared::kv::{f16_pair, KV_FORMAT};
+import package::shared::kv::{f16_pair, q8_places, q8_quad, KV_FORMAT};
 
 override ENTRY: u32 = 4u;
 
@@ -20,17 +20,23 @@ struct Move {
 @group(0) @binding(1) var<storage, read_write> keys: array<u32>;
 @group(0) @binding(2) var<storage, read_write> values: array<u32>;
 
-// The places of a word: of an f32 only x.
-fn places(word: u32) -> vec2<f32> {
+// The places of a word: of an f32 only x, of f16 x and y.
+fn places(word: u32) -> vec4<f32> {
     if KV_FORMAT == 1u {
-        return unpack2x16float(word);
+        return vec4<f32>(unpack2x16float(word), 0.0, 0.0);
     }
-    return vec2<f32>(bitcast<f32>(word), 0.0);
+    if KV_FORMAT == 2u {
+        return q8_places(word);
+    }
+    return vec4<f32>(bitcast<f32>(word), 0.0, 0.0, 0.0);
 }
 
-fn word(places: vec2<f32>) -> u32 {
+fn word(places: vec4<f32>) -> u32 {
     if KV_FORMAT == 1u {
-        return f16_pair(places);
+        return f16_pair(places.xy);
+    }
+    if KV_FORMAT == 2u {
+        return q8_quad(places);
     }
     return bitcast<u32>(places.x);
 }
@@ -49,8 +55,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         values[to] = values[at];
         return;
     }
-    var key = vec2<f32>(0.0);
-    var value = vec2<f32>(0.0);
+    var key = vec4<f32>(0.0);
+    var value = vec4<f32>(0.0);
     for (var s = 0u; s < count; s++) {
         let at = moves[group.y].source[s] * ENTRY + i;
         key += places(keys[at]);

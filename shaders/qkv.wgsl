@@ -7,10 +7,10 @@
 //   keys, values       [KV entries, KV_HEADS, HEAD_STRIDE] in KV_FORMAT; row r writes its `entry`
 //
 // All three in the order of shared/kv.wgsl, whose pairs are those of the slots; padding is written as zero.
-// Limits: baseline WebGPU (7 storage buffers, 14 KiB of workgroup memory over both entry points, 64 invocations).
+// Limits: baseline WebGPU (7 storage buffers, 10 KiB of workgroup memory, 64 invocations).
 
 import package::shared::rows::rows;
-import package::shared::kv::{f16_pair, KV_FORMAT};
+import package::shared::kv::{f16_pair, q8_quad, KV_FORMAT};
 import package::shared::matmul::{few, tile, few_partial, tile_acc, part, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS};
 
 override HEADS: u32 = 1u;
@@ -41,7 +41,12 @@ fn store_value(at: u32, pair: vec2<f32>) {
     }
 }
 
-fn emit(row: u32, slot: u32, pair: vec2<f32>) {
+fn turned(row: u32, i: u32, pair: vec2<f32>) -> vec2<f32> {
+    let turn = rotary[rows.row[row].position * (HEAD_DIM / 2u) + i];
+    return vec2<f32>(pair.x * turn.x - pair.y * turn.y, pair.y * turn.x + pair.x * turn.y);
+}
+
+fn emit_pair(row: u32, slot: u32, pair: vec2<f32>) {
     if slot >= part.slots {
         return;
     }
@@ -53,28 +58,53 @@ fn emit(row: u32, slot: u32, pair: vec2<f32>) {
     // The last pair of a head writes the padding too.
     let end = select(half, pairs, i + 1u == half);
     let cache = rows.row[row].entry * KV_HEADS;
-    if head >= HEADS + KV_HEADS {
+    if head < HEADS {
+        let at = (row * HEADS + head) * pairs;
+        q[at + i] = turned(row, i, pair);
+        for (var p = half; p < end; p++) {
+            q[at + p] = vec2<f32>(0.0);
+        }
+    } else if head < HEADS + KV_HEADS {
+        let at = (cache + head - HEADS) * pairs;
+        store_key(at + i, turned(row, i, pair));
+        for (var p = half; p < end; p++) {
+            store_key(at + p, vec2<f32>(0.0));
+        }
+    } else {
         let at = (cache + head - HEADS - KV_HEADS) * pairs;
         store_value(at + i, pair);
         for (var p = half; p < end; p++) {
             store_value(at + p, vec2<f32>(0.0));
         }
+    }
+}
+
+// Two pairs of a row, which share a word in q8: heads are a multiple of four long then, and parts begin with a head.
+fn emit(row: u32, slot: u32, quad: vec4<f32>) {
+    let column = part.first_output + slot;
+    let head = column / HEAD_DIM;
+    if KV_FORMAT != 2u || head < HEADS || slot >= part.slots {
+        emit_pair(row, slot, quad.xy);
+        emit_pair(row, slot + 2u, quad.zw);
         return;
     }
-    let turn = rotary[rows.row[row].position * half + i];
-    let turned = vec2<f32>(pair.x * turn.x - pair.y * turn.y, pair.y * turn.x + pair.x * turn.y);
-    if head < HEADS {
-        let at = (row * HEADS + head) * pairs;
-        q[at + i] = turned;
-        for (var p = half; p < end; p++) {
-            q[at + p] = vec2<f32>(0.0);
+    let i = (column % HEAD_DIM) / 4u;
+    let words = HEAD_STRIDE / 4u;
+    // Of the padding, which is a word at most, zero is zero.
+    let last = i + 1u == HEAD_DIM / 4u && i + 1u < words;
+    let cache = rows.row[row].entry * KV_HEADS;
+    if head < HEADS + KV_HEADS {
+        let at = (cache + head - HEADS) * words + i;
+        keys[at] = q8_quad(vec4<f32>(turned(row, 2u * i, quad.xy), turned(row, 2u * i + 1u, quad.zw)));
+        if last {
+            keys[at + 1u] = 0u;
         }
-        return;
-    }
-    let at = (cache + head - HEADS) * pairs;
-    store_key(at + i, turned);
-    for (var p = half; p < end; p++) {
-        store_key(at + p, vec2<f32>(0.0));
+    } else {
+        let at = (cache + head - HEADS - KV_HEADS) * words + i;
+        values[at] = q8_quad(quad);
+        if last {
+            values[at + 1u] = 0u;
+        }
     }
 }
 
@@ -83,13 +113,14 @@ fn main_few(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     let first_row = group.y * FEW_ROWS;
     let first_slot = group.x * FEW_SLOTS;
     few(first_row, first_slot, lane);
-    if lane < FEW_ROWS * FEW_SLOTS / 2u {
-        let r = lane % FEW_ROWS;
-        let j = 2u * (lane / FEW_ROWS);
-        if first_row + r < rows.count {
-            let pair = vec2<f32>(few_partial[j * FEW_ROWS + r], few_partial[(j + 1u) * FEW_ROWS + r]);
-            emit(first_row + r, first_slot + j, pair);
-        }
+    if lane < FEW_ROWS && first_row + lane < rows.count {
+        let quad = vec4<f32>(
+            few_partial[lane],
+            few_partial[FEW_ROWS + lane],
+            few_partial[2u * FEW_ROWS + lane],
+            few_partial[3u * FEW_ROWS + lane],
+        );
+        emit(first_row + lane, first_slot, quad);
     }
 }
 
@@ -103,9 +134,7 @@ fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
         let slot = first_slot + 4u * (lane % 8u);
         if row < rows.count {
             for (var j = 0u; j < 2u; j++) {
-                let sums = tile_acc[2u * i + j];
-                emit(row, slot + 32u * j, sums.xy);
-                emit(row, slot + 32u * j + 2u, sums.zw);
+                emit(row, slot + 32u * j, tile_acc[2u * i + j]);
             }
         }
     }

@@ -34,7 +34,7 @@ impl PrecisionArgs {
 pub(crate) struct LoadArgs {
     #[command(flatten)]
     precision: PrecisionArgs,
-    /// How keys and values are kept: f16, or f32, which takes twice the memory
+    /// How keys and values are kept: f16; q8, coarser in half the memory; or f32, in twice as much
     #[arg(long, value_name = "FORMAT", value_parser = number::kv_format, default_value_t)]
     kv_format: KvFormat,
 }

@@ -133,6 +133,7 @@ impl Bench {
         let bytes = match format {
             KvFormat::F32 => self.numbers(count),
             KvFormat::F16 => self.words(count / 2, 0x83ff_83ff, 0x2c00_2c00),
+            KvFormat::Q8 => self.words(count / 4, 0x0fff_ffff, 0x3000_0000),
         };
         self.buffer(&bytes)
     }

@@ -10,13 +10,15 @@ pub fn kv_mean(shape: AttentionShape, format: KvFormat, moves: &[KvMove], data: 
     let size = shape.entry();
     for one in moves {
         let sources = &one.source[..one.count as usize];
-        for i in 0..size {
-            let sum: f64 = sources
-                .iter()
-                .map(|entry| f64::from(data[*entry as usize * size + i]))
-                .sum();
-            data[one.target as usize * size + i] =
-                rounded(format, (sum / sources.len() as f64) as f32);
-        }
+        let means: Vec<f32> = (0..size)
+            .map(|i| {
+                let sum: f64 = sources
+                    .iter()
+                    .map(|entry| f64::from(data[*entry as usize * size + i]))
+                    .sum();
+                (sum / sources.len() as f64) as f32
+            })
+            .collect();
+        data[one.target as usize * size..][..size].copy_from_slice(&rounded(format, &means));
     }
 }

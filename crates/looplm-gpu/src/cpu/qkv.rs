@@ -53,15 +53,18 @@ pub fn qkv(
             };
             to[head_dim..].fill(0.0);
             for i in 0..half {
-                // Values are not turned, and queries are not kept.
+                // Values are not turned.
                 let [cos, sin] = match head {
                     _ if head >= heads + kv_heads => [1.0, 0.0],
                     _ => rotary[row.position as usize * half + i],
                 };
-                let format = if head < heads { KvFormat::F32 } else { format };
                 let (a, b) = (from[i], from[half + i]);
-                to[place(head_dim, i)] = rounded(format, a * cos - b * sin);
-                to[place(head_dim, half + i)] = rounded(format, b * cos + a * sin);
+                to[place(head_dim, i)] = a * cos - b * sin;
+                to[place(head_dim, half + i)] = b * cos + a * sin;
+            }
+            // Queries are not kept.
+            if head >= heads {
+                to.copy_from_slice(&rounded(format, to));
             }
         }
     }

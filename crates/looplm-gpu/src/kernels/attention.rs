@@ -116,7 +116,7 @@ impl Attention {
         format: KvFormat,
         parts: AttentionParts,
     ) -> Result<Self, GpuError> {
-        shape.check()?;
+        shape.check_format(format)?;
         let key_lanes = (head_stride(shape.head_dim) / ALIGN).next_power_of_two();
         let constants = |most: usize| {
             let mut constants = shape.constants(format);

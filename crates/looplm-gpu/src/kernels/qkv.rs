@@ -83,6 +83,24 @@ impl AttentionShape {
         self.entry() * format.bytes()
     }
 
+    /// Checks that the cache can be kept in this format.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`].
+    pub fn check_format(&self, format: KvFormat) -> Result<(), GpuError> {
+        self.check()?;
+        if format == KvFormat::Q8 && !self.head_dim.is_multiple_of(4) {
+            return Err(shape(
+                "attention",
+                format!(
+                    "keys and values in q8 take heads of a multiple of 4, not of {}",
+                    self.head_dim
+                ),
+            ));
+        }
+        Ok(())
+    }
+
     /// Checks that there are keys and values, as many of one as of the other.
     pub(crate) fn check_cache(
         &self,
@@ -160,7 +178,7 @@ impl Qkv {
         format: KvFormat,
         matrix: &Matrix,
     ) -> Result<Self, GpuError> {
-        shape_.check()?;
+        shape_.check_format(format)?;
         shape_.check_matrix(matrix)?;
         let projection = Projection::new(
             SOURCE.name,

@@ -90,7 +90,7 @@ fn check(heads_: usize, kv_heads: usize, head_dim: usize, key_counts: &[usize], 
         kv_heads,
         head_dim,
     };
-    for format in KvFormat::ALL {
+    for format in support::kv_formats(shape) {
         let mut rng = support::rng((heads_ * 1000 + head_dim) as u64);
         let cache = cache(&mut rng, shape, format, key_counts);
         let q = heads(&mut rng, cache.rows.len() * heads_, head_dim, scale, 0.0);
@@ -168,7 +168,7 @@ fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
 
 /// Attends to prompts in both formats. It takes two dispatches where some rows share a tile and others do not.
 fn check_prompts(shape: AttentionShape, of: &[Prompt], scale: f32, dispatches: usize) {
-    for format in KvFormat::ALL {
+    for format in support::kv_formats(shape) {
         let mut rng = support::rng((shape.heads * 1000 + shape.head_dim) as u64);
         let cache = prompts(&mut rng, shape, format, of);
         let count = cache.rows.len() * shape.heads;
@@ -236,12 +236,13 @@ fn key_counts_around_the_block() {
 #[test]
 fn grouped_queries() {
     check(6, 2, 10, &[5, 70], 1.0);
+    check(6, 3, 12, &[5, 70], 1.0);
     check(5, 1, 16, &[65, 3], 1.0);
 }
 
 #[test]
 fn odd_head_sizes() {
-    for head_dim in [2, 6, 14, 34, 64, 66, 126, 128, 130, 254, 256] {
+    for head_dim in [2, 4, 6, 14, 20, 34, 64, 66, 126, 128, 130, 132, 254, 256] {
         check(3, 1, head_dim, &[1, 67], 1.0);
     }
 }
@@ -282,7 +283,7 @@ fn rows_see_keys_up_to_their_own_position_only() {
 fn long_rows_in_parts() {
     let counts = [3, 512, 513, 700, 1025, 64];
     for shape in [shape(2, 1, 8), shape(3, 3, 34), shape(1, 1, 128)] {
-        for format in KvFormat::ALL {
+        for format in support::kv_formats(shape) {
             let mut rng = support::rng(shape.head_dim as u64);
             let cache = cache(&mut rng, shape, format, &counts);
             let count = counts.len() * shape.heads;
@@ -321,7 +322,7 @@ fn rows_of_a_prompt_share_their_keys() {
 
 #[test]
 fn shared_tiles_of_odd_head_sizes() {
-    for head_dim in [2, 6, 14, 34, 64, 66, 126, 128, 130, 254, 256] {
+    for head_dim in [2, 4, 6, 14, 20, 34, 64, 66, 126, 128, 130, 132, 254, 256] {
         check_prompts(shape(3, 1, head_dim), &[prompt(20, 39)], 1.0, 1);
     }
     check_prompts(shape(6, 2, 24), &[prompt(0, 33)], 1.0, 2);
@@ -389,10 +390,12 @@ fn wrong_shapes_are_errors() {
         head_dim: 5,
     };
     let room = AttentionParts::new(odd, 1, 0);
-    assert!(matches!(
-        Attention::new(gpu, odd, KvFormat::F32, room),
-        Err(GpuError::Shape { .. })
-    ));
+    for (shape, format) in [(odd, KvFormat::F32), (shape(2, 1, 6), KvFormat::Q8)] {
+        assert!(matches!(
+            Attention::new(gpu, shape, format, room),
+            Err(GpuError::Shape { .. })
+        ));
+    }
     let shape = shape(2, 1, 8);
     let room = AttentionParts::new(shape, 600, 1 << 20);
     let kernel = Attention::new(gpu, shape, KvFormat::F32, room).expect("a valid shape");

@@ -235,7 +235,7 @@ fn check_attention(shape: AttentionShape, format: KvFormat) {
 #[test]
 fn attention_does_not_see_the_other_rows() {
     for format in KvFormat::ALL {
-        for (heads, kv_heads, head_dim) in [(2, 1, 10), (1, 1, 64)] {
+        for (heads, kv_heads, head_dim) in [(2, 1, 12), (1, 1, 64)] {
             let shape = AttentionShape {
                 heads,
                 kv_heads,
@@ -266,7 +266,7 @@ fn swiglu_does_not_see_the_other_rows() {
 
 #[test]
 fn qkv_does_not_see_the_other_rows() {
-    let shapes = [(6, 2, 10), (2, 1, 14), (1, 1, 6), (3, 3, 2), (1, 1, 34)];
+    let shapes = [(6, 2, 12), (2, 1, 14), (1, 1, 6), (3, 3, 2), (1, 1, 34)];
     for format in FORMATS {
         for ((heads, kv_heads, head_dim), inputs) in shapes.into_iter().zip(INPUTS) {
             let shape = AttentionShape {
@@ -277,6 +277,9 @@ fn qkv_does_not_see_the_other_rows() {
             check_qkv(shape, inputs, format, KvFormat::F32);
             if inputs < 500 {
                 check_qkv(shape, inputs, format, KvFormat::F16);
+            }
+            if shape.check_format(KvFormat::Q8).is_ok() {
+                check_qkv(shape, inputs, format, KvFormat::Q8);
             }
         }
     }

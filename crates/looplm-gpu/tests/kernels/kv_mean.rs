@@ -10,7 +10,7 @@ use rand::{
 };
 
 use crate::support::{
-    self, assert_close, kv_fetch, kv_round, kv_tolerance, kv_upload, numbers, poison, poisoned,
+    self, assert_close, assert_kv_close, kv_fetch, kv_round, kv_upload, numbers, poison, poisoned,
     upload,
 };
 
@@ -94,16 +94,13 @@ fn check_format(
     }
     gpu.submit(encoder);
     for (name, got, want) in [("keys", &keys, &want[0]), ("values", &values, &want[1])] {
-        assert_close(
-            &format!("{name} of {shape:?}, {format}, {moves} moves of {counts:?}"),
-            &kv_fetch(gpu, format, got, want.len()),
-            want,
-            if tolerance == 0.0 {
-                0.0
-            } else {
-                kv_tolerance(format, tolerance)
-            },
-        );
+        let what = format!("{name} of {shape:?}, {format}, {moves} moves of {counts:?}");
+        let got = kv_fetch(gpu, format, got, want.len());
+        if tolerance == 0.0 {
+            assert_close(&what, &got, want, 0.0);
+        } else {
+            assert_kv_close(&what, format, &got, want, tolerance);
+        }
     }
 }
 

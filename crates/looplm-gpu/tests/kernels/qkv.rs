@@ -8,7 +8,7 @@ use looplm_gpu::{
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 
 use crate::support::{
-    self, FORMATS, SMALL_BINDING, assert_close, fetch, kv_fetch, kv_tolerance, poison, poisoned,
+    self, FORMATS, SMALL_BINDING, assert_close, assert_kv_close, fetch, kv_fetch, poison, poisoned,
     upload,
 };
 
@@ -67,7 +67,7 @@ fn check(
 ) {
     let mut rng = support::rng((shape.head_dim * 1000 + inputs) as u64);
     let (matrix, weights) = matrix(gpu, &mut rng, shape, inputs, format);
-    for kv_format in KvFormat::ALL {
+    for kv_format in support::kv_formats(shape) {
         for &count in row_counts {
             let rows = ragged_rows(&mut rng, count);
             let x = support::padded_rows(&mut rng, count, inputs);
@@ -152,12 +152,8 @@ impl Case<'_> {
                 ("keys", &keys, &want_keys),
                 ("values", &values, &want_values),
             ] {
-                assert_close(
-                    &format!("{name} of {what}"),
-                    &kv_fetch(gpu, kv_format, buffer, want.len()),
-                    want,
-                    kv_tolerance(kv_format, 3e-5),
-                );
+                let got = kv_fetch(gpu, kv_format, buffer, want.len());
+                assert_kv_close(&format!("{name} of {what}"), kv_format, &got, want, 3e-5);
             }
         }
     }
@@ -165,23 +161,24 @@ impl Case<'_> {
 
 #[test]
 fn every_variant_takes_every_number_of_rows() {
-    let shape = attention(4, 2, 6);
-    check(
-        support::gpu(),
-        shape,
-        60,
-        Format::F32,
-        &[1, 2, 3, 4, 5, 6, 7, 8, 9],
-        &RowVariant::ALL[..4],
-    );
-    check(
-        support::gpu(),
-        shape,
-        60,
-        Format::F32,
-        &[1, 33, 70],
-        &[RowVariant::Tile],
-    );
+    for shape in [attention(4, 2, 6), attention(2, 1, 12)] {
+        check(
+            support::gpu(),
+            shape,
+            60,
+            Format::F32,
+            &[1, 2, 3, 4, 5, 6, 7, 8, 9],
+            &RowVariant::ALL[..4],
+        );
+        check(
+            support::gpu(),
+            shape,
+            60,
+            Format::F32,
+            &[1, 33, 70],
+            &[RowVariant::Tile],
+        );
+    }
 }
 
 #[test]
@@ -194,6 +191,8 @@ fn odd_shapes() {
         (9, 3, 34, 9),
         (1, 1, 256, 127),
         (5, 1, 126, 3),
+        (2, 2, 20, 33),
+        (3, 1, 4, 70),
     ];
     for (i, (heads, kv_heads, head_dim, inputs)) in shapes.into_iter().enumerate() {
         let variants = [RowVariant::Few(4), RowVariant::Tile];
@@ -247,7 +246,7 @@ fn matrices_in_parts() {
             },
         ];
         let x = support::padded_rows(&mut rng, 2, 70);
-        for kv_format in KvFormat::ALL {
+        for kv_format in support::kv_formats(shape) {
             let case = Case {
                 gpu,
                 shape,

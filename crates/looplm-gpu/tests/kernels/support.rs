@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use looplm_gpu::{
     Arrangement, Bound, Buffer, DeviceOptions, Element, Format, Gpu, GpuRow, KvFormat, Matrix,
     MatrixShape, Readback, RowTables, cpu,
+    kernels::AttentionShape,
     quantize::{dequantize, quantize},
     rows::Table,
     stride,
@@ -130,7 +131,7 @@ pub(crate) fn kv_round(format: KvFormat, values: &[f32]) -> Vec<f32> {
 /// Keys or values in a buffer, in which what is poisoned is so as a whole word.
 pub(crate) fn kv_upload(gpu: &Gpu, format: KvFormat, values: &[f32]) -> Buffer {
     let mut words = cpu::kv_words(format, values);
-    let places = values.len() / words.len();
+    let places = values.len() / words.len().max(1);
     for (word, values) in words.iter_mut().zip(values.chunks_exact(places)) {
         if values.iter().all(|value| value.to_bits() == POISON) {
             *word = POISON;
@@ -152,12 +153,42 @@ pub(crate) fn kv_fetch(gpu: &Gpu, format: KvFormat, buffer: &Buffer, count: usiz
     values
 }
 
-/// By how much keys and values may be off, relative, where `tolerance` is what arithmetic may do: an f16 may be rounded to
-/// either side.
-pub(crate) fn kv_tolerance(format: KvFormat, tolerance: f32) -> f32 {
+/// The formats in which a cache of this shape can be kept.
+pub(crate) fn kv_formats(shape: AttentionShape) -> impl Iterator<Item = KvFormat> {
+    KvFormat::ALL
+        .into_iter()
+        .filter(move |format| shape.check_format(*format).is_ok())
+}
+
+/// Compares keys or values with the twin's, where `tolerance` is what arithmetic may do: an f16 may be rounded to either
+/// side, and in q8 so may what two of them are that share a power of two.
+#[track_caller]
+pub(crate) fn assert_kv_close(
+    what: &str,
+    format: KvFormat,
+    got: &[f32],
+    want: &[f32],
+    tolerance: f32,
+) {
     match format {
-        KvFormat::F32 => tolerance,
-        KvFormat::F16 => 1.0 / 1024.0 + tolerance,
+        KvFormat::F32 => assert_close(what, got, want, tolerance),
+        KvFormat::F16 => assert_close(what, got, want, 1.0 / 1024.0 + tolerance),
+        KvFormat::Q8 => {
+            assert_eq!(got.len(), want.len(), "{what}: length");
+            for (i, (got, want)) in got.chunks(4).zip(want.chunks(4)).enumerate() {
+                let largest = want.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+                let near = largest / 32.0 + if largest > 0.0 { tolerance } else { 0.0 };
+                let fine = got
+                    .iter()
+                    .zip(want)
+                    .all(|(g, w)| g.to_bits() == w.to_bits() || (g - w).abs() <= near);
+                assert!(
+                    fine,
+                    "{what}: four from {} on are {got:?}, the twin says {want:?}",
+                    4 * i
+                );
+            }
+        }
     }
 }
 

@@ -38,7 +38,7 @@ fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
         ("WEIGHT_FORMAT", &[0.0, 1.0, 2.0, 3.0, 4.0]),
         ("FEW_ROWS", &[1.0, 2.0, 4.0, 8.0]),
         ("GATHER_STATES", &[0.0, 1.0]),
-        ("KV_FORMAT", &[0.0, 1.0]),
+        ("KV_FORMAT", &[0.0, 1.0, 2.0]),
     ];
     let mut all = Vec::new();
     for &entry in source.entries {

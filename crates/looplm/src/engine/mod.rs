@@ -91,6 +91,9 @@ impl Engine {
         if context == 0 {
             return Err(Error::invalid("context_length", "must be at least 1"));
         }
+        kv::attention_shape(&config)
+            .check_format(options.kv_format)
+            .map_err(|error| Error::invalid("kv_format", error.to_string()))?;
         let max_rows = options.max_rows.unwrap_or(128).clamp(1, 1024);
         let workspace = Workspace::new(&gpu, &config, context, max_rows).await?;
         let kv = KvCache::new(&gpu, &config, context, options.kv_format, options.kv_bytes).await?;

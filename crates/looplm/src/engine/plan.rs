@@ -128,7 +128,7 @@ impl Plan {
         let width = c.hidden_size;
         let epsilon = c.rms_norm_eps as f32;
         let shape = attention_shape(c);
-        shape.check()?;
+        shape.check_format(kv.format())?;
         let (mut qkv_kernels, mut linear, mut swiglu) =
             (Variants::new(), Variants::new(), Variants::new());
         let attention = Attention::new(gpu, shape, kv.format(), ws.attention_parts)?;
