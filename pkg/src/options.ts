@@ -50,6 +50,7 @@ export function loadConfig(options: LoadOptions): LoadConfig {
     maxRows: whole(1),
     maxBindingSize: whole(1),
     kvBytes: whole(1),
+    restore: flag,
   });
   const { format, kv: kvFormat, contextLength, maxRows, maxBindingSize, kvBytes } = all;
   const conversion = format === "stored" ? undefined : format;

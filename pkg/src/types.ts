@@ -1,3 +1,5 @@
+import type { DeviceLostError } from "./errors.js";
+
 /** A token's id: its row in the embedding, from 0 up to (not including) `architecture.vocabSize`. */
 export type TokenId = number;
 
@@ -49,6 +51,35 @@ export interface LoadOptions {
    * alone ends with `context-full`. Default: what the GPU's largest binding allows. Memory is taken as it is needed.
    */
   kvBytes?: number | undefined;
+  /**
+   * When the GPU goes away, load the model anew from where it came and go on (events `"lost"` and `"restored"`). Default
+   * true; false makes every call on the model reject with `device-lost` from then on.
+   */
+  restore?: boolean | undefined;
+}
+
+/** What the event `"lost"` tells. */
+export interface LostDetail {
+  /** What the browser said. */
+  reason: string;
+  /** Whether the model is being loaded anew; if not, every call rejects with `error`, and `dispose` is all that is left. */
+  restoring: boolean;
+  /** The `device-lost` that calls reject with where nothing is restored. */
+  error: DeviceLostError;
+}
+
+/** What the event `"restored"` tells. */
+export interface RestoredDetail {
+  /** From the loss until the model was there again. */
+  seconds: number;
+}
+
+/** The events of a `LoopLM`, by type. */
+export interface LoopLMEventMap {
+  /** The GPU went away. Comes a second time, with `restoring: false`, if it could not be restored. */
+  lost: CustomEvent<LostDetail>;
+  /** The model is there again; what was running goes on. */
+  restored: CustomEvent<RestoredDetail>;
 }
 
 /** How far loading has come. */
