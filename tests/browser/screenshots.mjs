@@ -54,6 +54,10 @@ try {
     colorScheme: "light",
     reducedMotion: "reduce",
   });
+  await page.goto(`${url}#models`);
+  await page.getByText("largest binding").waitFor();
+  await page.locator(".held summary").first().click();
+  await page.screenshot({ path: join(folder, "models.png") });
   await page.goto(`${url}#train`);
   await page.getByTestId("train").click();
   await page.locator('[data-testid="run-status"][data-status="done"]').waitFor({ timeout: 900_000 });
