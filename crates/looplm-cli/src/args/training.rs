@@ -97,7 +97,7 @@ pub(crate) enum Measure {
 pub(crate) struct EvalArgs {
     /// A run folder, whose best checkpoint is taken, or a model folder
     pub(crate) model: PathBuf,
-    /// The task: a configuration file (TOML) or the name of a preset; a run knows its own
+    /// The task: a configuration file (TOML) or the name of a preset; a run knows its own, and a model with a train.toml
     #[arg(long, value_name = "TASK")]
     pub(crate) task: Option<String>,
     /// Sequences to evaluate; the configuration's number if not given
@@ -125,7 +125,7 @@ pub(crate) struct EvalArgs {
 pub(crate) struct GateArgs {
     /// A run folder, whose best checkpoint is taken, or a model folder
     pub(crate) model: PathBuf,
-    /// The task: a configuration file (TOML) or the name of a preset; a run knows its own
+    /// The task: a configuration file (TOML) or the name of a preset; a run knows its own, and a model with a train.toml
     #[arg(long, value_name = "TASK")]
     pub(crate) task: Option<String>,
     /// What the gate learns; the configuration's choice if not given

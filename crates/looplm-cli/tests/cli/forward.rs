@@ -96,6 +96,8 @@ fn forward(model: &Path, ids: &[u64], steps: Option<usize>, out: &Path) {
         OsStr::new(&ids),
         OsStr::new("--out"),
         out.as_os_str(),
+        // As the reference has them.
+        OsStr::new("--kv-format=f32"),
     ];
     let steps = steps.map(|n| n.to_string());
     if let Some(steps) = &steps {
