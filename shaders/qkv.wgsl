@@ -11,7 +11,7 @@
 
 import package::shared::rows::rows;
 import package::shared::kv::{f16_pair, q8_quad, KV_FORMAT};
-import package::shared::matmul::{few, tile, few_partial, tile_acc, part, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS};
+import package::shared::matmul::{few, few_sum, tile, tile_acc, LANES, part, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS};
 
 override HEADS: u32 = 1u;
 override KV_HEADS: u32 = 1u;
@@ -108,19 +108,18 @@ fn emit(row: u32, slot: u32, quad: vec4<f32>) {
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main_few(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first_row = group.y * FEW_ROWS;
     let first_slot = group.x * FEW_SLOTS;
     few(first_row, first_slot, lane);
-    if lane < FEW_ROWS && first_row + lane < rows.count {
-        let quad = vec4<f32>(
-            few_partial[lane],
-            few_partial[FEW_ROWS + lane],
-            few_partial[2u * FEW_ROWS + lane],
-            few_partial[3u * FEW_ROWS + lane],
-        );
-        emit(first_row + lane, first_slot, quad);
+    for (var i = lane; i < FEW_ROWS * FEW_SLOTS / 4u; i += LANES) {
+        let r = i % FEW_ROWS;
+        let j = 4u * (i / FEW_ROWS);
+        if first_row + r < rows.count {
+            let quad = vec4<f32>(few_sum(j, r), few_sum(j + 1u, r), few_sum(j + 2u, r), few_sum(j + 3u, r));
+            emit(first_row + r, first_slot + j, quad);
+        }
     }
 }
 

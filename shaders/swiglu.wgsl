@@ -4,10 +4,10 @@
 //   weights, x, part   see shared/matmul.wgsl
 //   m                  [rows, part.outputs] f32, part.outputs a multiple of 8; padding is written as zero
 //
-// Limits: baseline WebGPU (4 storage buffers, 14 KiB of workgroup memory over both entry points, 64 invocations).
+// Limits: baseline WebGPU (4 storage buffers, 10 KiB of workgroup memory, 64 invocations).
 
 import package::shared::rows::rows;
-import package::shared::matmul::{few, tile, few_partial, tile_acc, part, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS};
+import package::shared::matmul::{few, few_sum, tile, tile_acc, LANES, part, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS};
 
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 
@@ -18,16 +18,16 @@ fn emit(row: u32, slot: u32, gate: f32, up: f32) {
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main_few(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first_row = group.y * FEW_ROWS;
     let first_slot = group.x * FEW_SLOTS;
     few(first_row, first_slot, lane);
-    if lane < FEW_ROWS * FEW_SLOTS / 2u {
-        let r = lane % FEW_ROWS;
-        let j = 2u * (lane / FEW_ROWS);
+    for (var i = lane; i < FEW_ROWS * FEW_SLOTS / 2u; i += LANES) {
+        let r = i % FEW_ROWS;
+        let j = 2u * (i / FEW_ROWS);
         if first_row + r < rows.count {
-            emit(first_row + r, first_slot + j, few_partial[j * FEW_ROWS + r], few_partial[(j + 1u) * FEW_ROWS + r]);
+            emit(first_row + r, first_slot + j, few_sum(j, r), few_sum(j + 1u, r));
         }
     }
 }

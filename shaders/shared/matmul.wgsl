@@ -9,8 +9,8 @@
 // pairs gate and up. Slots beyond the matrix read as zero, which writes the padding of the output.
 //
 // Two ways to compute it: `few` for up to 8 rows (each weight is read once, lanes split K) and `tile`
-// for many (32 rows x 64 slots a workgroup). Both are 64 invocations and fit in WebGPU's default limits:
-// `few` takes 8 KiB of workgroup memory, `tile` 6 KiB.
+// for many (32 rows x 64 slots a workgroup). Both are at most 64 invocations and fit in WebGPU's default limits:
+// `few` takes 10 KiB of workgroup memory, `tile` 6 KiB.
 
 import package::shared::weights::{weight_block, weight_steps, scale_of, step_powers, Block, WEIGHT_FORMAT};
 import package::shared::rows::rows;
@@ -37,7 +37,8 @@ struct Part {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<uniform> part: Part;
 
-const LANES: u32 = 64u;
+// Lanes of a workgroup of `few`: 8, 16, 32 or 64. They split K.
+override LANES: u32 = 64u;
 const TILE_ROWS: u32 = 32u;
 const TILE_SLOTS: u32 = 64u;
 
@@ -53,9 +54,12 @@ fn x_row(row: u32) -> u32 {
     return row;
 }
 
+// The sums of each lane, then of four lanes each: an order that does not depend on FEW_ROWS, so that a row comes to the same
+// bits however many others share its pass.
 var<workgroup> few_partial: array<f32, 2048>;
+var<workgroup> few_fours: array<f32, 512>;
 
-// Leaves the sum for (row r, slot first_slot + j) in few_partial[j * FEW_ROWS + r].
+// Leaves the parts of the sum for (row r, slot first_slot + j) to few_sum(j, r).
 fn few(first_row: u32, first_slot: u32, lane: u32) {
     let row_count = min(FEW_ROWS, rows.count - first_row);
     var acc: array<f32, 32>;
@@ -92,34 +96,26 @@ fn few(first_row: u32, first_slot: u32, lane: u32) {
             }
         }
     }
-    // The sums of four lanes each, then of these sixteen: an order that does not depend on FEW_ROWS, so that a row comes to
-    // the same bits however many others share its pass.
     let sums = FEW_SLOTS * FEW_ROWS;
     for (var i = 0u; i < sums; i++) {
         few_partial[lane * sums + i] = acc[i];
     }
     workgroupBarrier();
-    for (var i = 0u; i < sums / 4u; i++) {
-        let item = lane + LANES * i;
+    for (var item = lane; item < sums * LANES / 4u; item += LANES) {
         let at = 4u * (item / sums) * sums + item % sums;
-        acc[i] = few_partial[at] + few_partial[at + sums] + few_partial[at + 2u * sums] + few_partial[at + 3u * sums];
+        few_fours[item] = few_partial[at] + few_partial[at + sums] + few_partial[at + 2u * sums] + few_partial[at + 3u * sums];
     }
     workgroupBarrier();
-    for (var i = 0u; i < sums / 4u; i++) {
-        few_partial[lane + LANES * i] = acc[i];
-    }
-    workgroupBarrier();
+}
+
+// The sum for (row r, slot first_slot + j), after `few`.
+fn few_sum(j: u32, r: u32) -> f32 {
+    let sums = FEW_SLOTS * FEW_ROWS;
     var total = 0.0;
-    if lane < sums {
-        for (var group = 0u; group < LANES / 4u; group++) {
-            total += few_partial[group * sums + lane];
-        }
+    for (var group = 0u; group < LANES / 4u; group++) {
+        total += few_fours[group * sums + j * FEW_ROWS + r];
     }
-    workgroupBarrier();
-    if lane < sums {
-        few_partial[lane] = total;
-    }
-    workgroupBarrier();
+    return total;
 }
 
 const TILE_BLOCKS: u32 = 2u;  // blocks of K staged at a time: 16 elements

@@ -20,9 +20,10 @@ pub mod matrix;
 pub mod quantize;
 pub mod readback;
 pub mod rows;
+pub mod tune;
 
 pub use buffer::{Buffer, VIEW_ALIGN, View};
-pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier};
+pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier, Tuning};
 pub use error::GpuError;
 pub use format::{Element, Format};
 pub use kernel::Bound;

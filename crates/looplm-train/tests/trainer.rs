@@ -334,6 +334,7 @@ fn a_state_of_another_shape_is_refused() {
 fn what_the_adapter_cannot_bind_is_refused_before_it_starts() {
     let small = DeviceOptions {
         max_binding_size: Some(16 << 10),
+        ..DeviceOptions::default()
     };
     let gpu = block_on(Gpu::open(&small)).expect("the tests need a WebGPU adapter");
     let error = block_on(Trainer::new(gpu, config(&[]))).expect_err("16 KiB is little");

@@ -3,10 +3,14 @@
 use std::{
     sync::{Arc, Mutex as StdMutex, PoisonError},
     task::Poll,
+    time::Duration,
 };
 
 use futures::lock::{Mutex, MutexGuard};
-use looplm_gpu::{AdapterReport, DeviceOptions, Gpu};
+use looplm_gpu::{
+    AdapterReport, DeviceOptions, Gpu, Tuning,
+    tune::{self, Tunings},
+};
 
 use crate::{
     batch::{Batch, LaneId},
@@ -19,7 +23,7 @@ use crate::{
     precision::{Precision, WeightFormat},
     row::{MAX_STEPS, SequenceId, Step},
     tokenizer::{Tokenizer, TokenizerConfig},
-    weights::Uploader,
+    weights::{Uploader, Weights},
 };
 
 /// How to load a model.
@@ -32,7 +36,14 @@ pub struct LoadOptions {
     /// What the weights are to be held as. A checkpoint that is quantised already stays as it is, and a warning says so
     /// where something else was asked for.
     pub precision: Precision,
+    /// Workgroups that were measured before. If given, those of this adapter and model are looked up here, or measured for
+    /// at most a second; [`Info::tunings`] is what to keep. Without it, and on adapters that are programs on the CPU, the
+    /// usual ones serve.
+    pub tunings: Option<Tunings>,
 }
+
+/// Longest measuring of workgroups.
+const TUNING_BUDGET: Duration = Duration::from_secs(1);
 
 /// What a load is doing.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +85,10 @@ pub struct Info {
     pub chat_template: bool,
     /// Ids that end an answer.
     pub stop_ids: Vec<u32>,
+    /// The workgroups in use.
+    pub tuning: Tuning,
+    /// What was given as [`LoadOptions::tunings`], and what was measured now.
+    pub tunings: Tunings,
     /// Dispatches of one pass.
     pub dispatches_per_pass: usize,
     /// What was odd about the checkpoint, but harmless.
@@ -96,6 +111,7 @@ struct Dropped {
 #[derive(Debug)]
 struct Shared {
     info: Info,
+    gpu: Gpu,
     tokenizer: Option<Tokenizer>,
     chat: Option<ChatSource>,
     generation: GenerationConfig,
@@ -108,6 +124,29 @@ struct Shared {
 #[derive(Debug, Clone)]
 pub struct LoopLm {
     shared: Arc<Shared>,
+}
+
+/// The device with the workgroups that suit it, and all that are known.
+async fn tuned(
+    gpu: &Gpu,
+    weights: &Weights,
+    options: &LoadOptions,
+) -> Result<(Gpu, Tunings), Error> {
+    let mut known = options.tunings.clone().unwrap_or_default();
+    let layer = weights.layers.first();
+    let (Some(layer), Some(_)) = (layer, &options.tunings) else {
+        return Ok((gpu.clone(), known));
+    };
+    if gpu.on_cpu() || options.device.tuning.is_some() {
+        return Ok((gpu.clone(), known));
+    }
+    let key = tune::key(gpu, &layer.down);
+    let tuning = match known.get(&key) {
+        Some(tuning) => *tuning,
+        None => tune::measure(gpu, &layer.down, TUNING_BUDGET).await?,
+    };
+    known.insert(key, tuning);
+    Ok((gpu.with_tuning(tuning), known))
 }
 
 impl LoopLm {
@@ -130,7 +169,7 @@ impl LoopLm {
         progress(Loading::Adapter);
         let gpu = Gpu::open(&options.device).await?;
         match Self::upload(source, options, progress, &gpu, &config).await {
-            Ok((engine, warnings)) => {
+            Ok((engine, tunings, warnings)) => {
                 let entry = bytes_per_position(&config, options.engine.kv_format) * 1000;
                 let info = Info {
                     adapter: gpu.report().clone(),
@@ -142,6 +181,8 @@ impl LoopLm {
                     tokenizer_size: tokenizer.as_ref().map(Tokenizer::vocab_size),
                     chat_template: chat.is_some(),
                     stop_ids: generation.stop_ids(tokenizer.as_ref()),
+                    tuning: engine.gpu().tuning(),
+                    tunings,
                     dispatches_per_pass: engine.dispatches_per_pass(),
                     warnings,
                     config,
@@ -153,6 +194,7 @@ impl LoopLm {
                 Ok(Self {
                     shared: Arc::new(Shared {
                         info,
+                        gpu,
                         tokenizer,
                         chat,
                         generation,
@@ -174,7 +216,7 @@ impl LoopLm {
         progress: &mut dyn FnMut(Loading<'_>),
         gpu: &Gpu,
         config: &Config,
-    ) -> Result<(Engine, Vec<String>), Error> {
+    ) -> Result<(Engine, Tunings, Vec<String>), Error> {
         let mut uploader = Uploader::new(gpu, config, options.precision);
         let checkpoint = Checkpoint::open(source, config).await?;
         let loaded = checkpoint
@@ -194,9 +236,10 @@ impl LoopLm {
             ));
         }
         progress(Loading::Compile);
-        let engine = Engine::new(gpu.clone(), config.clone(), weights, &options.engine).await?;
+        let (gpu, tunings) = tuned(gpu, &weights, options).await?;
+        let engine = Engine::new(gpu, config.clone(), weights, &options.engine).await?;
         engine.warm_up()?;
-        Ok((engine, warnings))
+        Ok((engine, tunings, warnings))
     }
 
     /// What is known of it.
@@ -301,13 +344,17 @@ impl LoopLm {
         );
     }
 
+    /// Waits for the device to be lost, [`LoopLm::dispose`] included, and says why.
+    pub fn lost(&self) -> impl Future<Output = String> + use<> {
+        self.shared.gpu.lost()
+    }
+
     /// Frees everything on the device, once what is running has come to its next pause. Later calls fail with
     /// [`Error::Disposed`].
     pub async fn dispose(&self) {
         if let Some(running) = self.shared.running.lock().await.take() {
-            let gpu = running.engine.gpu().clone();
             drop(running);
-            gpu.destroy();
+            self.shared.gpu.destroy();
         }
     }
 }

@@ -38,8 +38,13 @@ impl Linear {
     /// place in the pass: the head over states.
     pub fn new(gpu: &Gpu, matrix: &Matrix, gather_states: bool) -> Self {
         let extra = [("GATHER_STATES", if gather_states { 1.0 } else { 0.0 })];
-        let projection =
-            Projection::new(SOURCE.name, projection::kernel(gpu, SOURCE), matrix, &extra);
+        let projection = Projection::new(
+            gpu,
+            SOURCE.name,
+            projection::kernel(gpu, SOURCE),
+            matrix,
+            &extra,
+        );
         Self {
             gather_states,
             projection: Arc::new(projection),

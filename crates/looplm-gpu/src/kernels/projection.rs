@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     buffer::Buffer,
-    device::Gpu,
+    device::{Gpu, Tuning},
     error::GpuError,
     format::Format,
     kernel::{Constants, Kernel, Lazy, Op, Source, capacity, check_rows, dispatch},
@@ -27,8 +27,6 @@ pub enum RowVariant {
 pub const MAX_FEW_ROWS: usize = 16;
 
 const FEW: [usize; 4] = [1, 2, 4, 8];
-/// Slots of a workgroup. Eight load x half as often and leave half as many workgroups: no faster on lavapipe.
-const FEW_SLOTS: usize = 4;
 const TILE_ROWS: usize = 32;
 const TILE_SLOTS: usize = 64;
 
@@ -66,12 +64,17 @@ impl RowVariant {
             .unwrap_or(FEW.len())
     }
 
-    fn grid(self, rows: usize, slots: usize) -> [usize; 2] {
+    fn grid(self, rows: usize, slots: usize, tuning: Tuning) -> [usize; 2] {
         match self {
-            Self::Few(few) => [slots.div_ceil(FEW_SLOTS), rows.div_ceil(few)],
+            Self::Few(few) => [slots.div_ceil(few_slots(tuning, few)), rows.div_ceil(few)],
             Self::Tile => [slots.div_ceil(TILE_SLOTS), rows.div_ceil(TILE_ROWS)],
         }
     }
+}
+
+/// Outputs of a workgroup that computes this many rows.
+fn few_slots(tuning: Tuning, rows: usize) -> usize {
+    if rows == 1 { tuning.outputs_of_one } else { 4 }
 }
 
 /// The shader of a kernel of the family.
@@ -86,6 +89,7 @@ pub(crate) struct Projection {
     name: &'static str,
     kernel: Kernel,
     variants: Vec<Lazy>,
+    tuning: Tuning,
     inputs: usize,
     format: Format,
 }
@@ -93,11 +97,13 @@ pub(crate) struct Projection {
 impl Projection {
     /// `extra` are the constants of the kernel itself.
     pub(crate) fn new(
+        gpu: &Gpu,
         name: &'static str,
         kernel: Kernel,
         matrix: &Matrix,
         extra: &[(&'static str, f64)],
     ) -> Self {
+        let tuning = gpu.tuning();
         let variants = RowVariant::ALL
             .iter()
             .map(|variant| {
@@ -113,7 +119,8 @@ impl Projection {
                 constants.push(("WEIGHT_FORMAT", matrix.shape.format.constant()));
                 if let RowVariant::Few(few) = variant {
                     constants.push(("FEW_ROWS", *few as f64));
-                    constants.push(("FEW_SLOTS", FEW_SLOTS as f64));
+                    constants.push(("FEW_SLOTS", few_slots(tuning, *few) as f64));
+                    constants.push(("LANES", tuning.lanes as f64));
                 }
                 Lazy::new(variant.entry(), constants)
             })
@@ -122,6 +129,7 @@ impl Projection {
             name,
             kernel,
             variants,
+            tuning,
             inputs: matrix.shape.inputs,
             format: matrix.shape.format,
         }
@@ -213,7 +221,7 @@ impl ProjectionOp {
                 pass,
                 pipeline,
                 &part.bind_group,
-                variant.grid(table.rows, part.slots),
+                variant.grid(table.rows, part.slots, self.projection.tuning),
             )?;
         }
         Ok(self.parts.len())

@@ -181,6 +181,7 @@ impl Qkv {
         shape_.check_format(format)?;
         shape_.check_matrix(matrix)?;
         let projection = Projection::new(
+            gpu,
             SOURCE.name,
             projection::kernel(gpu, SOURCE),
             matrix,

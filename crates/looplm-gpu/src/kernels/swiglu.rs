@@ -37,6 +37,7 @@ impl Swiglu {
     pub fn new(gpu: &Gpu, matrix: &Matrix) -> Self {
         Self {
             projection: Arc::new(Projection::new(
+                gpu,
                 SOURCE.name,
                 projection::kernel(gpu, SOURCE),
                 matrix,

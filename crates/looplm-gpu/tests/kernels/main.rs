@@ -31,4 +31,5 @@ mod stream_read;
 mod support;
 mod swiglu;
 mod token_stats;
+mod tune;
 mod validate;

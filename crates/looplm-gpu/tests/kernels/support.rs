@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use looplm_gpu::{
     Arrangement, Bound, Buffer, DeviceOptions, Element, Format, Gpu, GpuRow, KvFormat, Matrix,
-    MatrixShape, Readback, RowTables, cpu,
+    MatrixShape, Readback, RowTables, Tuning, cpu,
     kernels::AttentionShape,
     quantize::{dequantize, quantize},
     rows::Table,
@@ -39,12 +39,13 @@ pub(crate) fn gpu() -> &'static Gpu {
 /// Largest binding of [`small_gpu`].
 pub(crate) const SMALL_BINDING: u64 = 8 << 10;
 
-/// A device that binds so little that most matrices of the tests come in several parts.
+/// A device that binds so little that most matrices of the tests come in several parts, and has the workgroups of GPUs.
 pub(crate) fn small_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| {
         open(&DeviceOptions {
             max_binding_size: Some(SMALL_BINDING),
+            tuning: Some(Tuning::GPU),
         })
     })
 }

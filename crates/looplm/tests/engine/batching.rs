@@ -223,6 +223,7 @@ fn many_answers_share_few_states() {
     let load = LoadOptions {
         device: looplm_gpu::DeviceOptions {
             max_binding_size: Some(32 << 10),
+            ..looplm_gpu::DeviceOptions::default()
         },
         engine: EngineOptions {
             max_rows: Some(4),

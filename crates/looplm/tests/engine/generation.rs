@@ -321,6 +321,7 @@ fn a_device_without_room_for_the_context_says_how_much_fits() {
     let options = LoadOptions {
         device: looplm_gpu::DeviceOptions {
             max_binding_size: Some(160 << 10),
+            ..looplm_gpu::DeviceOptions::default()
         },
         engine: EngineOptions {
             max_rows: Some(32),

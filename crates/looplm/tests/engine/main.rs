@@ -8,5 +8,6 @@ mod generation;
 mod kv_format;
 mod memory;
 mod parity;
+mod resume;
 mod rows;
 mod verified;

@@ -23,6 +23,7 @@ fn model(max_binding: u64) -> LoopLm {
     let options = LoadOptions {
         device: DeviceOptions {
             max_binding_size: Some(max_binding),
+            ..DeviceOptions::default()
         },
         engine: EngineOptions {
             max_rows: Some(32),
@@ -166,6 +167,7 @@ fn an_adapter_too_small_for_the_model_is_named_with_its_limit() {
     let options = LoadOptions {
         device: DeviceOptions {
             max_binding_size: Some(64),
+            ..DeviceOptions::default()
         },
         ..LoadOptions::default()
     };

@@ -268,6 +268,7 @@ fn small_bindings_and_chunks_change_nothing() {
             },
             device: DeviceOptions {
                 max_binding_size: Some(160 << 10),
+                ..DeviceOptions::default()
             },
             ..LoadOptions::default()
         };
