@@ -102,13 +102,15 @@ test("cancelling keeps what has come, and the next load goes on from there", asy
   const ouro = card(page, "Ouro-2.6B");
   await press(ouro, /^Load/);
   await page.waitForFunction(() => document.querySelector('[data-phase="download"] progress')?.value > 0.2);
-  await press(ouro, "Cancel");
+  await ouro.getByRole("button", { name: "Cancel" }).press("Enter");
   const kept = Number(/(\d+) % of it is here/.exec(await words(ouro.getByTestId("kept")))[1]);
   assert.ok(kept >= 15 && kept < 100, `${kept} %`);
   const row = page.getByTestId("kept-model");
   assert.match(await words(row), new RegExp(`Ouro-2.6B q4.* ${kept} % of it; used today`));
 
-  await press(ouro, "Go on loading Ouro-2.6B");
+  // The keyboard stays where it is, whatever stands there now.
+  assert.match(await page.evaluate(() => document.activeElement.ariaLabel), /Ouro-2\.6B/);
+  await page.keyboard.press("Enter");
   const bar = ouro.locator('[data-phase="download"] progress[value]');
   assert.ok(Number(await bar.getAttribute("value")) * 100 >= kept - 1);
   await page.getByRole("heading", { name: "Talk to it" }).waitFor();
@@ -230,6 +232,19 @@ test("a large model of one’s own is looked at before it is loaded, a small one
   await address.fill("https://small.test/tiny");
   await page.keyboard.press("Enter");
   await page.locator(".chooser").getByText("tiny").waitFor();
+});
+
+test("a GPU that goes away is spoken of while the model is brought back", async () => {
+  const page = await site.open({ hash: "" });
+  await page.locator('[data-testid="answer"][data-state="done"]').waitFor();
+  const banner = page.getByTestId("loss");
+  assert.equal(await words(banner), "");
+  await page.evaluate(() => globalThis.looplmDouble.lose(true));
+  await banner.getByText("The GPU was reset. Bringing shell-game back…").waitFor();
+  await banner.getByText("shell-game is back").waitFor();
+  await page.evaluate(() => globalThis.looplmDouble.lose(false));
+  await press(banner, "Open shell-game again");
+  await page.waitForFunction(() => !document.querySelector('[data-testid="loss"]').dataset.loss);
 });
 
 for (const colorScheme of ["light", "dark"]) {

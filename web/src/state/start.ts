@@ -6,6 +6,7 @@ import { lookAtDevice } from "./offers/device.ts";
 import { lookAtKept } from "./offers/kept.ts";
 import { stopMeasuring } from "./depth/measure.ts";
 import * as meter from "./depth/meter.ts";
+import { followLoss } from "./loss.ts";
 import { FIRST, noWebGpu, open, opening, openModel } from "./model.ts";
 import { show, view } from "./route.ts";
 import * as shuffle from "./shuffle-run.ts";
@@ -32,9 +33,14 @@ export function start(): void {
       shuffle.asked.value = [];
       steps.value = Math.min(current.info.architecture.steps, 8);
       who.clear();
+      followLoss(current.model);
       chat.begin();
       // What was opened to be used: the view that uses it is the place to be.
-      if (view.value === "models") show("watch");
+      if (view.value === "models") {
+        show("watch");
+        document.getElementById("main")?.focus({ preventScroll: true });
+        window.scrollTo(0, 0);
+      }
       const { task } = current;
       if (task?.kind === "track-the-shuffle") {
         shuffle.prompt.value = task.example;

@@ -16,6 +16,8 @@ export interface DoubleSettings {
   pause?: number;
   /** What `info.warnings` says. */
   warnings?: string[];
+  /** Set by the double: takes the open model's GPU away, and gives it back after a while, or not. */
+  lose?: (restoring: boolean) => void;
 }
 
 const settings = (): DoubleSettings =>
@@ -46,6 +48,14 @@ export async function evict(source?: string | URL, options: EvictOptions = {}): 
   const freed = cache().filter(gone);
   kept = cache().filter((model) => !gone(model));
   return freed.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Lets a test take the GPU of this model away. */
+export function canBeLost(model: EventTarget): void {
+  settings().lose = (restoring) => {
+    model.dispatchEvent(new CustomEvent("lost", { detail: { restoring } }));
+    if (restoring) setTimeout(() => model.dispatchEvent(new CustomEvent("restored")), 1000);
+  };
 }
 
 export const warnings = (): string[] => settings().warnings ?? [];

@@ -16,7 +16,7 @@ import type {
 } from "looplm";
 import { type Move, label, track } from "../model/shuffle.ts";
 import { play } from "./depth-double.ts";
-import { cached, evict, playLoading, warnings } from "./loading-double.ts";
+import { cached, canBeLost, evict, playLoading, warnings } from "./loading-double.ts";
 import { completion, WHO_NAMES, WHO_WORDS, whoIds } from "./who-double.ts";
 import { WHO_TASK } from "./who-fixtures.ts";
 
@@ -91,13 +91,15 @@ function named(steps: StepTrace[]): StepTrace[] {
   return steps.map((step) => ({ ...step, top: step.top?.map((c) => ({ ...c, id: id(c.text) })) ?? [] }));
 }
 
-export class LoopLM {
+export class LoopLM extends EventTarget {
   readonly info: ModelInfo;
 
   private constructor(
     private readonly role: Role,
     warnings: string[],
   ) {
+    super();
+    canBeLost(this);
     this.info = {
       architecture: {
         modelType: "ouro",

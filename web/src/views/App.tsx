@@ -10,6 +10,7 @@ import { ExitControls } from "./ExitControls.tsx";
 import { ExitView } from "./ExitView.tsx";
 import { Header } from "./Header.tsx";
 import { LoadingPanel } from "./LoadingPanel.tsx";
+import { LossBanner } from "./LossBanner.tsx";
 import { ModelChooser } from "./ModelChooser.tsx";
 import { ModelPanel } from "./ModelPanel.tsx";
 import { ModelsView } from "./offers/ModelsView.tsx";
@@ -43,6 +44,7 @@ export function App() {
       </a>
       <Header />
       <main id="main" tabIndex={-1}>
+        <LossBanner />
         {noWebGpu.value ? <NoWebGpu /> : <Shown />}
       </main>
       <DropTarget />

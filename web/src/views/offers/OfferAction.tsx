@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "preact/hooks";
 import { bytes, percent } from "../../model/format.ts";
 import { verdictOf } from "../../model/offers/fit.ts";
 import { FORMATS, type Held } from "../../model/offers/held.ts";
@@ -11,37 +12,73 @@ import { OpeningProgress } from "./OpeningProgress.tsx";
 
 /** The button that loads a model, then how that goes; what of it is here already, and why it could not be loaded. */
 export function OfferAction({ offer, held }: { offer: Offer; held: Held }) {
-  const source = sourceOf(offer);
   const next = opening.value;
   const error = openError.value;
-  if (next && sameModel(next.source, source)) return <OpeningProgress opening={next} />;
+  const loading = next?.source.from === offer.from ? next : undefined;
+  const failed = error?.source.from === offer.from ? error : undefined;
+  const area = useFocusKept(loading ? "loading" : failed ? "failed" : "idle");
+  return (
+    <div class="offer-action" ref={area}>
+      {loading ? (
+        <OpeningProgress opening={loading} />
+      ) : (
+        <>
+          {failed && <OpeningError error={failed} />}
+          <p class="actions">
+            {!(failed && sameHeld(failed.source.held, held)) && <LoadButton offer={offer} held={held} />}
+            <Kept offer={offer} held={held} />
+          </p>
+        </>
+      )}
+    </div>
+  );
+}
+
+/**
+ * What is pressed may make way for something else, and the focus would be lost with it: it goes to the first button of
+ * what stands in its place.
+ */
+function useFocusKept(shown: string) {
+  const area = useRef<HTMLDivElement>(null);
+  const before = useRef(shown);
+  const inside = useRef(false);
+  useEffect(() => {
+    const element = area.current;
+    const note = () => (inside.current = element?.contains(document.activeElement) ?? false);
+    document.addEventListener("focusin", note);
+    return () => document.removeEventListener("focusin", note);
+  }, []);
+  useEffect(() => {
+    if (before.current === shown) return;
+    before.current = shown;
+    if (inside.current && document.activeElement === document.body)
+      area.current?.querySelector<HTMLElement>("button")?.focus();
+  }, [shown]);
+  return area;
+}
+
+function LoadButton({ offer, held }: { offer: Offer; held: Held }) {
+  const source = sourceOf(offer);
   const kept = keptOf(offer.from, held.format);
-  const failed = error && sameModel(error.source, source) ? error : undefined;
   const inUse = sameModel(open.value?.source, source) && sameHeld(open.value?.source.held, held);
   const total = offer.shape ? needsOf(offer.shape, held).total : 0;
   const tooLarge = device.value !== undefined && verdictOf(total, device.value) === "too-large";
   const verb = kept !== undefined && !kept.complete ? "Go on loading" : "Load";
+  if (inUse)
+    return (
+      <a class="secondary" href="#watch">
+        In use: go to it
+      </a>
+    );
   return (
-    <div class="offer-action">
-      {failed && <OpeningError error={failed} />}
-      <p class="actions">
-        {inUse ? (
-          <a class="secondary" href="#watch">
-            In use: go to it
-          </a>
-        ) : failed && sameHeld(failed.source.held, held) ? null : (
-          <button
-            type="button"
-            class={tooLarge ? "secondary" : "primary"}
-            aria-label={`${tooLarge ? "Load anyway:" : verb} ${offer.title}`}
-            onClick={() => void openModel(source)}
-          >
-            {tooLarge ? "Load anyway" : verb}
-          </button>
-        )}
-        <Kept offer={offer} held={held} />
-      </p>
-    </div>
+    <button
+      type="button"
+      class={tooLarge ? "secondary" : "primary"}
+      aria-label={`${tooLarge ? "Load anyway:" : verb} ${offer.title}`}
+      onClick={() => void openModel(source)}
+    >
+      {tooLarge ? "Load anyway" : verb}
+    </button>
   );
 }
 
