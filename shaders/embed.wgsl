@@ -21,11 +21,16 @@ override WIDTH: u32 = 1u;
 override STRIDE: u32 = 8u;
 override EPSILON: f32 = 1e-6;
 
+// As `Part` of shared/matmul.wgsl: the outputs of the embedding are tokens.
 struct TokenRange {
     first_token: u32,
     tokens: u32,
+    slots: u32,
+    span: u32,
+    outputs: u32,
     scales: u32,  // see shared/weights.wgsl
     pad_0: u32,
+    pad_1: u32,
 }
 
 @group(0) @binding(1) var<uniform> part: TokenRange;

@@ -90,10 +90,18 @@ export interface LoadProgress {
    * model's files (from the cache where there is one, else over the network) and bring them to the GPU; `compile`; `ready`.
    */
   phase: "download" | "adapter" | "config" | "tokenizer" | "weights" | "compile" | "ready";
-  /** Bytes so far of what the phase goes through: of the download, those kept earlier included; of the weights. */
+  /**
+   * Bytes so far of what the phase goes through: of the download, those kept earlier included; of the weights. Phase
+   * `compile`: the same as `done`.
+   */
   loaded: number;
-  /** Bytes in all; 0 while that is unknown. */
+  /** Bytes in all; 0 while that is unknown. Phase `compile`: pipelines in all. */
   total: number;
+  /**
+   * Phase `compile`: pipelines compiled so far. The browser compiles them while the weights come, so that few or none may be
+   * left when this phase is first told of.
+   */
+  done?: number | undefined;
   /** Phases `download` and `weights`: how fast it goes, as a moving average; absent while that is unknown. */
   bytesPerSecond?: number | undefined;
   /** Phases `download` and `weights`: what is left of them at that speed. */

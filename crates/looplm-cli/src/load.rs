@@ -42,7 +42,7 @@ pub(crate) fn model(source: &FolderSource, options: &LoadOptions) -> Result<Loop
             }
             bar.set_position(at.loaded);
         }
-        Loading::Compile => bar.set_message("compiling shaders"),
+        Loading::Compile { .. } => bar.set_message("compiling shaders"),
     };
     let loaded = pollster::block_on(LoopLm::load(source, options, &mut progress));
     bar.finish_and_clear();

@@ -1,6 +1,9 @@
 //! Adapter and device: opened once, their limits and tier reported, their faults collected.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use futures::channel::oneshot;
 use serde::{Deserialize, Serialize};
@@ -92,6 +95,7 @@ pub struct Gpu {
     max_binding: u64,
     max_buffer: u64,
     faults: Arc<Mutex<Faults>>,
+    pipelines: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -219,6 +223,7 @@ impl Gpu {
                 .map_or(max_binding, |m| m.min(max_binding)),
             max_buffer: limits.max_buffer_size,
             faults,
+            pipelines: Arc::default(),
         })
     }
 
@@ -254,6 +259,15 @@ impl Gpu {
     /// Largest buffer, in bytes.
     pub fn max_buffer(&self) -> u64 {
         self.max_buffer
+    }
+
+    /// Pipelines compiled so far.
+    pub fn pipelines(&self) -> usize {
+        self.pipelines.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_pipeline(&self) {
+        self.pipelines.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The device, for what this crate has no wrapper for.

@@ -1,11 +1,10 @@
 //! What all kernels share: shader module, bind group layout, pipelines by constants, dispatches.
 
-use std::sync::OnceLock;
-
 use crate::{
     buffer::{Buffer, View},
     device::Gpu,
     error::GpuError,
+    pipeline::{Pipeline, Recipe},
     rows::Table,
 };
 
@@ -66,7 +65,7 @@ pub(crate) fn rows_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
 }
 
 /// A shader with its layouts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Kernel {
     source: Source,
     module: wgpu::ShaderModule,
@@ -140,26 +139,26 @@ impl Kernel {
         }
     }
 
-    /// A pipeline of one entry point with its override constants.
+    /// A pipeline of one entry point with its override constants, compiled at its first use if not before.
+    pub fn lazy(&self, gpu: &Gpu, entry: &'static str, constants: Constants) -> Pipeline {
+        Pipeline::new(Recipe {
+            gpu: gpu.clone(),
+            name: self.source.name,
+            module: self.module.clone(),
+            layout: self.layout.clone(),
+            entry,
+            constants,
+        })
+    }
+
+    /// A pipeline of one entry point with its override constants, compiled now.
     pub fn pipeline(
         &self,
         gpu: &Gpu,
-        entry: &str,
-        constants: &[(&str, f64)],
+        entry: &'static str,
+        constants: &[(&'static str, f64)],
     ) -> wgpu::ComputePipeline {
-        gpu.device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(self.source.name),
-                layout: Some(&self.layout),
-                module: &self.module,
-                entry_point: Some(entry),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    constants,
-                    // Every kernel writes its workgroup memory before it reads it.
-                    zero_initialize_workgroup_memory: false,
-                },
-                cache: None,
-            })
+        self.lazy(gpu, entry, constants.to_vec()).get().clone()
     }
 
     /// Binds buffers to group 0, in the order of the shader's bindings.
@@ -190,31 +189,6 @@ impl Kernel {
             layout: &self.group,
             entries: &entries,
         })
-    }
-}
-
-/// A pipeline that is compiled when it is first needed.
-#[derive(Debug)]
-pub struct Lazy {
-    entry: &'static str,
-    constants: Constants,
-    pipeline: OnceLock<wgpu::ComputePipeline>,
-}
-
-impl Lazy {
-    /// A pipeline of `entry` with these constants, not compiled yet.
-    pub fn new(entry: &'static str, constants: Constants) -> Self {
-        Self {
-            entry,
-            constants,
-            pipeline: OnceLock::new(),
-        }
-    }
-
-    /// The pipeline, compiled now if it is not yet.
-    pub fn get(&self, gpu: &Gpu, kernel: &Kernel) -> &wgpu::ComputePipeline {
-        self.pipeline
-            .get_or_init(|| kernel.pipeline(gpu, self.entry, &self.constants))
     }
 }
 

@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod kernels;
 pub mod kv_format;
 pub mod matrix;
+pub mod pipeline;
 pub mod quantize;
 pub mod readback;
 pub mod rows;
@@ -29,6 +30,7 @@ pub use format::{Element, Format};
 pub use kernel::Bound;
 pub use kv_format::KvFormat;
 pub use matrix::{Arrangement, Matrix, MatrixShape};
+pub use pipeline::Pipeline;
 pub use readback::Readback;
 pub use rows::{GpuRow, RowTables};
 /// The version of wgpu this crate speaks, for those who record commands of their own.

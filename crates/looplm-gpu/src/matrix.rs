@@ -72,6 +72,12 @@ pub struct Matrix {
     pub parts: Vec<MatrixPart>,
 }
 
+impl From<&Matrix> for MatrixShape {
+    fn from(matrix: &Matrix) -> Self {
+        matrix.shape
+    }
+}
+
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }

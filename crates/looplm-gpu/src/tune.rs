@@ -10,7 +10,7 @@ use crate::{
     error::GpuError,
     kernel::Op,
     kernels::{Linear, linear},
-    matrix::Matrix,
+    matrix::{Matrix, MatrixShape},
     rows::RowTables,
     stride,
 };
@@ -48,7 +48,8 @@ const MARGIN: f64 = 0.95;
 pub type Tunings = BTreeMap<String, Tuning>;
 
 /// Names what a tuning holds for: the adapter, the shader and the matrix.
-pub fn key(gpu: &Gpu, matrix: &Matrix) -> String {
+pub fn key(gpu: &Gpu, matrix: impl Into<MatrixShape>) -> String {
+    let shape = matrix.into();
     let report = gpu.report();
     // A change of the shader's text makes what was measured worthless. FNV, which is the same everywhere.
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
@@ -59,9 +60,9 @@ pub fn key(gpu: &Gpu, matrix: &Matrix) -> String {
         report.driver,
         report.backend,
         hash.finish(),
-        matrix.shape.format,
-        matrix.shape.outputs,
-        matrix.shape.inputs
+        shape.format,
+        shape.outputs,
+        shape.inputs
     )
 }
 

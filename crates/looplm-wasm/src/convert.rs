@@ -152,7 +152,9 @@ pub(crate) fn loading(loading: &Loading<'_>) -> Value {
         Loading::Weights(p) => json!({
             "phase": "weights", "loaded": p.loaded, "total": p.total, "file": p.file, "tensor": p.tensor,
         }),
-        Loading::Compile => phase("compile"),
+        Loading::Compile { done, total } => json!({
+            "phase": "compile", "loaded": done, "total": total, "done": done,
+        }),
         Loading::Ready => phase("ready"),
     }
 }

@@ -1,14 +1,20 @@
 //! A loaded model: its folder's configuration, tokenizer and chat template, and the engine that runs it.
 
 use std::{
+    cell::{Cell, RefCell},
     sync::{Arc, Mutex as StdMutex, PoisonError},
     task::Poll,
     time::Duration,
 };
 
-use futures::lock::{Mutex, MutexGuard};
+use futures::{
+    channel::oneshot,
+    future::try_join,
+    lock::{Mutex, MutexGuard},
+};
 use looplm_gpu::{
-    AdapterReport, DeviceOptions, Gpu, Tuning,
+    AdapterReport, DeviceOptions, Gpu, Matrix, Tuning,
+    pipeline::compile_all,
     tune::{self, Tunings},
 };
 
@@ -17,13 +23,13 @@ use crate::{
     chat::{ChatError, ChatOptions, ChatSource, ChatTemplate, Message},
     checkpoint::{self, Checkpoint, LoadError, Source},
     config::Config,
-    engine::{Engine, EngineOptions, Memory, bytes_per_position},
+    engine::{Engine, EngineOptions, Kernels, Memory, bytes_per_position},
     error::Error,
     generation_config::GenerationConfig,
     precision::{Precision, WeightFormat},
     row::{MAX_STEPS, SequenceId, Step},
     tokenizer::{Tokenizer, TokenizerConfig},
-    weights::{Uploader, Weights},
+    weights::{PlannedMatrix, Slot, Uploader},
 };
 
 /// How to load a model.
@@ -56,8 +62,13 @@ pub enum Loading<'a> {
     Tokenizer,
     /// Weights are on their way to the device.
     Weights(checkpoint::Progress<'a>),
-    /// Compiling shaders.
-    Compile,
+    /// Compiling shaders, which begins with the weights: so many are done, of so many.
+    Compile {
+        /// Pipelines done.
+        done: usize,
+        /// Pipelines in all.
+        total: usize,
+    },
     /// Done.
     Ready,
 }
@@ -126,24 +137,30 @@ pub struct LoopLm {
     shared: Arc<Shared>,
 }
 
-/// The device with the workgroups that suit it, and all that are known.
+/// The device with the workgroups that suit it, and all that are known. They are measured on zeros, before the weights come,
+/// since what is compiled meanwhile follows from them.
 async fn tuned(
     gpu: &Gpu,
-    weights: &Weights,
+    planned: &[PlannedMatrix],
     options: &LoadOptions,
 ) -> Result<(Gpu, Tunings), Error> {
     let mut known = options.tunings.clone().unwrap_or_default();
-    let layer = weights.layers.first();
-    let (Some(layer), Some(_)) = (layer, &options.tunings) else {
+    let down = planned
+        .iter()
+        .find(|matrix| matches!(matrix.slot, Slot::Down(_)));
+    let (Some(down), Some(_)) = (down, &options.tunings) else {
         return Ok((gpu.clone(), known));
     };
     if gpu.on_cpu() || options.device.tuning.is_some() {
         return Ok((gpu.clone(), known));
     }
-    let key = tune::key(gpu, &layer.down);
+    let key = tune::key(gpu, down.shape);
     let tuning = match known.get(&key) {
         Some(tuning) => *tuning,
-        None => tune::measure(gpu, &layer.down, TUNING_BUDGET).await?,
+        None => {
+            let zeros = Matrix::zeros(gpu, "tuning", down.shape).await?;
+            tune::measure(gpu, &zeros, TUNING_BUDGET).await?
+        }
     };
     known.insert(key, tuning);
     Ok((gpu.with_tuning(tuning), known))
@@ -217,15 +234,41 @@ impl LoopLm {
         gpu: &Gpu,
         config: &Config,
     ) -> Result<(Engine, Tunings, Vec<String>), Error> {
-        let mut uploader = Uploader::new(gpu, config, options.precision);
+        let (plan, planned) = oneshot::channel();
+        let mut uploader = Uploader::new(gpu, config, options.precision, plan);
         let checkpoint = Checkpoint::open(source, config).await?;
-        let loaded = checkpoint
-            .load(&mut uploader, &mut |p| progress(Loading::Weights(p)))
-            .await
-            .map_err(|e| match e {
+        // The shaders are compiled while the weights come, and only spoken of after them.
+        let progress = RefCell::new(progress);
+        let (uploaded, compiled) = (Cell::new(false), Cell::new(None));
+        let upload = async {
+            let mut report = |p: checkpoint::Progress<'_>| {
+                (progress.borrow_mut())(Loading::Weights(p));
+            };
+            let loaded = checkpoint.load(&mut uploader, &mut report).await;
+            uploaded.set(true);
+            if let Some((done, total)) = compiled.get() {
+                (progress.borrow_mut())(Loading::Compile { done, total });
+            }
+            loaded.map_err(|e| match e {
                 LoadError::Checkpoint(e) => Error::Checkpoint(e),
                 LoadError::Sink(e) => Error::Gpu(e),
-            })?;
+            })
+        };
+        let compile = async {
+            // Without a plan nothing comes of the weights either, and `upload` says why.
+            let planned = planned.await.unwrap_or_default();
+            let (gpu, tunings) = tuned(gpu, &planned, options).await?;
+            let kernels = Kernels::new(&gpu, config, &options.engine, &planned).await?;
+            let mut report = |done, total| {
+                compiled.set(Some((done, total)));
+                if uploaded.get() {
+                    (progress.borrow_mut())(Loading::Compile { done, total });
+                }
+            };
+            compile_all(&kernels.first_needed(), &mut report).await;
+            Ok::<_, Error>((gpu, tunings, kernels))
+        };
+        let (loaded, (gpu, tunings, kernels)) = try_join(upload, compile).await?;
         let weights = uploader.finish()?;
         gpu.flush()?;
         let mut warnings = loaded.warnings;
@@ -235,10 +278,14 @@ impl LoopLm {
                 "the checkpoint is stored in {held} and stays so; {asked} needs the one it was converted from"
             ));
         }
-        progress(Loading::Compile);
-        let (gpu, tunings) = tuned(gpu, &weights, options).await?;
-        let engine = Engine::new(gpu, config.clone(), weights, &options.engine).await?;
-        engine.warm_up()?;
+        let engine = Engine::new(gpu, config.clone(), weights, &options.engine, kernels).await?;
+        // Nothing as a rule: what the first file's header did not tell.
+        let mut report = |done, total| {
+            if done < total {
+                (progress.borrow_mut())(Loading::Compile { done, total });
+            }
+        };
+        engine.warm_up(&mut report).await?;
         Ok((engine, tunings, warnings))
     }
 

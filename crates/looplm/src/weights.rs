@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use futures::channel::oneshot;
 use looplm_gpu::{
     Arrangement, Element, Format, Gpu, GpuError, Matrix, MatrixShape, quantize::GROUP,
 };
@@ -10,6 +11,7 @@ use looplm_gpu::{
 use crate::{
     checkpoint::{TensorInfo, TensorSink},
     config::Config,
+    model::let_others_run,
     precision::{Precision, WeightFormat},
 };
 
@@ -56,13 +58,20 @@ pub(crate) struct LayerWeights {
 
 /// A matrix of the model. Tensors that are used together (q, k, v; gate, up) share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Slot {
+pub(crate) enum Slot {
     Embedding,
     Head,
     Qkv(usize),
     Output(usize),
     GateUp(usize),
     Down(usize),
+}
+
+/// What a matrix will be, as far as headers tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlannedMatrix {
+    pub(crate) slot: Slot,
+    pub(crate) shape: MatrixShape,
 }
 
 /// Where a tensor goes.
@@ -105,11 +114,20 @@ pub(crate) struct Uploader<'a> {
     vectors: HashMap<String, Vec<f32>>,
     current: Option<Current>,
     unflushed: u64,
+    /// Who waits to hear what the matrices will be.
+    plan: Option<oneshot::Sender<Vec<PlannedMatrix>>>,
 }
 
 impl<'a> Uploader<'a> {
-    pub(crate) fn new(gpu: &'a Gpu, config: &'a Config, precision: Precision) -> Self {
+    /// `plan` is told what the matrices of the first file will be, before their bytes come.
+    pub(crate) fn new(
+        gpu: &'a Gpu,
+        config: &'a Config,
+        precision: Precision,
+        plan: oneshot::Sender<Vec<PlannedMatrix>>,
+    ) -> Self {
         Self {
+            plan: Some(plan),
             gpu,
             config,
             precision,
@@ -227,11 +245,15 @@ impl<'a> Uploader<'a> {
 }
 
 impl Uploader<'_> {
+    /// What a tensor is to be held as.
+    fn held(&self, tensor: &TensorInfo) -> Format {
+        let tied = self.config.tie_word_embeddings;
+        self.precision.of(&tensor.name, tensor.dtype, tied).format()
+    }
+
     /// Makes room for a tensor's matrix, or sees that it fits the one its neighbours have made.
     async fn matrix(&mut self, slot: Slot, tensor: &TensorInfo) -> Result<MatrixShape, GpuError> {
-        let tied = self.config.tie_word_embeddings;
-        let held = self.precision.of(&tensor.name, tensor.dtype, tied);
-        let shape = self.shape(slot, held.format());
+        let shape = self.shape(slot, self.held(tensor));
         match self.matrices.get_mut(&slot) {
             None => {
                 let matrix = Matrix::zeros(self.gpu, &tensor.name, shape).await?;
@@ -300,6 +322,31 @@ fn check_range(values: &[f32]) -> Result<(), GpuError> {
 #[async_trait(?Send)]
 impl TensorSink for Uploader<'_> {
     type Error = GpuError;
+
+    async fn planned(&mut self, tensors: &[TensorInfo]) {
+        let Some(plan) = self.plan.take() else {
+            return;
+        };
+        let mut matrices: Vec<PlannedMatrix> = Vec::new();
+        for tensor in tensors {
+            let Target::Rows { slot, .. } = self.target(&tensor.name) else {
+                continue;
+            };
+            let shape = self.shape(slot, self.held(tensor));
+            match matrices.iter_mut().find(|other| other.slot == slot) {
+                None => matrices.push(PlannedMatrix { slot, shape }),
+                // As `matrix` does it.
+                Some(other) if other.shape.format != shape.format => {
+                    other.shape.format = Format::F32;
+                }
+                Some(_) => {}
+            }
+        }
+        // Nobody listens any longer when the load has failed.
+        let _ = plan.send(matrices);
+        // A file on a disk may never make this wait again.
+        let_others_run().await;
+    }
 
     async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), GpuError> {
         let target = self.target(&tensor.name);

@@ -55,7 +55,7 @@ fn stream_read(bench: &mut Bench) -> Outcome {
 fn embed(bench: &mut Bench) -> Outcome {
     for format in FORMATS {
         let matrix = bench.matrix(VOCABULARY, HIDDEN, format, Arrangement::Plain)?;
-        let kernel = block_on(Embed::new(&bench.gpu, &matrix, EPSILON))?;
+        let kernel = Embed::new(&bench.gpu, &matrix, EPSILON)?;
         let (gain, state) = (bench.floats(HIDDEN)?, bench.floats(MAX_ROWS * HIDDEN)?);
         let (h, x) = (
             bench.floats(MAX_ROWS * HIDDEN)?,

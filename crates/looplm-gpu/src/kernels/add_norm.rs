@@ -5,6 +5,7 @@ use crate::{
     device::Gpu,
     error::{GpuError, shape},
     kernel::{Binding, Kernel, Op, Source, capacity, check_rows, dispatch},
+    pipeline::Pipeline,
     rows::Table,
     stride,
 };
@@ -23,24 +24,29 @@ pub const SOURCE: Source = Source {
 pub struct AddNorm {
     width: usize,
     kernel: Kernel,
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
 }
 
 impl AddNorm {
     /// A kernel for rows of `width` elements.
     pub fn new(gpu: &Gpu, width: usize, epsilon: f32) -> Self {
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [
+        let constants = vec![
             ("WIDTH", width as f64),
             ("STRIDE", stride(width) as f64),
             ("EPSILON", f64::from(epsilon)),
         ];
-        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        let pipeline = kernel.lazy(gpu, "main", constants);
         Self {
             width,
             kernel,
             pipeline,
         }
+    }
+
+    /// Its pipeline.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
     }
 
     /// Binds `a`, `h`, `x` [rows, stride(width)] and `gains` [2, stride(width)].
@@ -70,7 +76,7 @@ impl AddNorm {
 /// The kernel bound to its buffers.
 #[derive(Debug)]
 pub struct AddNormOp {
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
     bind_group: wgpu::BindGroup,
     max_rows: usize,
 }
@@ -86,7 +92,7 @@ impl Op for AddNormOp {
         dispatch(
             SOURCE.name,
             pass,
-            &self.pipeline,
+            self.pipeline.get(),
             &self.bind_group,
             [table.rows, 1],
         )?;

@@ -9,8 +9,9 @@ use crate::{
     device::Gpu,
     error::GpuError,
     head_stride,
-    kernel::{Binding, Kernel, Lazy, Op, Source, capacity, check_rows, check_size, dispatch},
+    kernel::{Binding, Kernel, Op, Source, capacity, check_rows, check_size, dispatch},
     kv_format::KvFormat,
+    pipeline::Pipeline,
     rows::{ROW_TILE, Table},
     stride,
 };
@@ -81,11 +82,11 @@ pub struct Attention {
 struct Pipelines {
     kernel: Kernel,
     /// Rows of a pass of few, in parts.
-    row: Lazy,
-    merge: Lazy,
+    row: Pipeline,
+    merge: Pipeline,
     /// Rows that share no tile in a pass of many, each in one part.
-    whole: Lazy,
-    tile: Lazy,
+    whole: Pipeline,
+    tile: Pipeline,
 }
 
 /// What attention reads and writes.
@@ -131,11 +132,11 @@ impl Attention {
         // SAFETY: every loop of the shader counts up to a constant, or to a number of keys that is bounded by one.
         let kernel = unsafe { Kernel::with_free_loops(gpu, SOURCE) };
         let pipelines = Pipelines {
+            row: kernel.lazy(gpu, "main_row", constants(parts.most)),
+            merge: kernel.lazy(gpu, "main_merge", constants(parts.most)),
+            whole: kernel.lazy(gpu, "main_row", constants(1)),
+            tile: kernel.lazy(gpu, "main_tile", constants(1)),
             kernel,
-            row: Lazy::new("main_row", constants(parts.most)),
-            merge: Lazy::new("main_merge", constants(parts.most)),
-            whole: Lazy::new("main_row", constants(1)),
-            tile: Lazy::new("main_tile", constants(1)),
         };
         Ok(Self {
             shape,
@@ -143,6 +144,22 @@ impl Attention {
             parts,
             pipelines: Arc::new(pipelines),
         })
+    }
+
+    /// What a pass of `rows` rows may need.
+    pub fn pipelines(&self, rows: usize) -> Vec<&Pipeline> {
+        let Pipelines {
+            row,
+            merge,
+            whole,
+            tile,
+            ..
+        } = &*self.pipelines;
+        match rows {
+            1..=MAX_FEW_ROWS if self.parts.most > 1 => vec![row, merge],
+            0..=MAX_FEW_ROWS => vec![row],
+            _ => vec![whole, tile],
+        }
     }
 
     /// Binds it.
@@ -193,31 +210,20 @@ pub struct AttentionOp {
     max_rows: usize,
 }
 
-impl AttentionOp {
-    /// Compiles what a pass of `rows` rows of one sequence needs at first, now rather than then.
-    pub fn warm_up(&self, gpu: &Gpu, rows: usize) {
-        let Pipelines {
-            kernel, row, tile, ..
-        } = &*self.pipelines;
-        let first = if rows <= MAX_FEW_ROWS { row } else { tile };
-        first.get(gpu, kernel);
-    }
-}
-
 impl Op for AttentionOp {
     fn encode(
         &self,
-        gpu: &Gpu,
+        _gpu: &Gpu,
         pass: &mut wgpu::ComputePass<'_>,
         table: Table,
     ) -> Result<usize, GpuError> {
         check_rows(SOURCE.name, table.rows, self.max_rows)?;
         let Pipelines {
-            kernel,
             row,
             merge,
             whole,
             tile,
+            ..
         } = &*self.pipelines;
         let mut stages = Vec::with_capacity(2);
         if table.shared_tiles != 0 {
@@ -233,8 +239,7 @@ impl Op for AttentionOp {
             }
         }
         for (pipeline, grid) in &stages {
-            let pipeline = pipeline.get(gpu, kernel);
-            dispatch(SOURCE.name, pass, pipeline, &self.bind_group, *grid)?;
+            dispatch(SOURCE.name, pass, pipeline.get(), &self.bind_group, *grid)?;
         }
         Ok(stages.len())
     }

@@ -1,13 +1,12 @@
 //! embed: embedding lookup or the state of the previous step, and the first norm. See `shaders/embed.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::{
     buffer::Buffer,
     device::Gpu,
     error::{GpuError, shape},
     kernel::{Binding, Kernel, Op, Source, capacity, check_rows, dispatch},
-    matrix::{Arrangement, Matrix},
+    matrix::{Arrangement, Matrix, MatrixPart, MatrixShape},
+    pipeline::Pipeline,
     rows::Table,
     stride,
 };
@@ -29,21 +28,11 @@ pub const SOURCE: Source = Source {
     entries: &["main"],
 };
 
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-struct TokenRange {
-    first_token: u32,
-    tokens: u32,
-    scales: u32,
-    pad: u32,
-}
-
 /// The kernel for one embedding.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Embed {
     kernel: Kernel,
-    pipeline: wgpu::ComputePipeline,
-    ranges: Vec<Buffer>,
+    pipeline: Pipeline,
 }
 
 /// The buffers of embed.
@@ -65,47 +54,47 @@ impl Embed {
     /// A kernel for this embedding [vocabulary, width].
     ///
     /// # Errors
-    /// [`GpuError::Shape`] if the matrix is not plain, [`GpuError::OutOfMemory`].
-    pub async fn new(gpu: &Gpu, embedding: &Matrix, epsilon: f32) -> Result<Self, GpuError> {
-        if embedding.shape.arrangement != Arrangement::Plain {
+    /// [`GpuError::Shape`] if the matrix is not plain.
+    pub fn new(
+        gpu: &Gpu,
+        embedding: impl Into<MatrixShape>,
+        epsilon: f32,
+    ) -> Result<Self, GpuError> {
+        let MatrixShape {
+            inputs: width,
+            format,
+            arrangement,
+            ..
+        } = embedding.into();
+        if arrangement != Arrangement::Plain {
             return Err(shape(SOURCE.name, "takes a plain matrix"));
         }
-        let width = embedding.shape.inputs;
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [
+        let constants = vec![
             ("WIDTH", width as f64),
             ("STRIDE", stride(width) as f64),
             ("EPSILON", f64::from(epsilon)),
-            ("WEIGHT_FORMAT", embedding.shape.format.constant()),
+            ("WEIGHT_FORMAT", format.constant()),
             (
                 "WEIGHT_BLOCKS",
-                (embedding.shape.format.padded(width) / crate::ALIGN) as f64,
+                (format.padded(width) / crate::ALIGN) as f64,
             ),
         ];
-        let pipeline = kernel.pipeline(gpu, "main", &constants);
-        let mut ranges = Vec::new();
-        for part in &embedding.parts {
-            let range = TokenRange {
-                first_token: part.first_output as u32,
-                tokens: part.outputs as u32,
-                scales: (part.outputs * embedding.shape.format.row_bytes(width) / 4) as u32,
-                pad: 0,
-            };
-            ranges.push(Buffer::uniform(gpu, "token range", &range).await?);
-        }
-        Ok(Self {
-            kernel,
-            pipeline,
-            ranges,
-        })
+        let pipeline = kernel.lazy(gpu, "main", constants);
+        Ok(Self { kernel, pipeline })
+    }
+
+    /// Its pipeline.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
     }
 
     /// Binds its buffers; one dispatch for each part of the embedding.
     pub fn bind(&self, gpu: &Gpu, embedding: &Matrix, to: EmbedBuffers<'_>) -> EmbedOp {
-        let bind = |(part, range): (&crate::matrix::MatrixPart, &Buffer)| {
+        let bind = |part: &MatrixPart| {
             let buffers = [
                 &part.buffer,
-                range,
+                &part.uniform,
                 to.gain,
                 to.state,
                 to.h,
@@ -117,7 +106,7 @@ impl Embed {
         let row = stride(embedding.shape.inputs);
         EmbedOp {
             pipeline: self.pipeline.clone(),
-            parts: embedding.parts.iter().zip(&self.ranges).map(bind).collect(),
+            parts: embedding.parts.iter().map(bind).collect(),
             max_rows: capacity(&[(to.h, row), (to.x, row)]),
         }
     }
@@ -126,7 +115,7 @@ impl Embed {
 /// The kernel bound to its buffers.
 #[derive(Debug)]
 pub struct EmbedOp {
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
     parts: Vec<wgpu::BindGroup>,
     max_rows: usize,
 }
@@ -143,7 +132,7 @@ impl Op for EmbedOp {
             dispatch(
                 SOURCE.name,
                 pass,
-                &self.pipeline,
+                self.pipeline.get(),
                 bind_group,
                 [table.rows, 1],
             )?;

@@ -8,6 +8,7 @@ use crate::{
     device::Gpu,
     error::{GpuError, shape},
     kernel::{Binding, Kernel, Op, Source, capacity, check_rows, dispatch},
+    pipeline::Pipeline,
     rows::Table,
     stride,
 };
@@ -65,24 +66,29 @@ pub struct FinishBuffers<'a> {
 pub struct Finish {
     width: usize,
     kernel: Kernel,
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
 }
 
 impl Finish {
     /// A kernel for rows of `width` elements.
     pub fn new(gpu: &Gpu, width: usize, epsilon: f32) -> Self {
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [
+        let constants = vec![
             ("WIDTH", width as f64),
             ("STRIDE", stride(width) as f64),
             ("EPSILON", f64::from(epsilon)),
         ];
-        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        let pipeline = kernel.lazy(gpu, "main", constants);
         Self {
             width,
             kernel,
             pipeline,
         }
+    }
+
+    /// Its pipeline.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
     }
 
     /// Binds its buffers.
@@ -111,7 +117,7 @@ impl Finish {
 /// The kernel bound to its buffers.
 #[derive(Debug)]
 pub struct FinishOp {
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
     bind_group: wgpu::BindGroup,
     max_rows: usize,
 }
@@ -127,7 +133,7 @@ impl Op for FinishOp {
         dispatch(
             SOURCE.name,
             pass,
-            &self.pipeline,
+            self.pipeline.get(),
             &self.bind_group,
             [table.rows, 1],
         )?;

@@ -10,6 +10,7 @@ use crate::{
     error::GpuError,
     kernel::{Binding, Kernel, Source, capacity, check_rows, dispatch},
     kv_format::KvFormat,
+    pipeline::Pipeline,
 };
 
 /// The shader.
@@ -41,7 +42,7 @@ pub struct KvMean {
     /// Words of an entry.
     entry: usize,
     kernel: Kernel,
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
 }
 
 impl KvMean {
@@ -49,8 +50,8 @@ impl KvMean {
     pub fn new(gpu: &Gpu, shape: AttentionShape, format: KvFormat) -> Self {
         let kernel = Kernel::new(gpu, SOURCE);
         let entry = shape.entry_bytes(format) / size_of::<u32>();
-        let constants = [("ENTRY", entry as f64), ("KV_FORMAT", format.constant())];
-        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        let constants = vec![("ENTRY", entry as f64), ("KV_FORMAT", format.constant())];
+        let pipeline = kernel.lazy(gpu, "main", constants);
         Self {
             shape,
             format,
@@ -86,7 +87,7 @@ impl KvMean {
 /// The kernel bound to a layer.
 #[derive(Debug)]
 pub struct KvMeanOp {
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
     bind_group: wgpu::BindGroup,
     groups: usize,
     max_moves: usize,
@@ -100,6 +101,12 @@ impl KvMeanOp {
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, moves: usize) -> Result<(), GpuError> {
         check_rows(SOURCE.name, moves, self.max_moves)?;
         let grid = [self.groups, moves];
-        dispatch(SOURCE.name, pass, &self.pipeline, &self.bind_group, grid)
+        dispatch(
+            SOURCE.name,
+            pass,
+            self.pipeline.get(),
+            &self.bind_group,
+            grid,
+        )
     }
 }

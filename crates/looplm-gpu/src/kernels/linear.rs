@@ -8,7 +8,8 @@ use crate::{
     device::Gpu,
     error::{GpuError, shape},
     kernel::{Binding, Source},
-    matrix::{Arrangement, Matrix},
+    matrix::{Arrangement, Matrix, MatrixShape},
+    pipeline::Pipeline,
     stride,
 };
 
@@ -36,19 +37,24 @@ pub struct Linear {
 impl Linear {
     /// A kernel for matrices like `matrix`. With `gather_states` a row reads `x` at its state slot instead of at its
     /// place in the pass: the head over states.
-    pub fn new(gpu: &Gpu, matrix: &Matrix, gather_states: bool) -> Self {
+    pub fn new(gpu: &Gpu, matrix: impl Into<MatrixShape>, gather_states: bool) -> Self {
         let extra = [("GATHER_STATES", if gather_states { 1.0 } else { 0.0 })];
         let projection = Projection::new(
             gpu,
             SOURCE.name,
             projection::kernel(gpu, SOURCE),
-            matrix,
+            matrix.into(),
             &extra,
         );
         Self {
             gather_states,
             projection: Arc::new(projection),
         }
+    }
+
+    /// The pipeline for a pass of `rows` rows.
+    pub fn pipeline(&self, rows: usize) -> &Pipeline {
+        self.projection.pipeline(rows)
     }
 
     /// Binds `x` [rows or slots, stride(K)] and `y` [rows, stride(N)].

@@ -7,14 +7,15 @@ use crate::{
     device::{Gpu, Tuning},
     error::GpuError,
     format::Format,
-    kernel::{Constants, Kernel, Lazy, Op, Source, capacity, check_rows, dispatch},
+    kernel::{Constants, Kernel, Op, Source, capacity, check_rows, dispatch},
     matrix::{Matrix, MatrixShape},
+    pipeline::Pipeline,
     rows::Table,
     stride,
 };
 
 /// How a product is computed for a number of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RowVariant {
     /// Up to this many rows (1, 2, 4 or 8) at once; every weight is read once.
     Few(usize),
@@ -88,7 +89,7 @@ pub(crate) fn kernel(gpu: &Gpu, source: Source) -> Kernel {
 pub(crate) struct Projection {
     name: &'static str,
     kernel: Kernel,
-    variants: Vec<Lazy>,
+    variants: Vec<Pipeline>,
     tuning: Tuning,
     inputs: usize,
     format: Format,
@@ -100,7 +101,7 @@ impl Projection {
         gpu: &Gpu,
         name: &'static str,
         kernel: Kernel,
-        matrix: &Matrix,
+        shape: MatrixShape,
         extra: &[(&'static str, f64)],
     ) -> Self {
         let tuning = gpu.tuning();
@@ -108,21 +109,18 @@ impl Projection {
             .iter()
             .map(|variant| {
                 let mut constants: Constants = extra.to_vec();
-                constants.push((
-                    "K_BLOCKS",
-                    (stride(matrix.shape.inputs) / crate::ALIGN) as f64,
-                ));
+                constants.push(("K_BLOCKS", (stride(shape.inputs) / crate::ALIGN) as f64));
                 constants.push((
                     "WEIGHT_BLOCKS",
-                    (matrix.shape.format.padded(matrix.shape.inputs) / crate::ALIGN) as f64,
+                    (shape.format.padded(shape.inputs) / crate::ALIGN) as f64,
                 ));
-                constants.push(("WEIGHT_FORMAT", matrix.shape.format.constant()));
+                constants.push(("WEIGHT_FORMAT", shape.format.constant()));
                 if let RowVariant::Few(few) = variant {
                     constants.push(("FEW_ROWS", *few as f64));
                     constants.push(("FEW_SLOTS", few_slots(tuning, *few) as f64));
                     constants.push(("LANES", tuning.lanes as f64));
                 }
-                Lazy::new(variant.entry(), constants)
+                kernel.lazy(gpu, variant.entry(), constants)
             })
             .collect();
         Self {
@@ -130,9 +128,29 @@ impl Projection {
             kernel,
             variants,
             tuning,
-            inputs: matrix.shape.inputs,
-            format: matrix.shape.format,
+            inputs: shape.inputs,
+            format: shape.format,
         }
+    }
+
+    /// The pipeline for a pass of `rows` rows.
+    pub(crate) fn pipeline(&self, rows: usize) -> &Pipeline {
+        &self.variants[RowVariant::for_rows(rows).index()]
+    }
+
+    /// How to compute `rows` rows: as they are best computed, or, while that is not compiled, as can be done at once and
+    /// comes to the same bits. With nothing compiled that is what is best.
+    fn choose(&self, rows: usize) -> RowVariant {
+        let wanted = RowVariant::for_rows(rows);
+        let RowVariant::Few(few) = wanted else {
+            return wanted;
+        };
+        let more = FEW.into_iter().filter(|&other| other >= few);
+        let fewer = FEW.into_iter().rev().filter(|&other| other < few);
+        more.chain(fewer)
+            .map(RowVariant::Few)
+            .find(|variant| self.variants[variant.index()].is_ready())
+            .unwrap_or(wanted)
     }
 
     /// Checks that `x` holds a row for `matrix`, and that `matrix` is like the one the kernel was made for.
@@ -208,13 +226,13 @@ impl ProjectionOp {
     /// [`GpuError::Shape`] if there are more rows than the bound buffers hold or WebGPU dispatches at once.
     pub fn encode_as(
         &self,
-        gpu: &Gpu,
+        _gpu: &Gpu,
         pass: &mut wgpu::ComputePass<'_>,
         table: Table,
         variant: RowVariant,
     ) -> Result<usize, GpuError> {
         check_rows(self.projection.name, table.rows, self.max_rows)?;
-        let pipeline = self.projection.variants[variant.index()].get(gpu, &self.projection.kernel);
+        let pipeline = self.projection.variants[variant.index()].get();
         for part in &self.parts {
             dispatch(
                 self.projection.name,
@@ -227,10 +245,9 @@ impl ProjectionOp {
         Ok(self.parts.len())
     }
 
-    /// Compiles the variant for `rows` rows now rather than at its first use.
-    pub fn warm_up(&self, gpu: &Gpu, rows: usize) {
-        self.projection.variants[RowVariant::for_rows(rows).index()]
-            .get(gpu, &self.projection.kernel);
+    /// The pipeline for a pass of `rows` rows.
+    pub fn pipeline(&self, rows: usize) -> &Pipeline {
+        self.projection.pipeline(rows)
     }
 }
 
@@ -241,6 +258,6 @@ impl Op for ProjectionOp {
         pass: &mut wgpu::ComputePass<'_>,
         table: Table,
     ) -> Result<usize, GpuError> {
-        self.encode_as(gpu, pass, table, RowVariant::for_rows(table.rows))
+        self.encode_as(gpu, pass, table, self.projection.choose(table.rows))
     }
 }

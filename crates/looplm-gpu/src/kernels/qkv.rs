@@ -10,7 +10,8 @@ use crate::{
     head_stride,
     kernel::{Binding, Constants, Source},
     kv_format::KvFormat,
-    matrix::{Arrangement, Matrix},
+    matrix::{Arrangement, Matrix, MatrixShape},
+    pipeline::Pipeline,
     stride,
 };
 
@@ -52,11 +53,9 @@ impl AttentionShape {
         Ok(())
     }
 
-    fn check_matrix(&self, matrix: &Matrix) -> Result<(), GpuError> {
+    fn check_matrix(&self, matrix: MatrixShape) -> Result<(), GpuError> {
         let rows = self.packed();
-        if matrix.shape.arrangement != Arrangement::Heads(self.head_dim)
-            || matrix.shape.outputs != rows
-        {
+        if matrix.arrangement != Arrangement::Heads(self.head_dim) || matrix.outputs != rows {
             return Err(shape(
                 SOURCE.name,
                 format!(
@@ -176,8 +175,9 @@ impl Qkv {
         gpu: &Gpu,
         shape_: AttentionShape,
         format: KvFormat,
-        matrix: &Matrix,
+        matrix: impl Into<MatrixShape>,
     ) -> Result<Self, GpuError> {
+        let matrix = matrix.into();
         shape_.check_format(format)?;
         shape_.check_matrix(matrix)?;
         let projection = Projection::new(
@@ -194,6 +194,11 @@ impl Qkv {
         })
     }
 
+    /// The pipeline for a pass of `rows` rows.
+    pub fn pipeline(&self, rows: usize) -> &Pipeline {
+        self.projection.pipeline(rows)
+    }
+
     /// Binds `x` [rows, stride(K)] and the rest.
     ///
     /// # Errors
@@ -206,7 +211,7 @@ impl Qkv {
         x: &Buffer,
         to: QkvBuffers<'_>,
     ) -> Result<ProjectionOp, GpuError> {
-        self.shape.check_matrix(matrix)?;
+        self.shape.check_matrix(matrix.shape)?;
         self.projection.fits(matrix, x)?;
         self.shape
             .check_cache(SOURCE.name, self.format, to.keys, to.values)?;

@@ -7,6 +7,7 @@ use crate::{
     device::Gpu,
     error::GpuError,
     kernel::{Binding, Kernel, Source, capacity, check_rows, dispatch},
+    pipeline::Pipeline,
     stride,
 };
 
@@ -55,20 +56,25 @@ pub const fn seen_words(vocab: usize) -> usize {
 pub struct Sample {
     vocab: usize,
     kernel: Kernel,
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
 }
 
 impl Sample {
     /// A kernel for logits of `vocab` tokens.
     pub fn new(gpu: &Gpu, vocab: usize) -> Self {
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [("VOCAB", vocab as f64), ("STRIDE", stride(vocab) as f64)];
-        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        let constants = vec![("VOCAB", vocab as f64), ("STRIDE", stride(vocab) as f64)];
+        let pipeline = kernel.lazy(gpu, "main", constants);
         Self {
             vocab,
             kernel,
             pipeline,
         }
+    }
+
+    /// Its pipeline.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
     }
 
     /// Binds `logits` [rows, stride(vocab)], `requests` [rows] of [`SampleRequest`],
@@ -99,7 +105,7 @@ impl Sample {
 /// The kernel bound to its buffers.
 #[derive(Debug)]
 pub struct SampleOp {
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
     bind_group: wgpu::BindGroup,
     max_rows: usize,
 }
@@ -114,7 +120,7 @@ impl SampleOp {
         dispatch(
             SOURCE.name,
             pass,
-            &self.pipeline,
+            self.pipeline.get(),
             &self.bind_group,
             [rows, 1],
         )?;

@@ -8,7 +8,8 @@ use crate::{
     device::Gpu,
     error::{GpuError, shape},
     kernel::{Binding, Source},
-    matrix::{Arrangement, Matrix},
+    matrix::{Arrangement, Matrix, MatrixShape},
+    pipeline::Pipeline,
     stride,
 };
 
@@ -34,16 +35,21 @@ pub struct Swiglu {
 
 impl Swiglu {
     /// A kernel for matrices like `matrix`.
-    pub fn new(gpu: &Gpu, matrix: &Matrix) -> Self {
+    pub fn new(gpu: &Gpu, matrix: impl Into<MatrixShape>) -> Self {
         Self {
             projection: Arc::new(Projection::new(
                 gpu,
                 SOURCE.name,
                 projection::kernel(gpu, SOURCE),
-                matrix,
+                matrix.into(),
                 &[],
             )),
         }
+    }
+
+    /// The pipeline for a pass of `rows` rows.
+    pub fn pipeline(&self, rows: usize) -> &Pipeline {
+        self.projection.pipeline(rows)
     }
 
     /// Binds `x` [rows, stride(K)] and `m` [rows, stride(N)].

@@ -7,6 +7,7 @@ use crate::{
     device::Gpu,
     error::GpuError,
     kernel::{Binding, Kernel, Op, Source, capacity, check_rows, dispatch},
+    pipeline::Pipeline,
     rows::Table,
     stride,
 };
@@ -38,7 +39,7 @@ struct Wanted {
 pub struct TokenStats {
     vocab: usize,
     kernel: Kernel,
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
     wanted: Buffer,
 }
 
@@ -49,12 +50,12 @@ impl TokenStats {
     /// [`GpuError::OutOfMemory`].
     pub async fn new(gpu: &Gpu, vocab: usize, slots: usize) -> Result<Self, GpuError> {
         let kernel = Kernel::new(gpu, SOURCE);
-        let constants = [
+        let constants = vec![
             ("VOCAB", vocab as f64),
             ("STRIDE", stride(vocab) as f64),
             ("SLOTS", slots as f64),
         ];
-        let pipeline = kernel.pipeline(gpu, "main", &constants);
+        let pipeline = kernel.lazy(gpu, "main", constants);
         let wanted = Buffer::uniform(
             gpu,
             "token_stats",
@@ -70,6 +71,11 @@ impl TokenStats {
             pipeline,
             wanted,
         })
+    }
+
+    /// Its pipeline.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
     }
 
     /// How many tokens to list from the next submission on, at most [`TOP_MAX`].
@@ -95,7 +101,7 @@ impl TokenStats {
 /// The kernel bound to its buffers.
 #[derive(Debug)]
 pub struct TokenStatsOp {
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
     bind_group: wgpu::BindGroup,
     max_rows: usize,
 }
@@ -111,7 +117,7 @@ impl Op for TokenStatsOp {
         dispatch(
             SOURCE.name,
             pass,
-            &self.pipeline,
+            self.pipeline.get(),
             &self.bind_group,
             [table.rows, 1],
         )?;

@@ -8,7 +8,7 @@ use looplm_gpu::{
 };
 use rand::{Rng, seq::SliceRandom};
 
-use crate::support::{self, FORMATS, assert_close, fetch, poison, poisoned, upload, wait};
+use crate::support::{self, FORMATS, assert_close, fetch, poison, poisoned, upload};
 
 const EPSILON: f32 = 1e-6;
 
@@ -88,7 +88,7 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) ->
     want_x.extend(poison(stride(width)));
 
     let (h, x) = (poisoned(gpu, want_h.len()), poisoned(gpu, want_x.len()));
-    let kernel = wait(Embed::new(gpu, &embedding, EPSILON)).expect("a plain matrix");
+    let kernel = Embed::new(gpu, &embedding, EPSILON).expect("a plain matrix");
     let gain = upload(gpu, &gain);
     let to = EmbedBuffers {
         gain: &gain,
@@ -186,7 +186,7 @@ fn only_the_part_with_the_token_writes() {
         x: &x,
         kv_map: &kv_map,
     };
-    let kernel = wait(Embed::new(gpu, &embedding, EPSILON)).expect("a plain matrix");
+    let kernel = Embed::new(gpu, &embedding, EPSILON).expect("a plain matrix");
     let op = kernel.bind(gpu, &embedding, to);
     support::run(gpu, &rows, |pass, table| {
         op.encode(gpu, pass, table).expect("the grid is small");
@@ -222,7 +222,7 @@ fn wrong_shapes_are_errors() {
         },
     );
     assert!(matches!(
-        wait(Embed::new(gpu, &paired, EPSILON)),
+        Embed::new(gpu, &paired, EPSILON),
         Err(GpuError::Shape {
             kernel: "embed",
             ..
@@ -232,7 +232,7 @@ fn wrong_shapes_are_errors() {
     let buffer = |count| poisoned(gpu, count);
     let (gain, state, h, x) = (buffer(16), buffer(64), buffer(32), buffer(32));
     let kv_map = upload(gpu, &[UNWRITTEN; 4]);
-    let kernel = wait(Embed::new(gpu, &embedding, EPSILON)).expect("a plain matrix");
+    let kernel = Embed::new(gpu, &embedding, EPSILON).expect("a plain matrix");
     let op = kernel.bind(
         gpu,
         &embedding,

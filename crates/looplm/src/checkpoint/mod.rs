@@ -316,6 +316,12 @@ async fn load_file<S: TensorSink>(
                         .total_size
                         .unwrap_or_else(|| expected.estimate_bytes(&header)),
                 };
+                let tensors: Vec<TensorInfo> = header
+                    .tensors
+                    .iter()
+                    .filter_map(|entry| expected.delivered(entry))
+                    .collect();
+                sink.planned(&tensors).await;
                 pieces.insert(Pieces::new(file, header, expected, total))
             }
         };

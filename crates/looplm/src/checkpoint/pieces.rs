@@ -22,6 +22,9 @@ pub trait TensorSink {
     /// Why it may refuse.
     type Error;
 
+    /// The header of a file was read: these tensors follow. A checkpoint in one file tells all of them here.
+    async fn planned(&mut self, _tensors: &[TensorInfo]) {}
+
     /// A tensor follows.
     async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), Self::Error>;
 

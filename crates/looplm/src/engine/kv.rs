@@ -126,11 +126,6 @@ impl KvCache {
         Ok(cache)
     }
 
-    /// How keys and values are kept.
-    pub(super) fn format(&self) -> KvFormat {
-        self.format
-    }
-
     /// Bytes of so many entries in one layer, keys or values.
     fn bytes_of(&self, entries: usize) -> u64 {
         entries as u64 * self.shape.entry_bytes(self.format) as u64

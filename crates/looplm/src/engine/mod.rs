@@ -5,15 +5,17 @@
 //! submission writes a row table, and reads back a hundred bytes or so for each row that was asked about.
 
 mod ask;
+mod kernels;
 mod kv;
 mod plan;
 mod read;
 mod sequence;
 mod submit;
+mod wishes;
 mod workspace;
 
 pub use looplm_gpu::KvFormat;
-use looplm_gpu::{Gpu, GpuError, Submitted};
+use looplm_gpu::{Gpu, GpuError, Submitted, pipeline::compile_all};
 
 use crate::{
     config::Config,
@@ -30,6 +32,7 @@ use sequence::{Sequence, Slots};
 use workspace::Workspace;
 
 pub use ask::{Ask, Outcome, Place};
+pub(crate) use kernels::Kernels;
 pub use kv::bytes_per_position;
 
 /// Most sequences at once.
@@ -46,6 +49,17 @@ pub struct EngineOptions {
     pub kv_bytes: Option<u64>,
     /// How keys and values are kept.
     pub kv_format: KvFormat,
+}
+
+impl EngineOptions {
+    fn context(&self, config: &Config) -> usize {
+        let wanted = self.context_length.unwrap_or(usize::MAX);
+        wanted.min(config.max_position_embeddings)
+    }
+
+    fn max_rows(&self) -> usize {
+        self.max_rows.unwrap_or(128).clamp(1, 1024)
+    }
 }
 
 /// A loaded model's state on the device.
@@ -83,21 +97,15 @@ impl Engine {
         config: Config,
         weights: Weights,
         options: &EngineOptions,
+        kernels: Kernels,
     ) -> Result<Self, Error> {
-        let context = options
-            .context_length
-            .unwrap_or(usize::MAX)
-            .min(config.max_position_embeddings);
+        let context = options.context(&config);
         if context == 0 {
             return Err(Error::invalid("context_length", "must be at least 1"));
         }
-        kv::attention_shape(&config)
-            .check_format(options.kv_format)
-            .map_err(|error| Error::invalid("kv_format", error.to_string()))?;
-        let max_rows = options.max_rows.unwrap_or(128).clamp(1, 1024);
-        let workspace = Workspace::new(&gpu, &config, context, max_rows).await?;
+        let workspace = Workspace::new(&gpu, &config, context, options.max_rows()).await?;
         let kv = KvCache::new(&gpu, &config, context, options.kv_format, options.kv_bytes).await?;
-        let plan = Plan::new(&gpu, &config, &weights, &workspace, &kv).await?;
+        let plan = Plan::new(&gpu, &config, &weights, &workspace, &kv, kernels).await?;
         gpu.check()?;
         let slots = Slots::new(workspace.slots);
         let sequences = (0..MAX_SEQUENCES).map(|_| None).collect();
@@ -398,12 +406,15 @@ impl Engine {
             .ok_or_else(unknown_sequence)
     }
 
-    /// Compiles what a first token needs now rather than then.
+    /// Compiles what of a first token's needs is not compiled yet, and reports after each pipeline how many of how many are.
     ///
     /// # Errors
     /// What the driver says of the shaders.
-    pub fn warm_up(&self) -> Result<(), GpuError> {
-        self.plan.warm_up(&self.gpu, self.workspace.max_rows);
+    pub(crate) async fn warm_up(
+        &self,
+        report: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), GpuError> {
+        compile_all(&self.plan.kernels.first_needed(), report).await;
         self.gpu.check()
     }
 }

@@ -1,19 +1,20 @@
 //! The order of a pass: every kernel of every layer, bound once to its weights and to the workspace.
 
 use looplm_gpu::{
-    Buffer, Format, Gpu, GpuError, Matrix,
+    Buffer, Gpu, GpuError,
     kernel::Op,
     kernels::{
-        AddNorm, AddNormOp, Attention, AttentionBuffers, AttentionOp, Embed, EmbedBuffers, EmbedOp,
-        Finish, FinishBuffers, FinishOp, Linear, ProjectionOp, Qkv, QkvBuffers, Sample, SampleOp,
-        Swiglu, TokenStats, TokenStatsOp,
+        AddNormOp, AttentionBuffers, AttentionOp, Embed, EmbedBuffers, EmbedOp, FinishBuffers,
+        FinishOp, ProjectionOp, QkvBuffers, SampleOp, TokenStatsOp,
     },
     rows::Table,
     stride,
 };
 
 use super::{
-    kv::{KvCache, LayerKv, attention_shape},
+    kernels::Kernels,
+    kv::{KvCache, LayerKv},
+    wishes::{Place, Wishes},
     workspace::Workspace,
 };
 use crate::{config::Config, error::Error, weights::Weights};
@@ -39,40 +40,13 @@ pub(super) struct Plan {
     finish: FinishOp,
     /// The head over states.
     pub(super) head: ProjectionOp,
-    pub(super) token_stats: TokenStats,
     pub(super) stats: TokenStatsOp,
     pub(super) sample: SampleOp,
-    qkv: Vec<Qkv>,
-    attention: Attention,
-    embed_kernel: Embed,
+    pub(super) kernels: Kernels,
+    wishes: Wishes,
     first_gain: Buffer,
     /// Keeps alive what the bind groups use.
     _gains: Vec<Buffer>,
-}
-
-/// One kernel for each combination of inputs and format that occurs.
-struct Variants<K> {
-    made: Vec<(usize, Format, K)>,
-}
-
-impl<K: Clone> Variants<K> {
-    fn new() -> Self {
-        Self { made: Vec::new() }
-    }
-
-    fn get<E>(&mut self, matrix: &Matrix, make: impl FnOnce() -> Result<K, E>) -> Result<K, E> {
-        let (inputs, format) = (matrix.shape.inputs, matrix.shape.format);
-        if let Some((.., kernel)) = self
-            .made
-            .iter()
-            .find(|(i, f, _)| (*i, *f) == (inputs, format))
-        {
-            return Ok(kernel.clone());
-        }
-        let kernel = make()?;
-        self.made.push((inputs, format, kernel.clone()));
-        Ok(kernel)
-    }
 }
 
 /// Rows of `width` elements one after another, each padded.
@@ -124,16 +98,9 @@ impl Plan {
         weights: &Weights,
         ws: &Workspace,
         kv: &KvCache,
+        mut kernels: Kernels,
     ) -> Result<Self, Error> {
         let width = c.hidden_size;
-        let epsilon = c.rms_norm_eps as f32;
-        let shape = attention_shape(c);
-        shape.check_format(kv.format())?;
-        let (mut qkv_kernels, mut linear, mut swiglu) =
-            (Variants::new(), Variants::new(), Variants::new());
-        let attention = Attention::new(gpu, shape, kv.format(), ws.attention_parts)?;
-        let add_norm = AddNorm::new(gpu, width, epsilon);
-        let finish = Finish::new(gpu, width, epsilon);
         let mut gains = Vec::new();
 
         let first = Buffer::storage_with(
@@ -142,23 +109,15 @@ impl Plan {
             &padded(width, &[&weights.layers[0].attention_norms[0]]),
         )
         .await?;
-        let embed = Embed::new(gpu, &weights.embedding, epsilon).await?;
+        let embed = kernels.embed(gpu, &weights.embedding)?;
         let embed_op = bind_embed(gpu, &embed, weights, (&first, ws, kv));
 
         let mut layers = Vec::with_capacity(weights.layers.len());
-        let mut qkvs = Vec::with_capacity(weights.layers.len());
         for (i, (layer, layer_kv)) in weights.layers.iter().zip(&kv.layers).enumerate() {
-            let qkv: Qkv =
-                qkv_kernels.get(&layer.qkv, || Qkv::new(gpu, shape, kv.format(), &layer.qkv))?;
-            let project: Linear = linear.get(&layer.output, || {
-                Ok::<_, GpuError>(Linear::new(gpu, &layer.output, false))
-            })?;
-            let down: Linear = linear.get(&layer.down, || {
-                Ok::<_, GpuError>(Linear::new(gpu, &layer.down, false))
-            })?;
-            let gated: Swiglu = swiglu.get(&layer.gate_up, || {
-                Ok::<_, GpuError>(Swiglu::new(gpu, &layer.gate_up))
-            })?;
+            let qkv = kernels.qkv(gpu, &layer.qkv)?;
+            let project = kernels.linear(gpu, &layer.output)?;
+            let down = kernels.linear(gpu, &layer.down)?;
+            let gated = kernels.swiglu(gpu, &layer.gate_up)?;
             let after = padded(width, &[&layer.attention_norms[1], &layer.mlp_norms[0]]);
             let after = Buffer::storage_with(gpu, "gains", &after).await?;
             let after_mlp = match weights.layers.get(i + 1) {
@@ -166,7 +125,9 @@ impl Plan {
                 Some(next) => {
                     let gain = padded(width, &[&layer.mlp_norms[1], &next.attention_norms[0]]);
                     let gain = Buffer::storage_with(gpu, "gains", &gain).await?;
-                    let op = add_norm.bind(gpu, &ws.branch, &gain, &ws.h, &ws.x)?;
+                    let op = kernels
+                        .add_norm
+                        .bind(gpu, &ws.branch, &gain, &ws.h, &ws.x)?;
                     gains.push(gain);
                     Some(op)
                 }
@@ -179,14 +140,17 @@ impl Plan {
             };
             layers.push(LayerOps {
                 qkv: qkv.bind(gpu, &layer.qkv, &ws.x, to)?,
-                attention: attention.bind(gpu, attention_buffers(ws, kv, layer_kv))?,
+                attention: kernels
+                    .attention
+                    .bind(gpu, attention_buffers(ws, kv, layer_kv))?,
                 output: project.bind(gpu, &layer.output, &ws.attention, &ws.branch)?,
-                after_attention: add_norm.bind(gpu, &ws.branch, &after, &ws.h, &ws.x)?,
+                after_attention: kernels
+                    .add_norm
+                    .bind(gpu, &ws.branch, &after, &ws.h, &ws.x)?,
                 swiglu: gated.bind(gpu, &layer.gate_up, &ws.x, &ws.inner)?,
                 down: down.bind(gpu, &layer.down, &ws.inner, &ws.branch)?,
                 after_mlp,
             });
-            qkvs.push(qkv);
             gains.push(after);
         }
 
@@ -200,7 +164,7 @@ impl Plan {
         );
         ends.push(weights.gate_bias);
         let ends = Buffer::storage_with(gpu, "gains", &ends).await?;
-        let finish = finish.bind(
+        let finish = kernels.finish.bind(
             gpu,
             FinishBuffers {
                 a: &ws.branch,
@@ -213,25 +177,18 @@ impl Plan {
         gains.push(ends);
 
         let head_matrix = weights.head.as_ref().unwrap_or(&weights.embedding);
-        let head = Linear::new(gpu, head_matrix, true);
-        let token_stats = TokenStats::new(gpu, c.vocab_size, ws.slots).await?;
+        let head = kernels.head(gpu, head_matrix)?;
         Ok(Self {
             embed: embed_op,
             layers,
             finish,
             head: head.bind(gpu, head_matrix, &ws.state, &ws.logits)?,
-            stats: token_stats.bind(gpu, &ws.logits, &ws.stats),
-            token_stats,
-            sample: Sample::new(gpu, c.vocab_size).bind(
-                gpu,
-                &ws.logits,
-                &ws.requests,
-                &ws.seen,
-                &ws.tokens,
-            ),
-            qkv: qkvs,
-            attention,
-            embed_kernel: embed,
+            stats: kernels.token_stats.bind(gpu, &ws.logits, &ws.stats),
+            sample: kernels
+                .sample
+                .bind(gpu, &ws.logits, &ws.requests, &ws.seen, &ws.tokens),
+            kernels,
+            wishes: Wishes::default(),
             first_gain: first,
             _gains: gains,
         })
@@ -246,14 +203,11 @@ impl Plan {
         kv: &KvCache,
     ) -> Result<(), Error> {
         let from = (&self.first_gain, ws, kv);
-        self.embed = bind_embed(gpu, &self.embed_kernel, weights, from);
-        for (((ops, layer), layer_kv), qkv) in self
-            .layers
-            .iter_mut()
-            .zip(&weights.layers)
-            .zip(&kv.layers)
-            .zip(&self.qkv)
+        let embed = self.kernels.embed(gpu, &weights.embedding)?;
+        self.embed = bind_embed(gpu, &embed, weights, from);
+        for ((ops, layer), layer_kv) in self.layers.iter_mut().zip(&weights.layers).zip(&kv.layers)
         {
+            let qkv = self.kernels.qkv(gpu, &layer.qkv)?;
             let to = QkvBuffers {
                 rotary: &kv.rotary,
                 q: &ws.q,
@@ -262,6 +216,7 @@ impl Plan {
             };
             ops.qkv = qkv.bind(gpu, &layer.qkv, &ws.x, to)?;
             ops.attention = self
+                .kernels
                 .attention
                 .bind(gpu, attention_buffers(ws, kv, layer_kv))?;
         }
@@ -302,15 +257,18 @@ impl Plan {
         weights.embedding.parts.len() + weights.layers.iter().map(layer).sum::<usize>()
     }
 
-    pub(super) fn warm_up(&self, gpu: &Gpu, max_rows: usize) {
-        for rows in [1, max_rows] {
-            for layer in &self.layers {
-                layer.attention.warm_up(gpu, rows);
-                for op in [&layer.qkv, &layer.output, &layer.swiglu, &layer.down] {
-                    op.warm_up(gpu, rows);
-                }
+    /// After a pass of `rows` rows, `heads` of which went through the head: compiles what does better with so many, if they
+    /// come often.
+    pub(super) fn note(&mut self, rows: usize, heads: usize) {
+        let layers = self.wishes.note(Place::Layers, rows);
+        let head = self.wishes.note(Place::Head, heads);
+        for layer in self.layers.iter().filter(|_| layers) {
+            for op in [&layer.qkv, &layer.output, &layer.swiglu, &layer.down] {
+                op.pipeline(rows).compile_soon();
             }
-            self.head.warm_up(gpu, rows);
+        }
+        if head {
+            self.head.pipeline(heads).compile_soon();
         }
     }
 }

@@ -80,7 +80,10 @@ impl Engine {
         }
         self.workspace.tables.upload(&self.gpu);
         if !ask.lens.is_empty() {
-            self.plan.token_stats.set_top_k(&self.gpu, ask.top_k);
+            self.plan
+                .kernels
+                .token_stats
+                .set_top_k(&self.gpu, ask.top_k);
         }
         let mut encoder = self.gpu.encoder();
         {
@@ -102,6 +105,12 @@ impl Engine {
         }
         let bytes = self.copy_results(&mut encoder, ask, &reported);
         self.gpu.submit(encoder);
+        for (table, heads) in &work {
+            self.plan.note(table.rows, 0);
+            for heads in heads {
+                self.plan.note(0, heads.table.rows);
+            }
+        }
         self.slots = after.slots;
         for row in passes.iter().flat_map(|pass| &pass.rows) {
             if self

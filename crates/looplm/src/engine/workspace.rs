@@ -27,8 +27,6 @@ pub(super) struct Workspace {
     pub(super) x: Buffer,
     pub(super) q: Buffer,
     pub(super) attention: Buffer,
-    /// Room for the parts of rows that see many keys.
-    pub(super) attention_parts: AttentionParts,
     pub(super) parts: Buffer,
     pub(super) branch: Buffer,
     pub(super) inner: Buffer,
@@ -41,6 +39,19 @@ pub(super) struct Workspace {
     pub(super) tokens: Buffer,
     pub(super) readback: Readback,
     seen_words: usize,
+}
+
+/// Room for the parts of rows that see as many keys as the longest sequence has.
+pub(super) fn attention_parts(gpu: &Gpu, c: &Config, context: usize) -> AttentionParts {
+    AttentionParts::new(attention_shape(c), context, gpu.max_binding())
+}
+
+/// States there is room for: those of the rows of a pass, of a prefill that waits for it, and of others.
+pub(super) fn state_slots(gpu: &Gpu, max_rows: usize) -> usize {
+    let bound = (gpu.max_binding() as usize / (MAX_STEPS * STATS_WORDS * 4))
+        .saturating_sub(2 * max_rows)
+        .clamp(WAITING_SLOTS.1, WAITING_SLOTS.0);
+    2 * max_rows + bound
 }
 
 impl Workspace {
@@ -56,11 +67,7 @@ impl Workspace {
         let head_rows = (LOGITS_BYTES / vocab_bytes).clamp(1, max_rows);
         let floats =
             |label: &'static str, count: usize| Buffer::storage(gpu, label, (count * 4) as u64);
-        // The rows of a pass, those of a prefill that waits for it, and others.
-        let bound = (gpu.max_binding() as usize / (MAX_STEPS * STATS_WORDS * 4))
-            .saturating_sub(2 * max_rows)
-            .clamp(WAITING_SLOTS.1, WAITING_SLOTS.0);
-        let slots = 2 * max_rows + bound;
+        let slots = state_slots(gpu, max_rows);
         let records = (slots * size_of::<Record>()) as u64;
         let stats = slots * MAX_STEPS * STATS_WORDS;
         let report = size_of::<Record>() + MAX_STEPS * STATS_WORDS * 4;
@@ -69,7 +76,7 @@ impl Workspace {
         let largest = (head_rows * vocab_bytes)
             .max(max_rows * width * 4)
             .max(max_rows * (report + 4));
-        let attention_parts = AttentionParts::new(attention_shape(c), context, gpu.max_binding());
+        let attention_parts = attention_parts(gpu, c, context);
         Ok(Self {
             max_rows,
             slots,
@@ -82,7 +89,6 @@ impl Workspace {
                 max_rows * c.num_attention_heads * head_stride(c.head_dim),
             )
             .await?,
-            attention_parts,
             parts: Buffer::storage(gpu, "attention parts", attention_parts.bytes).await?,
             attention: floats("attention", max_rows * stride(c.query_size())).await?,
             branch: floats("branch", max_rows * width).await?,

@@ -8,6 +8,7 @@ mod generation;
 mod kv_format;
 mod memory;
 mod parity;
+mod pipelines;
 mod resume;
 mod rows;
 mod verified;
