@@ -51,6 +51,9 @@ pub struct GenerateOptions {
     pub trace_top_k: Option<usize>,
     /// Note which tokens took which step in which pass; see [`Finish::timeline`].
     pub timeline: bool,
+    /// So many tokens at the end of the prompt are the beginning of the answer, which another [`Generation`] gave: this one
+    /// goes on with its text where that one stopped, and counts them.
+    pub answered: usize,
 }
 
 /// Whether an early exit only guesses the next token, which then begins while the current one goes on to the last step. What
@@ -241,7 +244,9 @@ pub struct Generation {
     lane: Option<LaneId>,
     sampling: Sampling,
     limit: usize,
-    /// Tokens given to the caller.
+    /// Tokens of the prompt that are the beginning of the answer.
+    answered: usize,
+    /// Tokens given to the caller, those before this generation included.
     given: usize,
     figures: Figures,
     decoder: Option<StreamDecoder>,
@@ -296,8 +301,20 @@ impl Generation {
                 format!("must be at most {MAX_TOP_K}"),
             ));
         }
+        let stop_ids = model.info().stop_ids.clone();
+        let mut stop = StopMatcher::new(stop_ids.clone(), options.stop.clone());
+        let Some(asked) = prompt.len().checked_sub(options.answered) else {
+            return Err(Error::invalid("answered", "is more than the prompt"));
+        };
         let decoder = match model.tokenizer() {
-            Ok(tokenizer) => Some(StreamDecoder::after(tokenizer, &prompt, true)?),
+            Ok(tokenizer) => {
+                let mut decoder = StreamDecoder::after(tokenizer, &prompt[..asked], true)?;
+                // Again, so that both hold back now what they held back then.
+                for &id in &prompt[asked..] {
+                    stop.push(&decoder.push(tokenizer, id)?);
+                }
+                Some(decoder)
+            }
             Err(error) if !options.stop.is_empty() => return Err(error),
             Err(_) => None,
         };
@@ -306,7 +323,6 @@ impl Generation {
             .max_new_tokens
             .or(folder_limit)
             .unwrap_or(DEFAULT_NEW_TOKENS);
-        let stop_ids = model.info().stop_ids.clone();
         let request = Request {
             steps,
             exit: options.exit,
@@ -314,7 +330,7 @@ impl Generation {
             verify,
             sampling,
             top_k: options.trace_top_k,
-            limit,
+            limit: limit.saturating_sub(options.answered),
             explicit_limit: options.max_new_tokens.is_some(),
             stop_ids: stop_ids.clone(),
             timeline: options.timeline,
@@ -329,9 +345,10 @@ impl Generation {
             lane: None,
             sampling,
             limit,
-            given: 0,
+            answered: options.answered,
+            given: options.answered,
             decoder,
-            stop: StopMatcher::new(stop_ids, options.stop),
+            stop,
             reason: FinishReason::Aborted,
             seconds: 0.0,
             ended: false,
@@ -349,7 +366,7 @@ impl Generation {
         let f = &self.figures;
         Finish {
             reason: self.reason,
-            prompt_tokens: f.prompt_tokens,
+            prompt_tokens: f.prompt_tokens - self.answered,
             new_tokens: self.given,
             passes: f.passes,
             prefill_passes: f.prefill_passes,
@@ -396,7 +413,7 @@ impl Generation {
         if self.ended {
             return Ok(None);
         }
-        if self.limit == 0 {
+        if self.given >= self.limit {
             self.end(FinishReason::Length);
             return Ok(None);
         }
