@@ -1,6 +1,6 @@
 //! A loaded model.
 
-use js_sys::{Float32Array, Function, Object, Reflect, Uint32Array};
+use js_sys::{Float32Array, Function, Object, Promise, Reflect, Uint32Array};
 use looplm::{
     Error, LoopLm,
     engine::EngineOptions,
@@ -15,6 +15,7 @@ use looplm_js::{
     value::{from_js_or_default, to_js},
 };
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use wasm_bindgen_futures::future_to_promise;
 use web_sys::AbortSignal;
 
 use crate::{
@@ -192,6 +193,12 @@ impl Model {
             set("positions", to_js(&positions)?)?;
         }
         Ok(out.into())
+    }
+
+    /// A promise of why the device was lost, `dispose` included. It does not hold on to the model, which may be freed before.
+    pub fn lost(&self) -> Promise {
+        let lost = self.inner.lost();
+        future_to_promise(async move { Ok(lost.await.into()) })
     }
 
     /// Frees everything on the device.

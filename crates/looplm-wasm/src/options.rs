@@ -102,6 +102,7 @@ pub(crate) struct GenerateConfig {
     stop: Option<Vec<String>>,
     trace: Option<Trace>,
     timeline: Option<bool>,
+    answered: Option<usize>,
 }
 
 impl From<GenerateConfig> for GenerateOptions {
@@ -125,6 +126,7 @@ impl From<GenerateConfig> for GenerateOptions {
             timeline: c.timeline.unwrap_or(false),
             stop: c.stop.unwrap_or_default(),
             trace_top_k: c.trace.map(|t| t.top_k),
+            answered: c.answered.unwrap_or(0),
         }
     }
 }
