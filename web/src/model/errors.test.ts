@@ -64,6 +64,12 @@ describe("explain", () => {
     expect(said.advice).toContain("256 MiB");
     expect(said.advice).toContain("128 MiB");
   });
+  it("says what an address looks like", () => {
+    expect(explain(thrown("invalid-argument", { argument: "source" })).advice).toContain(
+      "hf:organisation/name",
+    );
+    expect(explain(thrown("invalid-argument", { argument: "steps" })).advice).toContain("“steps”");
+  });
   it("survives whatever is thrown", () => {
     expect(explain("just text").message).toBe("just text");
     expect(explain(undefined).code).toBe("internal");

@@ -142,6 +142,12 @@ function plain(code: string, d: Details): Omit<Explanation, "code" | "message"> 
     case "network":
       return network(d);
     case "invalid-argument":
+      if (d["argument"] === "source")
+        return {
+          title: "This is no address of a model",
+          advice:
+            "It must be that of a folder, as in https://example.org/a-model/, or a model’s name on Hugging Face, as in hf:organisation/name.",
+        };
       return {
         title: "The model cannot do that",
         advice: asText(d["argument"])

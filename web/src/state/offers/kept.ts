@@ -10,6 +10,11 @@ export const room = signal<{ quota: number; usage: number } | undefined>(undefin
 /** Why the last removal failed. */
 export const keptError = signal<Explanation | undefined>(undefined);
 
+const BEING_LOADED = {
+  title: "It is being loaded",
+  advice: "A model stays while it is being loaded, here or in another tab. Delete it once that is over.",
+};
+
 /** Looks anew at what is kept. */
 export async function lookAtKept(): Promise<void> {
   try {
@@ -35,7 +40,9 @@ export async function remove(model?: CachedModel): Promise<void> {
   try {
     await (model === undefined ? LoopLM.evict() : LoopLM.evict(model.source, { format: model.format }));
   } catch (thrown) {
-    keptError.value = explain(thrown);
+    const said = explain(thrown);
+    // The package is busy with other things, too: here it is a load, in whatever tab.
+    keptError.value = said.code === "busy" ? { ...said, ...BEING_LOADED } : said;
   }
   await lookAtKept();
 }
