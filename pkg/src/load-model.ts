@@ -3,6 +3,7 @@ import { loadThroughCache, Uncacheable } from "./cache/load.js";
 import type { Origin } from "./cache/origin.js";
 import { withSpeed } from "./cache/progress.js";
 import { browserStorage, ModelStore, type Storage } from "./cache/store.js";
+import { keepTunings, readTunings } from "./cache/tunings.js";
 import { UrlOrigin } from "./cache/url-origin.js";
 import { without } from "./checks.js";
 import type { LoadConfig, LoadRequest } from "./engine.js";
@@ -34,12 +35,19 @@ export async function loadModel(
   keeping: Keeping = BROWSER,
 ): Promise<Loaded> {
   const report = withSpeed(onProgress);
-  const load = (source: FileSource, config: LoadConfig): Promise<Model> =>
-    readThrough(source, (source) => Model.load(source, config, report, signal));
+  // Without a cache nothing is kept for this page, workgroups neither.
+  const storage = request.cache ? await keeping.storage() : undefined;
+  const load = async (source: FileSource, config: LoadConfig): Promise<Model> => {
+    const tunings = storage && (await readTunings(storage));
+    const told = tunings === undefined ? config : { ...config, tunings };
+    const model = await readThrough(source, (source) => Model.load(source, told, report, signal));
+    const known = model.tunings();
+    if (JSON.stringify(known) !== JSON.stringify(tunings)) await keepTunings(storage, known);
+    return model;
+  };
   const warnings: string[] = [];
   if (request.cache) {
     try {
-      const storage = await keeping.storage();
       if (storage === undefined) throw new Uncacheable("this browser keeps nothing for this page");
       const model = await loadThroughCache({
         store: new ModelStore(storage),

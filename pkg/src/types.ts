@@ -471,6 +471,10 @@ export interface TaskInfo {
 export interface ModelInfo {
   /** Its shape. */
   architecture: Architecture;
+  /** What the layers' weights are held as; "stored" for floats as the checkpoint has them. */
+  format: "stored" | "f16" | "q8" | "q4";
+  /** The workgroups that one row of a product is computed in: lanes, and outputs of each. */
+  tuning: { lanes: number; outputsOfOne: number };
   /** What it takes of the GPU. */
   memory: MemoryInfo;
   /** Its tokenizer; null if the folder has none (ids still work). */

@@ -9,7 +9,7 @@ use looplm::model::{LoadOptions, Loading};
 use looplm::row::Step;
 
 use crate::failure::Failure;
-use crate::{progress, say};
+use crate::{progress, say, tunings};
 
 /// Opens a model folder and checks what was asked for against its configuration, before gigabytes of weights are read.
 /// More steps than the model was trained with are allowed, and said to be extrapolation.
@@ -44,9 +44,17 @@ pub(crate) fn model(source: &FolderSource, options: &LoadOptions) -> Result<Loop
         }
         Loading::Compile { .. } => bar.set_message("compiling shaders"),
     };
-    let loaded = pollster::block_on(LoopLm::load(source, options, &mut progress));
+    let kept = tunings::read();
+    let options = LoadOptions {
+        tunings: Some(kept.clone()),
+        ..options.clone()
+    };
+    let loaded = pollster::block_on(LoopLm::load(source, &options, &mut progress));
     bar.finish_and_clear();
     let model = loaded?;
+    if model.info().tunings != kept {
+        tunings::keep(&model.info().tunings);
+    }
     for warning in &model.info().warnings {
         say::warning(warning);
     }

@@ -27,6 +27,7 @@ mod shade;
 mod tensor_file;
 mod text_file;
 mod train;
+mod tunings;
 
 use std::process::ExitCode;
 

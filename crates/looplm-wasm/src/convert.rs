@@ -182,6 +182,7 @@ pub(crate) fn info(info: &Info) -> Value {
             "parameters": c.parameters(),
         },
         "format": info.format.name(),
+        "tuning": info.tuning,
         "memory": {
             "weights": info.memory.weights,
             "kvPer1000Tokens": { "full": info.kv_per_1000.0, "shared": info.kv_per_1000.1 },

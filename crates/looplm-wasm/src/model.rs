@@ -58,8 +58,10 @@ impl Model {
             },
             device: DeviceOptions {
                 max_binding_size: config.max_binding_size.map(|bytes| bytes as u64),
+                ..DeviceOptions::default()
             },
             precision: config.format.unwrap_or_default().into(),
+            tunings: config.tunings,
         };
         let mut progress = |loading: looplm::model::Loading<'_>| {
             if let Ok(value) = to_js(&convert::loading(&loading)) {
@@ -83,6 +85,14 @@ impl Model {
     /// None in practice.
     pub fn info(&self) -> Result<JsValue, JsValue> {
         to_js(&convert::info(self.inner.info()))
+    }
+
+    /// The workgroups that are known, to be given to later loads.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn tunings(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.inner.info().tunings)
     }
 
     /// Text to ids.

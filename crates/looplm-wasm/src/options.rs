@@ -9,6 +9,7 @@ use looplm::{
     kv_policy::KvPolicy,
     precision::WeightFormat,
 };
+use looplm_gpu::tune::Tunings;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,6 +23,7 @@ pub(crate) struct LoadConfig {
     pub(crate) kv_format: Option<KvFormat>,
     #[serde(deserialize_with = "named")]
     pub(crate) format: Option<WeightFormat>,
+    pub(crate) tunings: Option<Tunings>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -11,6 +11,7 @@ import type {
   GenerateConfig,
   LoadConfig,
   Model,
+  Tunings,
 } from "../wasm/looplm.js";
 
 /** An error as the wasm side throws it. */
@@ -140,6 +141,11 @@ const FAKE_CHAT: ChatModule = {
 
 /** A model which continues every prompt with its last id plus one, plus two, ... */
 class FakeModel extends FakeObject implements Omit<Model, "generate"> {
+  tunings(): Tunings {
+    this.check();
+    return { "fake adapter": { lanes: 64, outputsOfOne: 4 } };
+  }
+
   info(): ModelInfo {
     this.check();
     return FAKE_INFO;
@@ -303,6 +309,8 @@ export const FAKE_INFO: ModelInfo = {
     rmsNormEps: 1e-6,
     parameters: 1000,
   },
+  format: "stored",
+  tuning: { lanes: 64, outputsOfOne: 4 },
   memory: { weights: 4000, kvPer1000Tokens: { full: 8, shared: 2 }, workspace: 16 },
   tokenizer: { vocabSize: 100, chatTemplate: true, stopIds: [0] },
   adapter: {

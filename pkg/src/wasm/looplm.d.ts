@@ -26,7 +26,7 @@ export interface FileSource {
 export interface FileStream {
   /** Bytes, where that is known beforehand. */
   size: number | undefined;
-  /** The next chunk, of any size; null at the end. */
+  /** The next chunk, of any size, to be used before the next is asked for; null at the end. */
   read(): Promise<Uint8Array | null>;
   /** May be called at any time, also twice. */
   close(): void;
@@ -40,10 +40,17 @@ export interface LoadConfig {
   maxRows?: number;
   maxBindingSize?: number;
   kvBytes?: number;
+  /** Workgroups that were measured before; others may be measured now, for at most a second. */
+  tunings?: Tunings;
 }
+
+/** Workgroups of the products of few rows, by adapter, shader and matrix. */
+export type Tunings = Record<string, { lanes: number; outputsOfOne: number }>;
 
 export type GenerateConfig = Omit<GenerateOptions, "signal" | "verify"> & {
   verify?: "auto" | "on" | "always" | "off";
+  /** So many ids at the end of the prompt are the beginning of the answer. */
+  answered?: number;
 };
 export type ForwardConfig = Omit<ForwardOptions, "signal">;
 
@@ -74,12 +81,16 @@ export class Model {
     signal: AbortSignal | undefined,
   ): Promise<Model>;
   info(): ModelInfo;
+  /** What was given as `tunings`, and what was measured now. */
+  tunings(): Tunings;
   tokenize(text: string, addSpecialTokens: boolean): Uint32Array;
   detokenize(ids: Uint32Array, skipSpecialTokens: boolean): string;
   tokenText(id: number): string;
   chatSource(): ChatSource;
   generate(ids: Uint32Array, options: GenerateConfig): Promise<Generation>;
   forward(ids: Uint32Array, options: ForwardConfig, signal: AbortSignal | undefined): Promise<ForwardResult>;
+  /** Why the device was lost, `dispose` included. The object may be freed before that. */
+  lost(): Promise<string>;
   dispose(): Promise<void>;
   /** Gives the object's memory back. Not while a call on it runs, and no call after it. */
   free(): void;
