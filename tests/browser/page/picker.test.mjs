@@ -48,6 +48,10 @@ test("every card says what its model takes, and nothing loads by itself", async 
   assert.equal(await page.getByTestId("opening").count(), 0);
   await page.getByRole("link", { name: "Watch" }).click();
   assert.equal(await page.getByTestId("model-name").innerText(), "shell-game");
+  await page.getByRole("link", { name: "Models", exact: true }).click();
+  await card(page, "The shell game").getByRole("link", { name: "In use: go to it" }).waitFor();
+  // Nor is what comes with the page kept a second time.
+  await page.getByText("Nothing yet.").waitFor();
 });
 
 test("format and context change the memory, by keyboard too, and are remembered", async () => {

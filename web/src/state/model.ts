@@ -32,8 +32,8 @@ export interface OpenModel {
   task: Task | undefined;
 }
 
-/** The models that come with the page. */
-export const SHIPPED = shippedModels(MODELS_PRESENT);
+/** The models that come with the page: whoever has the page has them, and need not keep them a second time. */
+export const SHIPPED = shippedModels(MODELS_PRESENT).map((model) => ({ ...model, keeps: false }));
 /** The one that is opened by itself. */
 export const FIRST: Source = SHIPPED[0]!;
 

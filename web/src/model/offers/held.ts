@@ -31,7 +31,7 @@ export function isLarge(shape: Shape): boolean {
 
 /** How to hold a model unless a person says otherwise: a large one small, a small one as it is. */
 export function recommended(shape: Shape | undefined, thinks = false): Held {
-  if (shape === undefined || !isLarge(shape)) return { format: "stored", kv: "f32", context: undefined };
+  if (shape === undefined || !isLarge(shape)) return { format: "stored", kv: "f16", context: undefined };
   return { format: "q4", kv: "f16", context: Math.min(thinks ? THOUGHT : TALK, shape.positions) };
 }
 

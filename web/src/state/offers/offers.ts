@@ -71,7 +71,7 @@ export function setHeld(offer: Offer, held: Held): void {
   }
 }
 
-/** What to open for an offer as it is set now. What comes with the page need not be kept a second time. */
+/** What to open for an offer as it is set now. */
 export function sourceOf(offer: Offer): Source {
   const { name, from, kind } = offer;
   return { name, from, held: heldOf(offer), keeps: kind !== "shipped" && typeof from === "string" };

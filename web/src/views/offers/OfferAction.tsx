@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { bytes, percent } from "../../model/format.ts";
 import { verdictOf } from "../../model/offers/fit.ts";
-import { FORMATS, type Held } from "../../model/offers/held.ts";
+import { FORMATS, type Held, recommended } from "../../model/offers/held.ts";
 import { needsOf, weightBytes } from "../../model/offers/needs.ts";
 import { open, openError, opening, openModel, sameModel } from "../../state/model.ts";
 import { device } from "../../state/offers/device.ts";
@@ -60,7 +60,9 @@ function useFocusKept(shown: string) {
 function LoadButton({ offer, held }: { offer: Offer; held: Held }) {
   const source = sourceOf(offer);
   const kept = keptOf(offer.from, held.format);
-  const inUse = sameModel(open.value?.source, source) && sameHeld(open.value?.source.held, held);
+  // What is opened by itself is held as recommended.
+  const usual = recommended(offer.shape, offer.thinks);
+  const inUse = sameModel(open.value?.source, source) && sameHeld(open.value?.source.held ?? usual, held);
   const total = offer.shape ? needsOf(offer.shape, held).total : 0;
   const tooLarge = device.value !== undefined && verdictOf(total, device.value) === "too-large";
   const verb = kept !== undefined && !kept.complete ? "Go on loading" : "Load";
