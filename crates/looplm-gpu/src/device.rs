@@ -372,6 +372,9 @@ impl Submitted {
         #[cfg(not(target_arch = "wasm32"))]
         gpu.wait()?;
         // A mark that is dropped unreached is a lost device, which `check` reports.
+        #[cfg(target_arch = "wasm32")]
+        let _ = crate::firefox::awaited(gpu, self.0).await;
+        #[cfg(not(target_arch = "wasm32"))]
         let _ = self.0.await;
         gpu.check()
     }

@@ -12,6 +12,8 @@ pub mod buffer;
 pub mod cpu;
 pub mod device;
 pub mod error;
+#[cfg(any(target_arch = "wasm32", test))]
+mod firefox;
 pub mod format;
 pub mod kernel;
 pub mod kernels;

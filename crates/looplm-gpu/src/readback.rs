@@ -60,6 +60,8 @@ impl Readback {
         gpu.wait()?;
         // Whatever happens from here on, also that nobody waits any longer, the buffer is there for the next submission.
         let mut mapping = Mapping(Some(&self.staging));
+        #[cfg(target_arch = "wasm32")]
+        let receiver = crate::firefox::awaited(gpu, receiver);
         let mapped = receiver.await;
         if !matches!(mapped, Ok(Ok(()))) {
             mapping.0 = None;
