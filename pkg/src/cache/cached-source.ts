@@ -1,10 +1,13 @@
 import { createError } from "../errors.js";
 import { BytesStream } from "../source-bytes.js";
 import type { FileSource, FileStream } from "../wasm/looplm.js";
+import { readBlob } from "./blob.js";
 import type { CacheEntry, KeptPiece } from "./entry.js";
 import { layOut, type Segment } from "./layout.js";
 import type { Manifest } from "./manifest.js";
 import { sha256 } from "./sha256.js";
+
+type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
  * The converted folder, put together from a complete entry. Every byte it gives is of a file whose hash was found right
@@ -43,24 +46,29 @@ export class CachedSource implements FileSource {
       plan,
       present.map(({ byteLength }) => byteLength),
     )[file];
-    return new SegmentStream(plan.files[file]?.bytes ?? 0, segments ?? [], (segment) =>
+    const head = present[file] ?? new Uint8Array();
+    return new SegmentStream(plan.files[file]?.bytes ?? 0, segments ?? [], (segment, spare) =>
       segment.piece === undefined
-        ? Promise.resolve(present[file] ?? new Uint8Array())
-        : this.#slice(segment.piece, segment),
+        ? Promise.resolve(head.slice())
+        : this.#slice(segment.piece, segment, spare),
     );
   }
 
-  async #slice(index: number, { start, bytes }: Segment): Promise<Uint8Array> {
+  async #slice(index: number, { start, bytes }: Segment, spare?: ArrayBuffer): Promise<Bytes> {
     const kept = this.#kept.get(index);
-    const file = kept && (await this.#entry.piece(kept));
-    if (kept === undefined || file === undefined) return this.#damage(`piece ${index}`);
+    const read = async (from: number, to?: number): Promise<Bytes | undefined> => {
+      const file = kept && (await this.#entry.piece(kept));
+      return file && readBlob(file.slice(from, to), spare);
+    };
+    // What the disk cannot give is as bad as what is not there.
     if (this.#verified.has(index)) {
-      return new Uint8Array(await file.slice(start, start + bytes).arrayBuffer());
+      const part = await read(start, start + bytes).catch(() => undefined);
+      return part?.byteLength === bytes ? part : this.#damage(`piece ${index}`);
     }
-    const all = new Uint8Array(await file.arrayBuffer());
-    const hash = await sha256(all);
-    if (hash !== kept.sha256 || hash !== this.#manifest.hashes?.[index])
+    const all = await read(0).catch(() => undefined);
+    if (all === undefined || (await sha256(all)) !== this.#manifest.hashes?.[index]) {
       return this.#damage(`piece ${index}`);
+    }
     this.#verified.add(index);
     return all.subarray(start, start + bytes);
   }
@@ -71,15 +79,21 @@ export class CachedSource implements FileSource {
   }
 }
 
-/** Segments one after another. While one is used, the next is read. */
+/** Segments one after another. While one is used, the next is read, into the memory of the one before. */
 class SegmentStream implements FileStream {
   readonly size: number;
   readonly #segments: readonly Segment[];
-  readonly #fetch: (segment: Segment) => Promise<Uint8Array>;
+  readonly #fetch: (segment: Segment, spare?: ArrayBuffer) => Promise<Bytes>;
   #next = 0;
-  #ahead: Promise<Uint8Array> | undefined;
+  #ahead: Promise<Bytes> | undefined;
+  /** What the caller has. */
+  #given: Bytes | undefined;
 
-  constructor(size: number, segments: readonly Segment[], fetch: (segment: Segment) => Promise<Uint8Array>) {
+  constructor(
+    size: number,
+    segments: readonly Segment[],
+    fetch: (segment: Segment, spare?: ArrayBuffer) => Promise<Bytes>,
+  ) {
     this.size = size;
     this.#segments = segments;
     this.#fetch = fetch;
@@ -90,7 +104,9 @@ class SegmentStream implements FileStream {
     if (bytes === undefined) return null;
     this.#ahead = undefined;
     const found = await bytes;
-    this.#ahead = this.#start();
+    const before = this.#given;
+    this.#given = found;
+    this.#ahead = this.#start(before?.buffer);
     // It is asked for again when its turn has come, if it ever does.
     this.#ahead?.catch(() => undefined);
     return found;
@@ -99,12 +115,13 @@ class SegmentStream implements FileStream {
   close(): void {
     this.#next = this.#segments.length;
     this.#ahead = undefined;
+    this.#given = undefined;
   }
 
-  #start(): Promise<Uint8Array> | undefined {
+  #start(spare?: ArrayBuffer): Promise<Bytes> | undefined {
     const segment = this.#segments[this.#next];
     if (segment === undefined) return undefined;
     this.#next++;
-    return this.#fetch(segment);
+    return this.#fetch(segment, spare);
   }
 }

@@ -55,13 +55,15 @@ async function byRanges(
   const failed = new AbortController();
   const signal = AbortSignal.any([download.signal, failed.signal]);
   const work = async (): Promise<void> => {
+    let spare: ArrayBuffer | undefined;
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { file, offset, bytes } = next.piece.source;
       const path = download.plan.sources[file] ?? "";
       try {
         const onBytes = (count: number): void => download.progress.add(count, path);
-        const source = await download.origin.range(path, offset, bytes, signal, onBytes);
+        const source = await download.origin.range(path, offset, bytes, signal, onBytes, spare);
         await keep(download, next.index, source, kept);
+        spare = source.buffer;
       } catch (thrown) {
         if (!(thrown instanceof RangesRefused)) throw thrown;
         refused.push(next);
@@ -114,7 +116,14 @@ async function keep(
   kept: Map<number, KeptPiece>,
 ): Promise<void> {
   signal.throwIfAborted();
-  kept.set(index, await entry.keepPiece(index, conversion.convert(index, source)));
+  const converted = conversion.convert(index, source);
+  kept.set(index, await entry.keepPiece(index, converted));
+  release(converted.buffer);
+}
+
+/** Gives a buffer's memory back now, where the browser can: to its collector hundreds of megabytes are no hurry. */
+function release(buffer: ArrayBuffer): void {
+  (buffer as { transfer?: (bytes: number) => ArrayBuffer }).transfer?.(0);
 }
 
 function isAbort(thrown: unknown): boolean {

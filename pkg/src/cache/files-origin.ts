@@ -1,6 +1,7 @@
 import { createError } from "../errors.js";
 import { FilesSource, type NamedFile } from "../source-files.js";
 import type { FileStream } from "../wasm/looplm.js";
+import { readBlob } from "./blob.js";
 import { sameVersion, type FileVersion } from "./manifest.js";
 import type { Origin } from "./origin.js";
 import { sha256 } from "./sha256.js";
@@ -52,9 +53,10 @@ export class FilesOrigin implements Origin {
     bytes: number,
     _signal: AbortSignal,
     onBytes: (bytes: number) => void,
+    spare?: ArrayBuffer,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const file = this.#files.get(path) ?? new File([], path);
-    const found = await this.#read(file, path, offset, offset + bytes);
+    const found = await this.#read(file, path, offset, offset + bytes, spare);
     if (found.byteLength !== bytes) throw unreadable(path, offset + found.byteLength, file.size);
     onBytes(bytes);
     return found;
@@ -74,9 +76,15 @@ export class FilesOrigin implements Origin {
     return Promise.resolve(this.isSame(path, version));
   }
 
-  async #read(file: File, path: string, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> {
+  async #read(
+    file: File,
+    path: string,
+    from: number,
+    to: number,
+    spare?: ArrayBuffer,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      return new Uint8Array(await file.slice(from, to).arrayBuffer());
+      return await readBlob(file.slice(from, to), spare);
     } catch (cause) {
       throw unreadable(path, from, file.size, cause);
     }

@@ -148,3 +148,43 @@ test("another origin may hide that it compresses text, so its length is not beli
   text.close();
   weights.close();
 });
+
+describe("a body read into a buffer", () => {
+  const { signal } = new AbortController();
+
+  function serve(type: "bytes" | undefined, ...chunks: string[]): void {
+    vi.stubGlobal("fetch", async () => {
+      const parts = chunks.map((chunk) => new TextEncoder().encode(chunk));
+      const start = (controller: ReadableByteStreamController | ReadableStreamDefaultController): void => {
+        for (const part of parts) controller.enqueue(part);
+        controller.close();
+      };
+      return new Response(type ? new ReadableStream({ type, start }) : new ReadableStream({ start }));
+    });
+  }
+
+  test.each(["bytes", undefined] as const)("of a stream of type %s", async (type) => {
+    serve(type, "12", "345");
+    const answer = await ask(URL, signal);
+    let buffer = new ArrayBuffer(8);
+    let filled = 1;
+    while (filled < 6) {
+      const given: ArrayBuffer = buffer;
+      const part = await answer.readInto(new Uint8Array(given, filled, 8 - filled));
+      // Where the browser can, the memory is the same.
+      expect(given.byteLength).toBe(type === "bytes" ? 0 : 8);
+      buffer = part.buffer;
+      filled += part.bytes;
+    }
+    expect((await answer.readInto(new Uint8Array(1))).bytes).toBe(0);
+    expect(new TextDecoder().decode(new Uint8Array(buffer, 1, filled - 1))).toBe("12345");
+    expect(answer.received).toBe(5);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("a chunk that does not fit is more than was asked for", async () => {
+    serve(undefined, "12345");
+    const answer = await ask(URL, signal);
+    await expect(answer.readInto(new Uint8Array(4))).rejects.toThrow(/more than it was asked for/);
+  });
+});

@@ -18,13 +18,13 @@ export class Answer {
   /** Of the body, so far. */
   received = 0;
   readonly #watch: Watch;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #filler: ReadableStreamBYOBReader | undefined;
 
   constructor(url: string, response: Response, watch: Watch) {
     this.url = url;
     this.response = response;
     this.#watch = watch;
-    this.#reader = response.body?.getReader();
   }
 
   get status(): number {
@@ -61,17 +61,50 @@ export class Answer {
 
   /** The next bytes; null at the end. A lost connection is a `TransientError`. */
   async read(): Promise<Uint8Array | null> {
-    let value: Uint8Array | undefined;
-    this.#watch.listen();
-    try {
-      value = (await this.#reader?.read())?.value;
-    } catch (cause) {
-      throw this.#watch.failure(this.lost(undefined, cause));
-    }
-    this.#watch.rest();
+    const reader = (this.#reader ??= this.response.body?.getReader());
+    const value = (await this.#heard(reader?.read()))?.value;
     this.received += value?.byteLength ?? 0;
     if (value === undefined) this.close();
     return value ?? null;
+  }
+
+  /**
+   * Reads into a part of a buffer, which is given up for the one that comes back: so that a body can be read without
+   * leaving its chunks behind. The number of bytes is 0 at the end only. More than fits is a `TransientError`, as a lost
+   * connection is. Not to be mixed with `read`.
+   */
+  async readInto(into: Uint8Array<ArrayBuffer>): Promise<{ buffer: ArrayBuffer; bytes: number }> {
+    this.#filler ??= byteReader(this.response.body);
+    if (this.#filler === undefined) {
+      const chunk = await this.read();
+      if (chunk !== null && chunk.byteLength > into.byteLength) throw this.tooLong();
+      if (chunk !== null) into.set(chunk);
+      return { buffer: into.buffer, bytes: chunk?.byteLength ?? 0 };
+    }
+    const { value } = (await this.#heard(this.#filler.read(into))) ?? {};
+    const bytes = value?.byteLength ?? 0;
+    this.received += bytes;
+    if (bytes === 0) this.close();
+    return { buffer: (value as Uint8Array<ArrayBuffer> | undefined)?.buffer ?? new ArrayBuffer(), bytes };
+  }
+
+  /** What comes next of the body, under the watch. */
+  async #heard<R>(reading: Promise<R> | undefined): Promise<R | undefined> {
+    this.#watch.listen();
+    try {
+      const heard = await reading;
+      this.#watch.rest();
+      return heard;
+    } catch (cause) {
+      throw this.#watch.failure(this.lost(undefined, cause));
+    }
+  }
+
+  /** That more came than there should be. */
+  tooLong(): TransientError {
+    const { url, received } = this;
+    const message = `${url}: the server sent more than it was asked for`;
+    return new TransientError(createError("network", message, { url, received }));
   }
 
   /** That the connection was lost; `size` is what should have come. */
@@ -87,7 +120,17 @@ export class Answer {
   close(): void {
     this.#watch.end();
     // Nobody reads on, so a failure to cancel matters to nobody.
-    this.#reader?.cancel().catch(() => undefined);
+    const body = this.#filler ?? this.#reader ?? this.response.body;
+    body?.cancel().catch(() => undefined);
+  }
+}
+
+/** A reader that fills buffers, where the browser has one for what comes over the network. */
+function byteReader(body: ReadableStream<Uint8Array> | null): ReadableStreamBYOBReader | undefined {
+  try {
+    return body?.getReader({ mode: "byob" });
+  } catch {
+    return undefined;
   }
 }
 

@@ -16,13 +16,17 @@ export interface Origin extends FileSource {
   tellsVersions(paths: readonly string[]): boolean;
   /** A small file, the same as `open` has given. */
   small(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Bytes of a weight file, tried again where that may help. Throws `RangesRefused`: it comes whole or not at all. */
+  /**
+   * Bytes of a weight file, tried again where that may help. Throws `RangesRefused`: it comes whole or not at all. `spare`
+   * is a buffer that may be used for them, and is given up.
+   */
   range(
     path: string,
     offset: number,
     bytes: number,
     signal: AbortSignal,
     onBytes: (bytes: number) => void,
+    spare?: ArrayBuffer,
   ): Promise<Uint8Array<ArrayBuffer>>;
   /** A weight file from its first byte. */
   whole(path: string, signal: AbortSignal): Promise<FileStream>;

@@ -1,4 +1,3 @@
-import { createError } from "../errors.js";
 import { ask, type Answer, type ByteRange } from "./http.js";
 import { stillSame, type FileVersion } from "./manifest.js";
 import { TransientError } from "./retry.js";
@@ -30,7 +29,8 @@ export interface RangeOfFile {
 
 /**
  * Fetches a range of a file, all of it or what the file has of it. Throws `RangesRefused`, `SourceChanged` (if the file is
- * not of the version `known`), `TransientError`, or a `LoopLMError`. Undefined if there is no such file.
+ * not of the version `known`), `TransientError`, or a `LoopLMError`. Undefined if there is no such file. `spare` is a
+ * buffer that may be used for the bytes, and is given up.
  */
 export async function fetchRange(
   url: string,
@@ -38,6 +38,7 @@ export async function fetchRange(
   known: FileVersion | undefined,
   signal: AbortSignal,
   onBytes: (bytes: number) => void = () => undefined,
+  spare?: ArrayBuffer,
 ): Promise<RangeOfFile | undefined> {
   const answer = await ask(url, signal, range);
   try {
@@ -47,7 +48,7 @@ export async function fetchRange(
     const found = checkedRange(answer, range);
     const version = { ...answer.version, bytes: found.total };
     if (known !== undefined && !stillSame(known, version)) throw new SourceChanged(url);
-    return { bytes: await readExactly(answer, found.end - range.offset, onBytes), version };
+    return { bytes: await readExactly(answer, found.end - range.offset, onBytes, spare), version };
   } finally {
     answer.close();
   }
@@ -73,26 +74,23 @@ async function readExactly(
   answer: Answer,
   size: number,
   onBytes: (bytes: number) => void,
+  spare: ArrayBuffer | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(size);
+  let buffer = spare !== undefined && spare.byteLength >= size ? spare : new ArrayBuffer(size);
   let filled = 0;
-  // What an attempt that fails has counted does not count.
-  const failed = (error: unknown): never => {
-    onBytes(-filled);
-    throw error;
-  };
-  for (;;) {
-    const chunk = await answer.read().catch(failed);
-    if (chunk === null) break;
-    if (filled + chunk.byteLength > size) {
-      const { url, received } = answer;
-      const message = `${url}: the server sent more than the ${size} bytes it was asked for`;
-      failed(new TransientError(createError("network", message, { url, received, size })));
+  try {
+    while (filled < size) {
+      const part = await answer.readInto(new Uint8Array(buffer, filled, size - filled));
+      if (part.bytes === 0) throw new TransientError(answer.lost(size));
+      buffer = part.buffer;
+      filled += part.bytes;
+      onBytes(part.bytes);
     }
-    bytes.set(chunk, filled);
-    filled += chunk.byteLength;
-    onBytes(chunk.byteLength);
+    if ((await answer.readInto(new Uint8Array(1))).bytes > 0) throw answer.tooLong();
+  } catch (thrown) {
+    // What an attempt that fails has counted does not count.
+    onBytes(-filled);
+    throw thrown;
   }
-  if (filled < size) failed(new TransientError(answer.lost(size)));
-  return bytes;
+  return new Uint8Array(buffer, 0, size);
 }

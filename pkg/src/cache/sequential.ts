@@ -4,7 +4,7 @@ import type { Missing } from "./download.js";
 
 /**
  * Cuts pieces out of a file that is read from its beginning, in the order of their places in it. Reads no further than it
- * has to. Returns those that begin before another one ends, and so need the file once more.
+ * has to; what `take` gets is overwritten once it is done. Returns those that begin before another one ends, and so need the file once more.
  */
 export async function cutPieces(
   stream: FileStream,
@@ -16,6 +16,7 @@ export async function cutPieces(
   const ordered = [...pieces].sort((one, other) => one.piece.source.offset - other.piece.source.offset);
   const passed: Missing[] = [];
   let position = 0;
+  let buffer = new ArrayBuffer();
   let chunk: Uint8Array = new Uint8Array();
   /** Passes over so many bytes, into `target` if there is one. */
   const advance = async (bytes: number, target?: Uint8Array): Promise<void> => {
@@ -41,7 +42,8 @@ export async function cutPieces(
       continue;
     }
     await advance(offset - position);
-    const source = new Uint8Array(bytes);
+    if (buffer.byteLength < bytes) buffer = new ArrayBuffer(bytes);
+    const source = new Uint8Array(buffer, 0, bytes);
     await advance(bytes, source);
     await take(missing, source);
   }

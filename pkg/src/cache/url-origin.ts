@@ -66,13 +66,18 @@ export class UrlOrigin implements Origin {
     bytes: number,
     signal: AbortSignal,
     onBytes: (bytes: number) => void,
+    spare?: ArrayBuffer,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const url = this.#url(path);
     if (this.#whole.has(path)) throw new RangesRefused(url, "as before");
     const range = { offset, end: offset + bytes };
     const known = this.version(path);
     try {
-      const found = await retrying(() => fetchRange(url, range, known, signal, onBytes), signal, this.#pause);
+      const found = await retrying(
+        () => fetchRange(url, range, known, signal, onBytes, spare),
+        signal,
+        this.#pause,
+      );
       // A file that is gone, or shorter than it was, is another one.
       if (found?.bytes.byteLength !== bytes) throw new SourceChanged(url);
       return found.bytes;

@@ -95,11 +95,8 @@ export class WholeFile implements FileStream {
   async #next(answer: Answer): Promise<Uint8Array | null> {
     const chunk = await answer.read();
     const { size } = this;
-    const { url, received } = answer;
-    if (size !== undefined && received > size) {
-      const message = `${url}: the server sent more than the ${size} bytes it had announced`;
-      throw new TransientError(createError("network", message, { url, received, size }));
-    }
+    const { received } = answer;
+    if (size !== undefined && received > size) throw answer.tooLong();
     if (chunk === null && size !== undefined && received < size) throw new TransientError(answer.lost(size));
     return chunk;
   }

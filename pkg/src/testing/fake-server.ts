@@ -75,22 +75,29 @@ export class FakeServer {
   }
 }
 
-/** The body in chunks, each a turn of the event loop later. */
-function stream(
-  { body, breakAfter }: FakeAnswer,
-  signal: AbortSignal | undefined,
-): ReadableStream<Uint8Array> {
+/**
+ * The body in chunks, each a turn of the event loop later. That of a range can be read into buffers, as in browsers; of a
+ * whole file it cannot, as in others: both are to be read here.
+ */
+function stream(answer: FakeAnswer, signal: AbortSignal | undefined): ReadableStream {
+  const { status, body, breakAfter } = answer;
   let sent = 0;
-  return new ReadableStream({
-    async pull(controller) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      if (signal?.aborted) return controller.error(signal.reason);
-      if (breakAfter !== undefined && sent >= breakAfter)
-        return controller.error(new TypeError("network error"));
-      if (sent === body.byteLength) return controller.close();
-      const chunk = body.slice(sent, Math.min(sent + 600, breakAfter ?? Infinity));
-      sent += chunk.byteLength;
-      controller.enqueue(chunk);
-    },
-  });
+  const next = async (controller: ReadableByteStreamController | ReadableStreamDefaultController) => {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (signal?.aborted) return controller.error(signal.reason);
+    if (breakAfter !== undefined && sent >= breakAfter) {
+      return controller.error(new TypeError("network error"));
+    }
+    if (sent === body.byteLength) {
+      controller.close();
+      if ("byobRequest" in controller) controller.byobRequest?.respond(0);
+      return;
+    }
+    const chunk = body.slice(sent, Math.min(sent + 600, breakAfter ?? Infinity));
+    sent += chunk.byteLength;
+    controller.enqueue(chunk);
+  };
+  return status === 206
+    ? new ReadableStream({ type: "bytes", pull: next })
+    : new ReadableStream({ pull: next });
 }
