@@ -92,6 +92,15 @@ export class DirectEngine implements Engine {
     return this.#call((model) => model.forward(ids, config, signal));
   }
 
+  async lost(): Promise<string> {
+    const model = this.#model;
+    if (model === undefined || this.#disposed !== undefined) throw disposedError();
+    // No call that `dispose` should wait for.
+    const reason = await model.lost();
+    if (this.#disposed !== undefined) throw disposedError();
+    return reason;
+  }
+
   dispose(): Promise<void> {
     this.#disposed ??= (async () => {
       // The wasm side must not lose its model under a running call.

@@ -40,8 +40,11 @@ export interface Engine {
   detokenize(ids: Uint32Array, skipSpecialTokens: boolean): Promise<string>;
   tokenText(id: TokenId): Promise<string>;
   chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions): Promise<string>;
-  generate(ids: Uint32Array, config: GenerateConfig): Promise<EngineGeneration>;
+  /** The signal ends the waiting for an engine that can begin, where there is such waiting. */
+  generate(ids: Uint32Array, config: GenerateConfig, signal: AbortSignal): Promise<EngineGeneration>;
   forward(ids: Uint32Array, config: ForwardConfig, signal: AbortSignal): Promise<ForwardResult>;
+  /** Resolves to the reason when the GPU goes away from under a loaded model. One that is disposed has nothing to lose. */
+  lost(): Promise<string>;
   /** Waits for calls in flight (abort them first), then frees the GPU's memory. */
   dispose(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { askingToPersist } from "./cache/persist.js";
 import { browserStorage, ModelStore } from "./cache/store.js";
-import type { Engine, LoadRequest } from "./engine.js";
+import type { Engine, EngineGeneration, LoadRequest } from "./engine.js";
 import { abortedError, createError, disposedError, toLoopLMError, wrap, type LoopLMError } from "./errors.js";
 import {
   chatConfig,
@@ -13,6 +13,10 @@ import {
   text,
   tokenIds,
 } from "./options.js";
+import { LoopLMEvents } from "./model-events.js";
+import { NEVER, USUAL, type RestoreLimits } from "./restore/budget.js";
+import { RestoringEngine } from "./restore/restoring-engine.js";
+import { orAborted } from "./restore/waiting.js";
 import { absoluteUrl, cacheAddress, describeSource } from "./source.js";
 import { TokenStream } from "./token-stream.js";
 import type {
@@ -34,6 +38,8 @@ import type {
 import { WorkerClient } from "./worker-client.js";
 import { requireWebGPU } from "./webgpu.js";
 
+type Start = (signal: AbortSignal) => Promise<EngineGeneration>;
+
 /**
  * A looped language model on the GPU.
  *
@@ -45,18 +51,33 @@ import { requireWebGPU } from "./webgpu.js";
  *
  * Calls may overlap: generations at once share the passes over the weights, and each gives what it would give alone. One
  * for which the KV cache has no room yet waits for others to end.
+ *
+ * When the GPU goes away, it says so (event `"lost"`), loads itself anew from where it came, and goes on (`"restored"`):
+ * calls wait meanwhile, and generations continue with the text they would have had.
  */
-export class LoopLM {
-  /** Shape, memory, tokenizer and GPU: the same for the whole life of the model. */
-  readonly info: ModelInfo;
-
+export class LoopLM extends LoopLMEvents {
   readonly #engine: Engine;
   readonly #life = new AbortController();
   #disposed: Promise<void> | undefined;
 
-  private constructor(engine: Engine, info: ModelInfo) {
+  #info: ModelInfo;
+
+  private constructor(engine: RestoringEngine, info: ModelInfo) {
+    super();
     this.#engine = engine;
-    this.info = info;
+    this.#info = info;
+    engine.listener = {
+      lost: (detail) => this.tell("lost", detail),
+      restored: (restored, seconds) => {
+        this.#info = restored;
+        this.tell("restored", { seconds });
+      },
+    };
+  }
+
+  /** Shape, memory, tokenizer and GPU. A model that was restored may be on another GPU; all else stays as it is. */
+  get info(): ModelInfo {
+    return this.#info;
   }
 
   /**
@@ -73,11 +94,12 @@ export class LoopLM {
       const url = options[name];
       if (url !== undefined) request[name] = absoluteUrl(url, name);
     }
-    const { signal, worker = true } = options;
+    const { signal, worker = true, restore = true } = options;
     throwIfAborted(signal);
     requireWebGPU();
-    const engine = worker ? new WorkerClient() : await directEngine();
-    return LoopLM.loadInto(engine, request, askingToPersist(options.onProgress), signal);
+    const make = worker ? () => new WorkerClient() : directEngine;
+    const onProgress = askingToPersist(options.onProgress);
+    return LoopLM.loadInto(make, request, onProgress, signal, restore ? USUAL : NEVER);
   }
 
   /** The models that this browser keeps for this origin, whole or in part, last used first. */
@@ -98,15 +120,17 @@ export class LoopLM {
   }
 
   /**
-   * Loads with an engine of one's own: tests do.
+   * Loads with engines of one's own: tests do.
    * @internal
    */
   static async loadInto(
-    engine: Engine,
+    make: () => Engine | Promise<Engine>,
     request: LoadRequest,
     onProgress?: (progress: LoadProgress) => void,
     signal: AbortSignal = new AbortController().signal,
+    limits: RestoreLimits = USUAL,
   ): Promise<LoopLM> {
+    const engine = new RestoringEngine(make, limits);
     const report = (progress: LoadProgress): void => {
       try {
         onProgress?.(progress);
@@ -117,7 +141,7 @@ export class LoopLM {
     };
     try {
       throwIfAborted(signal);
-      return new LoopLM(engine, await whileNotAborted(engine.load(request, report, signal), signal));
+      return new LoopLM(engine, await orAborted(engine.load(request, report, signal), signal, "loading"));
     } catch (thrown) {
       // Half a model: not waited for, the caller wants to know now.
       engine.dispose().catch(() => undefined);
@@ -133,25 +157,30 @@ export class LoopLM {
   generate(prompt: Prompt, options: GenerateOptions = {}): TokenStream {
     const config = generateConfig(options, this.info);
     const ids = this.#prompt(prompt);
-    return this.#stream(async () => this.#engine.generate(await ids(), config), options.signal);
+    const start: Start = async (signal) => this.#engine.generate(await ids(signal), config, signal);
+    return this.#stream(start, options.signal);
   }
 
   /** Answers a conversation, token by token, with the model's chat template. Otherwise as `generate`. */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): TokenStream {
     const { generate, prompt } = chatConfig(options, this.info);
     const checked = chatMessages(messages);
-    return this.#stream(async () => {
-      const written = await this.#engine.chatPrompt(checked, prompt);
-      // The template has written the special tokens.
-      return this.#engine.generate(await this.#engine.tokenize(written, false), generate);
-    }, options.signal);
+    // The template writes the special tokens.
+    const ids = async (): Promise<Uint32Array> =>
+      this.#engine.tokenize(await this.#engine.chatPrompt(checked, prompt), false);
+    const start: Start = async (signal) =>
+      this.#engine.generate(await orAborted(ids(), signal), generate, signal);
+    return this.#stream(start, options.signal);
   }
 
   /** Every step at every position of the input, in one go. */
   async forward(prompt: Prompt, options: ForwardOptions = {}): Promise<ForwardResult> {
     const config = forwardConfig(options);
     const ids = this.#prompt(prompt);
-    return this.#call(async (signal) => this.#engine.forward(await ids(), config, signal), options.signal);
+    return this.#call(
+      async (signal) => this.#engine.forward(await ids(signal), config, signal),
+      options.signal,
+    );
   }
 
   /** A text's tokens, with the special tokens a prompt begins with unless told otherwise. */
@@ -192,8 +221,8 @@ export class LoopLM {
   }
 
   /** The prompt's ids: checked now, tokenized when needed. */
-  #prompt(prompt: Prompt): () => Promise<Uint32Array> {
-    if (typeof prompt === "string") return () => this.#engine.tokenize(prompt, true);
+  #prompt(prompt: Prompt): (signal: AbortSignal) => Promise<Uint32Array> {
+    if (typeof prompt === "string") return (signal) => orAborted(this.#engine.tokenize(prompt, true), signal);
     const ids = tokenIds(prompt, "prompt", this.info.architecture.vocabSize);
     if (ids.length === 0) {
       throw createError("invalid-argument", "prompt must have at least one token", { argument: "prompt" });
@@ -201,10 +230,9 @@ export class LoopLM {
     return () => Promise.resolve(ids);
   }
 
-  #stream(start: () => ReturnType<Engine["generate"]>, signal: AbortSignal | undefined): TokenStream {
-    return new TokenStream(start, this.#stopped(signal), (thrown) =>
-      this.#failure(thrown, signal, "generation"),
-    );
+  #stream(start: Start, signal: AbortSignal | undefined): TokenStream {
+    const failure = (thrown: unknown): LoopLMError => this.#failure(thrown, signal, "generation");
+    return new TokenStream(start, this.#stopped(signal), failure);
   }
 
   async #call<R>(run: (signal: AbortSignal) => Promise<R>, signal?: AbortSignal): Promise<R> {
@@ -237,13 +265,4 @@ async function directEngine(): Promise<Engine> {
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortedError("loading");
-}
-
-/** The promise's result, or a rejection as soon as the signal fires. */
-function whileNotAborted<R>(promise: Promise<R>, signal: AbortSignal): Promise<R> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(abortedError("loading"));
-    signal.addEventListener("abort", abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

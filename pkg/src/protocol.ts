@@ -24,6 +24,8 @@ export interface Calls {
   finish: { args: { generation: number }; result: Finish };
   close: { args: { generation: number }; result: undefined };
   forward: { args: { ids: Uint32Array; config: ForwardConfig }; result: ForwardResult };
+  /** Answered when the GPU goes away. */
+  lost: { args: Record<string, never>; result: string };
   dispose: { args: Record<string, never>; result: undefined };
 }
 

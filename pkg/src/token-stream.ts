@@ -33,12 +33,12 @@ export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefi
   #settle!: { resolve: (finish: Finish) => void; reject: (error: unknown) => void };
 
   /**
-   * `start` begins the generation. `stopped` is the caller's signal and the model's end in one. `failure` makes of what
+   * `start` begins the generation; its signal also fires when the iteration is left. `stopped` is the caller's signal and the model's end in one. `failure` makes of what
    * was thrown what the caller should see.
    * @internal
    */
   constructor(
-    start: () => Promise<EngineGeneration>,
+    start: (signal: AbortSignal) => Promise<EngineGeneration>,
     stopped: AbortSignal,
     failure: (thrown: unknown) => unknown,
   ) {
@@ -76,7 +76,7 @@ export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefi
   }
 
   async *#run(
-    start: () => Promise<EngineGeneration>,
+    start: (signal: AbortSignal) => Promise<EngineGeneration>,
     stopped: AbortSignal,
     failure: (thrown: unknown) => unknown,
   ): AsyncGenerator<GeneratedToken, undefined> {
@@ -85,7 +85,7 @@ export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefi
     try {
       const signal = AbortSignal.any([stopped, this.#leave.signal]);
       stopped.throwIfAborted();
-      generation = await start();
+      generation = await start(signal);
       for (;;) {
         const token = await generation.next(signal);
         if (token === undefined) return undefined;

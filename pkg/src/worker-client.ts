@@ -57,6 +57,10 @@ export class WorkerClient implements Engine {
     return this.#client.call("forward", { ids, config }, signal);
   }
 
+  lost(): Promise<string> {
+    return this.#client.call("lost", {});
+  }
+
   dispose(): Promise<void> {
     this.#disposed ??= this.#client.end(() => this.#client.call("dispose", {}), disposedError());
     return this.#disposed;

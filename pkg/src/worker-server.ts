@@ -34,7 +34,7 @@ export class WorkerServer {
       case "chatPrompt":
         return engine.chatPrompt(request.args.messages, request.args.options);
       case "generate":
-        return this.#generate(request.args);
+        return this.#generate(request.args, signal);
       case "next":
         return this.#generation(request.args.generation).then((generation) => generation.next(signal));
       case "finish":
@@ -43,13 +43,15 @@ export class WorkerServer {
         return this.#close(request.args.generation);
       case "forward":
         return engine.forward(request.args.ids, request.args.config, signal);
+      case "lost":
+        return engine.lost();
       case "dispose":
         return engine.dispose().then(() => undefined);
     }
   }
 
-  async #generate({ ids, config }: Calls["generate"]["args"]): Promise<number> {
-    const generation = await this.#engine.generate(ids, config);
+  async #generate({ ids, config }: Calls["generate"]["args"], signal: AbortSignal): Promise<number> {
+    const generation = await this.#engine.generate(ids, config, signal);
     const name = this.#nextGeneration++;
     this.#generations.set(name, generation);
     return name;

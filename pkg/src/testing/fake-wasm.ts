@@ -33,6 +33,10 @@ export class FakeWasm implements WasmModule {
   disposed = 0;
   /** Objects in the wasm's memory, models and generations. */
   objects = 0;
+  /** The device of the model that was loaded last. */
+  device = new FakeDevice();
+  /** Thrown by the next load, and those after it. */
+  loadFailure: Error | undefined;
   /** Thrown by the next pass. */
   failure: Error | undefined;
   loaded: { config: LoadConfig; configJson: string | null } | undefined;
@@ -62,6 +66,7 @@ export class FakeWasm implements WasmModule {
       signal: AbortSignal | undefined,
     ): Promise<Model> => {
       onProgress({ phase: "adapter", loaded: 0, total: 0 });
+      if (this.loadFailure !== undefined) throw this.loadFailure;
       const configJson = await readText(source, "config.json");
       if (configJson === null) {
         throw wasmError("checkpoint-invalid", "config.json is missing", {
@@ -78,16 +83,41 @@ export class FakeWasm implements WasmModule {
       if (signal?.aborted) throw wasmError("aborted", "aborted");
       onProgress({ phase: "ready", loaded: 2, total: 2 });
       this.loaded = { config, configJson };
+      this.device = new FakeDevice();
       return new FakeModel(this) as unknown as Model;
     },
   };
 
   /** As the wasm side: the signal is asked before a pass and not after it. */
-  async run(signal: AbortSignal | undefined): Promise<void> {
+  async run(signal: AbortSignal | undefined, device: FakeDevice): Promise<void> {
     if (signal?.aborted) throw wasmError("aborted", "aborted");
     await pass();
+    device.check();
     this.passes++;
     if (this.failure !== undefined) throw this.failure;
+  }
+}
+
+/** A device, until a test takes it away. */
+export class FakeDevice {
+  /** Why it was lost; pending before. */
+  readonly lost: Promise<string>;
+  #reason: string | undefined;
+  #tell!: (reason: string) => void;
+
+  constructor() {
+    this.lost = new Promise((resolve) => (this.#tell = resolve));
+  }
+
+  /** Takes it away. `quietly`: only the next call finds out. */
+  lose(reason = "taken away", quietly = false): void {
+    this.#reason = reason;
+    if (!quietly) this.#tell(reason);
+  }
+
+  check(): void {
+    const reason = this.#reason;
+    if (reason !== undefined) throw wasmError("device-lost", `the device was lost (${reason})`, { reason });
   }
 }
 
@@ -141,6 +171,13 @@ const FAKE_CHAT: ChatModule = {
 
 /** A model which continues every prompt with its last id plus one, plus two, ... */
 class FakeModel extends FakeObject implements Omit<Model, "generate"> {
+  readonly #device: FakeDevice;
+
+  constructor(wasm: FakeWasm) {
+    super(wasm);
+    this.#device = wasm.device;
+  }
+
   tunings(): Tunings {
     this.check();
     return { "fake adapter": { lanes: 64, outputsOfOne: 4 } };
@@ -173,7 +210,9 @@ class FakeModel extends FakeObject implements Omit<Model, "generate"> {
   }
 
   async generate(ids: Uint32Array, config: GenerateConfig): Promise<Generation> {
-    return this.borrowed(async () => new FakeGeneration(this.wasm, ids, config) as unknown as Generation);
+    return this.borrowed(
+      async () => new FakeGeneration(this.wasm, ids, config, this.#device) as unknown as Generation,
+    );
   }
 
   async forward(
@@ -181,10 +220,15 @@ class FakeModel extends FakeObject implements Omit<Model, "generate"> {
     config: ForwardConfig,
     signal: AbortSignal | undefined,
   ): Promise<ForwardResult> {
-    await this.borrowed(() => this.wasm.run(signal));
+    await this.borrowed(() => this.wasm.run(signal, this.#device));
     const steps = config.steps ?? 4;
     const exitPdf = new Float32Array(steps * ids.length).fill(1 / steps);
     return { ids, steps, exitLambda: exitPdf.slice(), exitPdf, exitSteps: [...ids].map(() => steps) };
+  }
+
+  lost(): Promise<string> {
+    this.check();
+    return this.#device.lost;
   }
 
   dispose(): Promise<void> {
@@ -192,6 +236,7 @@ class FakeModel extends FakeObject implements Omit<Model, "generate"> {
       if (this.wasm.open > 0) throw wasmError("internal", "disposed with open generations");
       await pass();
       this.wasm.disposed++;
+      this.#device.lose("destroyed");
     });
   }
 }
@@ -200,12 +245,16 @@ class FakeModel extends FakeObject implements Omit<Model, "generate"> {
 class FakeGeneration extends FakeObject implements Omit<Generation, never> {
   readonly #ids: Uint32Array;
   readonly #config: GenerateConfig;
+  readonly #device: FakeDevice;
+  readonly #answered: number;
   #new = 0;
   #closed = false;
   #reason: Finish["reason"] = "aborted";
 
-  constructor(wasm: FakeWasm, ids: Uint32Array, config: GenerateConfig) {
+  constructor(wasm: FakeWasm, ids: Uint32Array, config: GenerateConfig, device: FakeDevice) {
     super(wasm);
+    this.#device = device;
+    this.#answered = config.answered ?? 0;
     this.#ids = ids;
     this.#config = config;
     wasm.configs.push(config);
@@ -214,8 +263,8 @@ class FakeGeneration extends FakeObject implements Omit<Generation, never> {
 
   async next(signal: AbortSignal | undefined): Promise<GeneratedToken | undefined> {
     this.#alone();
-    await this.borrowed(() => this.wasm.run(signal));
-    if (this.#new === (this.#config.maxNewTokens ?? 3)) {
+    await this.borrowed(() => this.wasm.run(signal, this.#device));
+    if (this.#answered + this.#new === (this.#config.maxNewTokens ?? 3)) {
       this.#reason = "length";
       return undefined;
     }
@@ -236,22 +285,23 @@ class FakeGeneration extends FakeObject implements Omit<Generation, never> {
 
   finish(): Finish {
     this.#alone();
-    const [promptTokens, newTokens] = [this.#ids.length, this.#new];
-    const accepted = this.#guesses ? newTokens : 0;
+    const promptTokens = this.#ids.length - this.#answered;
+    const newTokens = this.#answered + this.#new;
+    const accepted = this.#guesses ? this.#new : 0;
     const row = (i: number): { position: number; step: number } => ({ position: promptTokens + i, step: 1 });
     return {
       reason: this.#reason,
       promptTokens,
       newTokens,
-      passes: 1 + newTokens,
+      passes: 1 + this.#new,
       prefillPasses: 1,
-      rowSteps: promptTokens + newTokens,
+      rowSteps: this.#ids.length + this.#new,
       accepted,
       discarded: 0,
       drafts: accepted > 0 ? [{ step: 1, drafted: accepted, accepted }] : [],
       kvBytes: 8 * (promptTokens + newTokens),
       timeline: this.#config.timeline
-        ? Array.from({ length: newTokens }, (_, i) => ({ rows: [row(i)] }))
+        ? Array.from({ length: this.#new }, (_, i) => ({ rows: [row(this.#answered + i)] }))
         : [],
       seconds: 0,
     };
