@@ -1,14 +1,16 @@
 // Choosing a model: what each takes, how to hold it, how loading goes, what is kept, and what may go wrong.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { card, useMockSite } from "./mock-site.mjs";
-import { complaints } from "./page.mjs";
+import { complaints, SHIPPED_MODEL } from "./page.mjs";
 
 const site = useMockSite();
 
+const MEASURED = JSON.parse(readFileSync(join(SHIPPED_MODEL, "quantisation.json"), "utf8"));
 const PHONE = { vendor: "qualcomm", deviceMemory: 4, mobile: true, binding: 2 ** 27 };
 const SLOW = 150;
 
@@ -236,6 +238,21 @@ test("a large model of one’s own is looked at before it is loaded, a small one
   await address.fill("https://small.test/tiny");
   await page.keyboard.press("Enter");
   await page.locator(".chooser").getByText("tiny").waitFor();
+});
+
+test("what a smaller format changes of a model that came with a measurement is on its badge, step by step", async () => {
+  const page = await site.open();
+  const game = card(page, "The shell game");
+  await game.getByText("Weights as stored").click();
+  await game.getByRole("radio", { name: /^4 bits/ }).check();
+  await press(game, "Load The shell game");
+  const badge = page.getByTestId("badge");
+  const { q4 } = MEASURED.formats;
+  assert.equal(await words(badge.locator("summary")), `q4 ${(q4.top1.at(-1) * 100).toFixed(1)} % as f32`);
+  await badge.locator("summary").press("Enter");
+  const rows = await badge.getByRole("row").allInnerTexts();
+  assert.equal(rows.length, 1 + q4.top1.length);
+  assert.match(rows[1], new RegExp(`^1\\s+${(q4.top1[0] * 100).toFixed(1)} %`));
 });
 
 test("a GPU that goes away is spoken of while the model is brought back", async () => {

@@ -29,8 +29,9 @@ it("claims nothing that was not measured", () => {
 
 it("tells how far the model agrees with itself in f32, for every step", () => {
   const q4 = { bytes: 1, top1: [0.95, 0.9912], kl: [0.0213, 0.0041], exitChanged: 0.031 };
-  const words = shown("q4", { formats: { q4 } });
+  const words = shown("q4", { formats: { q4 }, measured: { positions: 8704 } });
   expect(words).toMatch(/^q4 99\.1 % as f32/);
+  expect(words).toContain("on 8,704 tokens of its task");
   expect(words).toContain("1 95.0 % 0.021 2 99.1 % 0.0041");
   expect(words).toContain("3 % of the tokens leave the loop at another step.");
 });

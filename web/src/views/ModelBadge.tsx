@@ -1,6 +1,6 @@
 import { FORMATS } from "../model/offers/held.ts";
 import { agreement, quantised } from "../model/offers/quantisation.ts";
-import { percent } from "../model/format.ts";
+import { count, percent } from "../model/format.ts";
 import { open } from "../state/model.ts";
 import { offerOf } from "../state/offers/offers.ts";
 
@@ -24,8 +24,9 @@ export function ModelBadge() {
         <span class="badge-format">{held.format}</span> {agreement(last)} as f32
       </summary>
       <p class="note">
-        Weights in {name}, measured against the same model in f32: how often the best next token is the same,
-        and how far the probabilities of all of them are apart.
+        Weights in {name}, measured against the same model in f32
+        {measured.positions !== undefined && ` on ${count(measured.positions)} tokens of its task`}: how often
+        the best next token is the same, and how far the probabilities of all of them are apart.
       </p>
       <table class="badge-table">
         <thead>

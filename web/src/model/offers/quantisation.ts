@@ -8,6 +8,8 @@ export interface Quantised {
   kl: readonly number[];
   /** Share of tokens that leave the loop at another step. */
   exitChanged: number | undefined;
+  /** Tokens it was measured on. */
+  positions: number | undefined;
 }
 
 const numbers = (value: unknown): value is number[] =>
@@ -15,11 +17,14 @@ const numbers = (value: unknown): value is number[] =>
 
 /** What a model's quantisation.json says of a format; undefined where it says nothing that can be shown. */
 export function quantised(file: unknown, format: WeightFormat): Quantised | undefined {
-  const formats = Object((Object(file) as { formats?: unknown }).formats) as Record<string, unknown>;
+  const { formats: all, measured } = Object(file) as { formats?: unknown; measured?: unknown };
+  const formats = Object(all) as Record<string, unknown>;
   if (!Object.hasOwn(formats, format)) return undefined;
   const { top1, kl, exitChanged } = Object(formats[format]) as Record<string, unknown>;
   if (!numbers(top1) || !numbers(kl) || top1.length !== kl.length) return undefined;
-  return { top1, kl, exitChanged: typeof exitChanged === "number" ? exitChanged : undefined };
+  const { positions } = Object(measured) as Record<string, unknown>;
+  const number = (value: unknown) => (typeof value === "number" ? value : undefined);
+  return { top1, kl, exitChanged: number(exitChanged), positions: number(positions) };
 }
 
 /** 0.9912 -> "99.1 %". Only what is exactly 1 reads as 100. */
