@@ -11,20 +11,14 @@ export const loss = signal<Loss | undefined>(undefined);
 /** How long it is said that the model is back, in milliseconds. */
 const SAID = 6000;
 
-/** The events that are listened to here. */
-interface TellsOfLoss {
-  addEventListener(type: "lost", listener: (event: CustomEvent<{ restoring: boolean }>) => void): void;
-  addEventListener(type: "restored", listener: () => void): void;
-}
-
 /** Follows what becomes of the open model's GPU. */
-export function followLoss(model: LoopLM & Partial<TellsOfLoss>): void {
+export function followLoss(model: LoopLM): void {
   loss.value = undefined;
   const say = (what: Loss) => {
     if (open.value?.model === model) loss.value = what;
   };
-  model.addEventListener?.("lost", ({ detail }) => say(detail.restoring ? "restoring" : "gone"));
-  model.addEventListener?.("restored", () => {
+  model.addEventListener("lost", ({ detail }) => say(detail.restoring ? "restoring" : "gone"));
+  model.addEventListener("restored", () => {
     say("restored");
     setTimeout(() => {
       if (loss.value === "restored") loss.value = undefined;

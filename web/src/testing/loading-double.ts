@@ -25,6 +25,7 @@ const settings = (): DoubleSettings =>
 
 const SMALL = 220_416;
 const REPORTS = 20;
+const PIPELINES = 3;
 
 let kept: CachedModel[] | undefined;
 
@@ -71,8 +72,10 @@ export async function playLoading(source: string, options: LoadOptions): Promise
     options.onProgress?.({ phase, loaded: 0, total: 0 });
   }
   await count("weights", 0, held, options);
-  options.onProgress?.({ phase: "compile", loaded: 0, total: 0 });
-  await step(options);
+  for (let done = 0; done <= PIPELINES; done++) {
+    options.onProgress?.({ phase: "compile", loaded: done, done, total: PIPELINES });
+    await step(options);
+  }
   options.onProgress?.({ phase: "ready", loaded: 0, total: 0 });
 }
 

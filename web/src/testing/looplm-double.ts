@@ -97,6 +97,7 @@ export class LoopLM extends EventTarget {
   private constructor(
     private readonly role: Role,
     warnings: string[],
+    format: ModelInfo["format"],
   ) {
     super();
     canBeLost(this);
@@ -127,6 +128,8 @@ export class LoopLM extends EventTarget {
         limits: { maxStorageBufferBindingSize: 1 << 27, maxBufferSize: 1 << 28 },
       },
       contextLength: 64,
+      format,
+      tuning: { lanes: 64, outputsOfOne: 1 },
       warnings,
       task: TASKS[role],
     };
@@ -138,7 +141,7 @@ export class LoopLM extends EventTarget {
     if (url.includes("missing"))
       throw Object.assign(new Error("status 404"), { code: "network", details: { url, status: 404 } });
     const role = /chat|Ouro/.test(url) ? "chat" : url.includes("who") ? "who" : "shuffle";
-    return new LoopLM(role, warnings());
+    return new LoopLM(role, warnings(), options.format ?? "stored");
   }
 
   static readonly cached = cached;

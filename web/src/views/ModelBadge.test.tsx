@@ -10,8 +10,12 @@ vi.mock("looplm", () => ({}));
 function shown(format: WeightFormat, quantisation?: unknown): string {
   const from = "https://models.test/m/";
   own.value = [{ id: "m", name: "m", title: "m", says: "", from, kind: "own", quantisation }];
-  const source = { name: "m", from, held: { format, kv: "f16" as const, context: undefined } };
-  open.value = { source, model: {} as LoopLM, info: {} as ModelInfo, task: undefined };
+  open.value = {
+    source: { name: "m", from },
+    model: {} as LoopLM,
+    info: { format } as ModelInfo,
+    task: undefined,
+  };
   return renderToString(<ModelBadge />)
     .replace(/<[^>]+>/g, " ")
     .replace(/\s+/g, " ")

@@ -7,21 +7,21 @@ import { offerOf } from "../state/offers/offers.ts";
 /** What the open model's weights are held as and, where that was measured, what was lost by it. */
 export function ModelBadge() {
   const current = open.value;
-  const held = current?.source.held;
-  if (!current || !held || held.format === "stored") return null;
-  const { name } = FORMATS.find(({ format }) => format === held.format)!;
-  const measured = quantised(offerOf(current.source)?.quantisation, held.format);
+  if (!current || current.info.format === "stored") return null;
+  const { format } = current.info;
+  const { name } = FORMATS.find((one) => one.format === format)!;
+  const measured = quantised(offerOf(current.source)?.quantisation, format);
   const last = measured?.top1.at(-1);
   if (measured === undefined || last === undefined)
     return (
       <p class="badge" data-testid="badge">
-        <span class="badge-format">{held.format}</span> weights in {name}
+        <span class="badge-format">{format}</span> weights in {name}
       </p>
     );
   return (
     <details class="badge" data-testid="badge">
       <summary>
-        <span class="badge-format">{held.format}</span> {agreement(last)} as f32
+        <span class="badge-format">{format}</span> {agreement(last)} as f32
       </summary>
       <p class="note">
         Weights in {name}, measured against the same model in f32

@@ -12,6 +12,7 @@ function shown(warnings: string[]): string {
     memory: { weights: 4000, kvPer1000Tokens: { full: 1, shared: 1 }, workspace: 1 },
     adapter: { name: "gpu", vendor: "maker", backend: "", tier: "baseline" },
     contextLength: 64,
+    format: "stored",
     warnings,
   } as unknown as ModelInfo;
   open.value = { source: { name: "m", from: "m" }, model: {} as LoopLM, info, task: undefined };

@@ -17,8 +17,7 @@ export function ModelPanel() {
 function Facts() {
   const current = open.value;
   if (!current) return <p class="note">None is open yet.</p>;
-  const { architecture: a, memory, adapter, warnings } = current.info;
-  const { held } = current.source;
+  const { architecture: a, memory, adapter, format, warnings } = current.info;
   return (
     <>
       <p class="model-name" data-testid="model-name">
@@ -27,8 +26,8 @@ function Facts() {
       <p class="small-print">
         {count(a.parameters)} parameters: {a.layers} {a.layers === 1 ? "layer" : "layers"} of width{" "}
         {a.hiddenSize}, looped {a.steps} times; {bytes(memory.weights)} of weights
-        {held && held.format !== "stored" && ` in ${held.format}`}, {bytes(memory.kvPer1000Tokens.full)} of
-        keys and values for 1,000 tokens. It can hold {count(current.info.contextLength)} tokens.
+        {format !== "stored" && ` in ${format}`}, {bytes(memory.kvPer1000Tokens.full)} of keys and values for
+        1,000 tokens. It can hold {count(current.info.contextLength)} tokens.
       </p>
       <p class="small-print" data-testid="adapter">
         Tier {adapter.tier} on {[adapter.vendor, adapter.name].filter(Boolean).join(" ") || "an unnamed GPU"}

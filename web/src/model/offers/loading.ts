@@ -38,13 +38,15 @@ export function phaseWords({ phase, total }: LoadProgress, format: WeightFormat)
 
 /** The part that is done, 0 to 1; undefined where there is nothing to count. */
 export function shareOf({ phase, loaded, total }: LoadProgress): number | undefined {
-  return (phase === "download" || phase === "weights") && total > 0 ? Math.min(loaded / total, 1) : undefined;
+  const counts = phase === "download" || phase === "weights" || phase === "compile";
+  return counts && total > 0 ? Math.min(loaded / total, 1) : undefined;
 }
 
 /** "1.1 GiB of 2.7 GiB, 24.0 MiB/s, about 2 min left". */
 export function progressFigures(progress: LoadProgress): string {
   if (shareOf(progress) === undefined) return "";
-  const { loaded, total, bytesPerSecond, secondsLeft } = progress;
+  const { phase, loaded, total, bytesPerSecond, secondsLeft } = progress;
+  if (phase === "compile") return `${loaded} of ${total}`;
   return [
     `${bytes(loaded)} of ${bytes(total)}`,
     bytesPerSecond === undefined ? "" : `${bytes(bytesPerSecond)}/s`,

@@ -59,6 +59,7 @@ describe("loading", () => {
     expect(progressFigures({ ...weights, bytesPerSecond: 128, secondsLeft: 12 })).toBe(
       "512 B of 2 KiB, 128 B/s, about 15 s left",
     );
+    expect(progressFigures({ phase: "compile", loaded: 3, total: 40 })).toBe("3 of 40");
     expect(progressFigures({ phase: "adapter", loaded: 0, total: 0 })).toBe("");
     expect([0, 61, 3600, 3700, 7190].map(timeLeft)).toEqual([
       "a moment left",
