@@ -39,7 +39,7 @@ const MAX_TRACE_TOP_K = 16;
 export function loadConfig(options: LoadOptions): LoadConfig {
   const all = checked<LoadOptions>("load", options, {
     format: weightFormat,
-    kv: oneOf("f16", "f32"),
+    kv: oneOf("f16", "f32", "q8"),
     cache: flag,
     onProgress: callback,
     signal: abortSignal,

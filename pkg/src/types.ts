@@ -22,8 +22,11 @@ export type WeightFormat = "stored" | "f16" | "q8" | "q4";
 export interface LoadOptions {
   /** What to hold the weights as; converted while they are loaded, and once only where there is a cache. Default `"stored"`. */
   format?: WeightFormat | undefined;
-  /** What to hold keys and values as: `"f16"` takes half the memory of `"f32"`. Default `"f32"`. */
-  kv?: "f16" | "f32" | undefined;
+  /**
+   * What to hold keys and values as: `"f16"` takes half the memory of `"f32"`, and `"q8"`, coarser, half of that again; for
+   * heads of a multiple of four elements. Default `"f16"`.
+   */
+  kv?: "f16" | "f32" | "q8" | undefined;
   /**
    * Keep the weights, converted, in this browser: the next load needs no download, and one that was broken off goes on
    * where it stopped. Default true for an address, false for Files. Where it cannot be (no room, no storage, a server

@@ -35,7 +35,7 @@ export interface FileStream {
 export interface LoadConfig {
   /** Converts while loading. Without it, the weights are held as stored. */
   format?: ConversionFormat;
-  kvFormat?: "f16" | "f32";
+  kvFormat?: "f16" | "f32" | "q8";
   contextLength?: number;
   maxRows?: number;
   maxBindingSize?: number;

@@ -5,7 +5,7 @@ import { parameters, type Shape } from "./shape.ts";
 export interface Held {
   format: WeightFormat;
   /** What keys and values are held as. */
-  kv: "f16" | "f32";
+  kv: "f16" | "f32" | "q8";
   /** Most tokens of a conversation; undefined: as many as the model was made for. */
   context: number | undefined;
 }
@@ -59,7 +59,7 @@ export function readHeld(kept: unknown, usual: Held): Held {
   const { format, kv, context } = Object(kept) as Record<string, unknown>;
   return {
     format: FORMATS.find((one) => one.format === format)?.format ?? usual.format,
-    kv: kv === "f16" || kv === "f32" ? kv : usual.kv,
+    kv: kv === "f16" || kv === "f32" || kv === "q8" ? kv : usual.kv,
     context:
       usual.context !== undefined && typeof context === "number" && Number.isInteger(context) && context > 0
         ? context

@@ -52,9 +52,11 @@ export function weightBytes(shape: Shape, format: WeightFormat): number {
   return shape.layers * layer + (shape.tied ? 1 : 2) * matrixBytes(table, kept.tables);
 }
 
+/** Bytes of an element of keys and values. */
+const KV_BYTES = { f32: 4, f16: 2, q8: 1 } as const;
+
 /** Bytes of the keys (or the values) of one token at one step in one layer. */
-const entryBytes = ({ kvHeads, headDim }: Shape, kv: Held["kv"]) =>
-  kvHeads * padded(headDim) * (kv === "f16" ? 2 : 4);
+const entryBytes = ({ kvHeads, headDim }: Shape, kv: Held["kv"]) => kvHeads * padded(headDim) * KV_BYTES[kv];
 
 /** Bytes of the keys and values of one token at one step, all layers. */
 export function kvBytesPerStep(shape: Shape, kv: Held["kv"]): number {

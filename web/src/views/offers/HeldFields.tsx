@@ -43,7 +43,7 @@ export function HeldFields({ offer, shape, held, usual, id }: Props) {
       {usual.context !== undefined && <ContextField offer={offer} shape={shape} held={held} id={id} />}
       <fieldset>
         <legend>Keys and values</legend>
-        {(["f16", "f32"] as const).map((kv) => (
+        {(["q8", "f16", "f32"] as const).map((kv) => (
           <label key={kv} class="held-choice">
             <input
               type="radio"
@@ -52,7 +52,7 @@ export function HeldFields({ offer, shape, held, usual, id }: Props) {
               onChange={() => setHeld(offer, { ...held, kv })}
             />
             <span>
-              {kv === "f16" ? "16 bits" : "32 bits"}
+              {{ q8: "8 bits, coarser", f16: "16 bits", f32: "32 bits" }[kv]}
               {kv === usual.kv && <small class="usual"> recommended</small>}
             </span>
             <span class="mono">{bytes(kvBytesPerStep(shape, kv) * shape.steps)} a token</span>
