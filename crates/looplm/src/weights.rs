@@ -32,6 +32,14 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
+    /// Bytes of the layers' matrices on the device.
+    pub(crate) fn layer_bytes(&self) -> u64 {
+        let layer = |l: &LayerWeights| {
+            l.qkv.bytes() + l.output.bytes() + l.gate_up.bytes() + l.down.bytes()
+        };
+        self.layers.iter().map(layer).sum()
+    }
+
     /// What the layers' matrices are held as: those of the first layer speak for all.
     pub(crate) fn layer_format(&self) -> WeightFormat {
         match self.layers.first().map(|layer| layer.output.shape.format) {

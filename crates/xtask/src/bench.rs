@@ -7,8 +7,11 @@ use crate::setup;
 use anyhow::Result;
 use std::process::Command;
 
-/// The bench programs of inference: every kernel by itself, then whole passes, prefill and decode.
-const INFERENCE: [(&str, &str); 2] = [("looplm-gpu", "kernels"), ("looplm", "bench")];
+/// The bench program of every kernel by itself.
+const KERNELS: (&str, &str) = ("looplm-gpu", "kernels");
+
+/// The bench program of whole models: decoding, passes, prefill, first tokens, memory.
+const MODELS: (&str, &str) = ("looplm", "bench");
 
 /// The bench program of exits, verified exits and batches.
 const DEPTH: (&str, &str) = ("looplm", "depth");
@@ -21,9 +24,46 @@ const TRAINING: (&str, &str) = ("looplm-train", "train_bench");
 pub(crate) struct Options {
     #[command(subcommand)]
     what: Option<What>,
-    /// Print one JSON object a program instead of tables
+    #[command(flatten)]
+    models: Models,
+    /// Print JSON instead of tables: an object a program, or a model and format
     #[arg(long, global = true)]
     json: bool,
+}
+
+/// Which models, and how.
+#[derive(clap::Args)]
+struct Models {
+    /// Generated models, separated by commas: tiny (10 million parameters), 125m
+    #[arg(long)]
+    size: Option<String>,
+    /// A model folder instead
+    #[arg(long = "model")]
+    folder: Option<String>,
+    /// What to hold weights as, separated by commas: f16, q8, q4, stored
+    #[arg(long)]
+    format: Option<String>,
+    /// Tokens after which decoding is timed, separated by commas: 128,1024,4096
+    #[arg(long)]
+    contexts: Option<String>,
+    /// Leave the kernels out
+    #[arg(long)]
+    no_kernels: bool,
+}
+
+impl Models {
+    fn arguments(&self) -> Vec<String> {
+        let options = [
+            ("--size", &self.size),
+            ("--model", &self.folder),
+            ("--format", &self.format),
+            ("--contexts", &self.contexts),
+        ];
+        let given = options
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]));
+        given.flatten().collect()
+    }
 }
 
 /// What is measured instead of inference.
@@ -57,9 +97,14 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     setup::require(&[Requirement::Vulkan])?;
     let json = options.json.then(|| "--json".to_owned());
     match &options.what {
-        None => INFERENCE
-            .iter()
-            .try_for_each(|&program| example(project, program, json.clone())),
+        None => {
+            if !options.models.no_kernels {
+                example(project, KERNELS, json.clone())?;
+            }
+            let mut arguments = Vec::from_iter(json);
+            arguments.extend(options.models.arguments());
+            example(project, MODELS, arguments)
+        }
         Some(What::Depth { model, rounds }) => {
             let mut arguments = Vec::from_iter(json);
             arguments.extend(["--model".to_owned(), model.clone()]);

@@ -75,6 +75,8 @@ pub struct Engine {
     sequences: Vec<Option<Sequence>>,
     /// Sequences begun so far.
     begun: u32,
+    /// Dispatches recorded so far.
+    dispatches: u64,
     /// The last submission that nothing was read back from.
     in_flight: Option<Submitted>,
     slots: Slots,
@@ -119,6 +121,7 @@ impl Engine {
             plan,
             sequences,
             begun: 0,
+            dispatches: 0,
             in_flight: None,
             slots,
         })
@@ -146,13 +149,9 @@ impl Engine {
 
     /// Bytes in use on the device.
     pub fn memory(&self) -> Memory {
-        let mut weights =
-            self.weights.embedding.bytes() + self.weights.head.as_ref().map_or(0, |h| h.bytes());
-        for l in &self.weights.layers {
-            weights += l.qkv.bytes() + l.output.bytes() + l.gate_up.bytes() + l.down.bytes();
-        }
+        let head = self.weights.head.as_ref().map_or(0, |head| head.bytes());
         Memory {
-            weights,
+            weights: self.weights.embedding.bytes() + head + self.weights.layer_bytes(),
             kv: self.kv.bytes(),
             workspace: self.workspace.bytes(),
         }
@@ -161,6 +160,20 @@ impl Engine {
     /// Dispatches of one pass.
     pub fn dispatches_per_pass(&self) -> usize {
         self.plan.dispatches(&self.weights)
+    }
+
+    /// Dispatches of all passes so far, and of the heads behind them.
+    pub fn dispatches(&self) -> u64 {
+        self.dispatches
+    }
+
+    /// Bytes of weights that a pass of few rows reads, which is all of the layers, and that the head reads.
+    pub fn weight_bytes_read(&self) -> (u64, u64) {
+        let head = self.weights.head.as_ref();
+        (
+            self.weights.layer_bytes(),
+            head.unwrap_or(&self.weights.embedding).bytes(),
+        )
     }
 
     /// Bytes of keys and values that sequences hold at present, out of those allocated.

@@ -223,27 +223,33 @@ impl Plan {
         Ok(())
     }
 
-    /// Records one pass over the rows of `table`, which is selected already.
+    /// Records one pass over the rows of `table`, which is selected already. Returns how many dispatches that took.
     pub(super) fn encode(
         &self,
         gpu: &Gpu,
         pass: &mut looplm_gpu::wgpu::ComputePass<'_>,
         table: Table,
-    ) -> Result<(), GpuError> {
-        self.embed.encode(gpu, pass, table)?;
+    ) -> Result<usize, GpuError> {
+        let mut dispatches = self.embed.encode(gpu, pass, table)?;
         for layer in &self.layers {
-            layer.qkv.encode(gpu, pass, table)?;
-            layer.attention.encode(gpu, pass, table)?;
-            layer.output.encode(gpu, pass, table)?;
-            layer.after_attention.encode(gpu, pass, table)?;
-            layer.swiglu.encode(gpu, pass, table)?;
-            layer.down.encode(gpu, pass, table)?;
-            match &layer.after_mlp {
-                Some(op) => op.encode(gpu, pass, table)?,
-                None => self.finish.encode(gpu, pass, table)?,
+            let after_mlp: &dyn Op = match &layer.after_mlp {
+                Some(op) => op,
+                None => &self.finish,
             };
+            let ops: [&dyn Op; 7] = [
+                &layer.qkv,
+                &layer.attention,
+                &layer.output,
+                &layer.after_attention,
+                &layer.swiglu,
+                &layer.down,
+                after_mlp,
+            ];
+            for op in ops {
+                dispatches += op.encode(gpu, pass, table)?;
+            }
         }
-        Ok(())
+        Ok(dispatches)
     }
 
     /// Dispatches of one pass, if no row of it sees so many keys that attention takes two.

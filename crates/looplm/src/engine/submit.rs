@@ -86,25 +86,27 @@ impl Engine {
                 .set_top_k(&self.gpu, ask.top_k);
         }
         let mut encoder = self.gpu.encoder();
+        let mut dispatches = 0;
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             for (table, heads) in &work {
                 self.workspace.tables.select(&mut pass, *table);
-                self.plan.encode(&self.gpu, &mut pass, *table)?;
+                dispatches += self.plan.encode(&self.gpu, &mut pass, *table)?;
                 for heads in heads {
                     self.workspace.tables.select(&mut pass, heads.table);
-                    self.plan.head.encode(&self.gpu, &mut pass, heads.table)?;
+                    dispatches += self.plan.head.encode(&self.gpu, &mut pass, heads.table)?;
                     if heads.lens {
-                        self.plan.stats.encode(&self.gpu, &mut pass, heads.table)?;
+                        dispatches += self.plan.stats.encode(&self.gpu, &mut pass, heads.table)?;
                     }
                     if heads.draws > 0 {
-                        self.plan.sample.encode(&mut pass, heads.draws)?;
+                        dispatches += self.plan.sample.encode(&mut pass, heads.draws)?;
                     }
                 }
             }
         }
         let bytes = self.copy_results(&mut encoder, ask, &reported);
         self.gpu.submit(encoder);
+        self.dispatches += dispatches as u64;
         for (table, heads) in &work {
             self.plan.note(table.rows, 0);
             for heads in heads {

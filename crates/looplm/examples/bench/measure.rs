@@ -1,0 +1,146 @@
+//! Passes, prefill and decoding of a loaded model, and the streaming read they are held against.
+
+use looplm::{
+    LoopLm,
+    engine::Ask,
+    generate::{GenerateOptions, Generation, Verify},
+    kv_policy::KvPolicy,
+    row::{Pass, Row, Step},
+    schedule::Prefill,
+};
+use looplm_gpu::{Buffer, Gpu, kernels::StreamRead};
+use pollster::block_on;
+
+use crate::clock::{Failure, Spread, seconds, time};
+
+/// Times of one pass, and of one token.
+const REPEATS: usize = 9;
+/// Times of what takes longer.
+const FEW_REPEATS: usize = 3;
+
+/// So many ids of a vocabulary, the same for a `seed` every time.
+pub(crate) fn random_ids(seed: u32, count: usize, vocabulary: usize) -> Vec<u32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((u64::from(state) * vocabulary as u64) >> 32) as u32
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Bytes a second of a kernel that only reads.
+pub(crate) fn stream_read(gpu: &Gpu) -> Result<Spread, Failure> {
+    let bytes = (128 << 20).min(gpu.max_binding());
+    let data = block_on(Buffer::storage(gpu, "stream", bytes))?;
+    let read = block_on(StreamRead::new(gpu, &data))?;
+    let taken = time(REPEATS, || {
+        let mut encoder = gpu.encoder();
+        read.encode(&mut encoder.begin_compute_pass(&Default::default()))?;
+        gpu.submit(encoder);
+        Ok(gpu.wait()?)
+    })?;
+    Ok(taken.map(|seconds| data.size() as f64 / seconds))
+}
+
+/// Seconds of one pass of `rows` first positions at step 1.
+pub(crate) fn pass(model: &LoopLm, rows: usize) -> Result<Spread, Failure> {
+    let mut engine = block_on(model.engine())?;
+    let ids = random_ids(1, rows, model.config().vocab_size);
+    time(REPEATS, || {
+        let id = block_on(engine.begin(Step::FIRST, KvPolicy::Full))?;
+        block_on(engine.append(id, &ids))?;
+        let rows = (0..rows).map(|position| Row {
+            sequence: id,
+            position,
+            step: Step::FIRST,
+        });
+        let pass = Pass {
+            rows: rows.collect(),
+        };
+        let ask = Ask {
+            report: &[(id, 0)],
+            ..Ask::default()
+        };
+        block_on(engine.submit(&[pass], &ask))?;
+        engine.end(id);
+        Ok(())
+    })
+}
+
+/// Seconds of the prefill of so many tokens, all steps.
+pub(crate) fn prefill(model: &LoopLm, tokens: usize) -> Result<Spread, Failure> {
+    let mut engine = block_on(model.engine())?;
+    let steps = model.steps(None)?;
+    let ids = random_ids(2, tokens, model.config().vocab_size);
+    time(FEW_REPEATS, || {
+        let id = block_on(engine.begin(steps, KvPolicy::Full))?;
+        block_on(engine.append(id, &ids))?;
+        let passes: Vec<Pass> = Prefill::new(id, 0, tokens, steps, engine.max_rows()).collect();
+        let last = [(id, tokens - 1)];
+        for (i, pass) in passes.iter().enumerate() {
+            let ends = i + 1 == passes.len();
+            let ask = Ask {
+                report: if ends { &last[..] } else { &[] },
+                ..Ask::default()
+            };
+            block_on(engine.submit(std::slice::from_ref(pass), &ask))?;
+        }
+        engine.end(id);
+        Ok(())
+    })
+}
+
+/// What decoding after a prompt cost.
+pub(crate) struct Decoded {
+    /// Seconds a token.
+    pub(crate) token: Spread,
+    /// Dispatches a token.
+    pub(crate) dispatches: u64,
+    /// Bytes of keys and values on the device.
+    pub(crate) kv_bytes: u64,
+}
+
+fn plain(new_tokens: usize) -> GenerateOptions {
+    GenerateOptions {
+        max_new_tokens: Some(new_tokens),
+        temperature: Some(0.0),
+        verify: Verify::Off,
+        ..GenerateOptions::default()
+    }
+}
+
+/// Plain decoding at full depth after `context` tokens; `None` if an answer ends before it was timed.
+pub(crate) fn decode(model: &LoopLm, context: usize) -> Result<Option<Decoded>, Failure> {
+    let ids = random_ids(3, context, model.config().vocab_size);
+    let mut generation = Generation::new(model, ids, plain(REPEATS + 2))?;
+    let dispatches = || Ok::<_, Failure>(block_on(model.engine())?.dispatches());
+    let mut ended = false;
+    let mut next = || {
+        ended |= block_on(generation.next(&|| false))?.is_none();
+        Ok(())
+    };
+    next()?;
+    let before = dispatches()?;
+    let token = time(REPEATS, &mut next)?;
+    let turns = REPEATS as u64 + 1;
+    Ok((!ended).then_some(Decoded {
+        token,
+        dispatches: (dispatches()? - before) / turns,
+        kv_bytes: block_on(model.engine())?.memory().kv,
+    }))
+}
+
+/// Seconds from nothing to the first token after `prompt`: loading, and the prompt.
+pub(crate) fn first_token(
+    load: impl FnOnce() -> Result<LoopLm, Failure>,
+    prompt: usize,
+) -> Result<(f64, f64, LoopLm), Failure> {
+    let (loading, model) = seconds(load)?;
+    let ids = random_ids(4, prompt, model.config().vocab_size);
+    let (token, ()) = seconds(|| {
+        let mut generation = Generation::new(&model, ids, plain(1))?;
+        block_on(generation.next(&|| false))?;
+        Ok(())
+    })?;
+    Ok((loading + token, token, model))
+}
