@@ -4,11 +4,17 @@ import type { LoadRequest } from "./engine.js";
 import { loadModel } from "./load-model.js";
 import { BASE, CacheBed, expected, hashes, type Hashes } from "./testing/cache-bed.js";
 import type { LoadProgress } from "./types.js";
-import type { LoadConfig, Model } from "./wasm/looplm.js";
+import type { LoadConfig, Model, Tunings } from "./wasm/looplm.js";
 
 let bed: CacheBed;
+/** Workgroups that the wasm side was told, and those that it measures. */
+let told: Tunings;
+let measured: Tunings = {};
 beforeEach(() => void (bed = new CacheBed()));
-afterEach(() => void vi.unstubAllGlobals());
+afterEach(() => {
+  measured = {};
+  vi.unstubAllGlobals();
+});
 
 const URL_SOURCE = { kind: "url", url: BASE } as const;
 
@@ -29,9 +35,11 @@ async function load(
     Conversion: bed.converter,
     Model: {
       load: async (...[source, config, report]: Parameters<typeof Model.load>): Promise<Model> => {
-        given.push({ loaded: await hashes(source), config });
+        const { tunings = {}, ...others } = config;
+        given.push({ loaded: await hashes(source), config: others });
+        told = tunings;
         report({ phase: "weights", loaded: 1, total: 1 });
-        return {} as Model;
+        return { tunings: () => ({ ...tunings, ...measured }) } as Model;
       },
     },
   };
@@ -130,6 +138,17 @@ describe("Files", () => {
     }
     await expect(load(gone)).rejects.toMatchObject({ code: "network", details: { url: "b.safetensors" } });
   });
+});
+
+test("workgroups that were measured are told to the next load, where something is kept", async () => {
+  measured = { adapter: { lanes: 32, outputsOfOne: 8 } };
+  const request: LoadRequest = { source: URL_SOURCE, config: {}, cache: true };
+  await load(request);
+  expect(told).toEqual({});
+  await load(request);
+  expect(told).toEqual(measured);
+  await load({ ...request, cache: false });
+  expect(told).toEqual({});
 });
 
 test("without the cache the wasm side reads the server's files, and converts", async () => {
