@@ -116,14 +116,7 @@ async function keep(
   kept: Map<number, KeptPiece>,
 ): Promise<void> {
   signal.throwIfAborted();
-  const converted = conversion.convert(index, source);
-  kept.set(index, await entry.keepPiece(index, converted));
-  release(converted.buffer);
-}
-
-/** Gives a buffer's memory back now, where the browser can: to its collector hundreds of megabytes are no hurry. */
-function release(buffer: ArrayBuffer): void {
-  (buffer as { transfer?: (bytes: number) => ArrayBuffer }).transfer?.(0);
+  kept.set(index, await entry.keepPiece(index, conversion.convert(index, source)));
 }
 
 function isAbort(thrown: unknown): boolean {
