@@ -52,7 +52,7 @@ export function HeldFields({ offer, shape, held, usual, id }: Props) {
               onChange={() => setHeld(offer, { ...held, kv })}
             />
             <span>
-              {{ q8: "8 bits, coarser", f16: "16 bits", f32: "32 bits" }[kv]}
+              {{ q8: "8-bit, coarser", f16: "16 bits", f32: "32 bits" }[kv]}
               {kv === usual.kv && <small class="usual"> recommended</small>}
             </span>
             <span class="mono">{bytes(kvBytesPerStep(shape, kv) * shape.steps)} a token</span>
