@@ -219,8 +219,8 @@ for (const worker of [true, false]) {
     });
 
     test("answers for which there is no room wait, and one too large alone says so", async () => {
-      // 2 layers, keys and values of 4 heads, each 8 wide in memory, f32: room for 40 tokens of 4 steps.
-      await load("/fixtures/f32-mha/model", { kvBytes: 2 * 2 * 4 * 8 * 4 * 4 * 40 });
+      // 2 layers, keys and values of 4 heads, each 8 wide in memory, f16: room for 40 tokens of 4 steps.
+      await load("/fixtures/f32-mha/model", { kvBytes: 2 * 2 * 4 * 8 * 2 * 4 * 40 });
       const lengths = await tab.page.evaluate(async () => {
         const run = async () => (await collect(model.generate([1, 2, 3], { maxNewTokens: 20 }))).length;
         return Promise.all([run(), run(), run()]);
