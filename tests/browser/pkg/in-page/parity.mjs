@@ -4,7 +4,8 @@ import { parseSafetensors } from "./safetensors.mjs";
 
 /** Loads a case's model once (its kernels take seconds to compile without a GPU) and computes all that is compared. */
 export async function runCase(name, { files, greedy, load }) {
-  const model = await LoopLM.load(`/fixtures/${name}/model`, load);
+  // As the reference has them: by default keys and values are rounded to half precision.
+  const model = await LoopLM.load(`/fixtures/${name}/model`, { kv: "f32", ...load });
   const forward = {};
   for (const file of files) forward[file] = await compareForward(model, name, file);
   const decoded = [];
