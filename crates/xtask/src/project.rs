@@ -12,14 +12,14 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// The repository that this program was compiled in.
+    /// The repository that cargo runs this program for, or else the one it was compiled in: two checkouts that share a
+    /// target folder share the program.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../..")
-            .canonicalize()
-            .context(
-                "the repository that xtask was compiled in is gone; run it as `cargo xtask`",
-            )?;
+        let here = std::env::var_os("CARGO_MANIFEST_DIR");
+        let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&here).join("../..").canonicalize().context(
+            "the repository that xtask was compiled in is gone; run it as `cargo xtask`",
+        )?;
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
             Some(folder) => std::path::absolute(folder).context("CARGO_TARGET_DIR")?,
             None => root.join("target"),
