@@ -41,7 +41,8 @@ pub(crate) fn reference_options() -> LoadOptions {
 }
 
 impl Reference {
-    /// `trained`: the texts are the model's own, begun with tokens from all over its vocabulary; otherwise any tokens do.
+    /// `trained`: the texts are the model's own, begun as its tokenizer begins a text and with tokens from all over its
+    /// vocabulary; otherwise any tokens do.
     pub(crate) fn of(model: &LoopLm, trained: bool) -> Result<Self, Failure> {
         let vocabulary = model.config().vocab_size;
         let length = TOKENS.min(model.info().context);
@@ -73,13 +74,17 @@ impl Reference {
 }
 
 fn own_text(model: &LoopLm, first: u32, length: usize) -> Result<Vec<u32>, Failure> {
+    let mut ids = match model.tokenizer() {
+        Ok(tokenizer) => tokenizer.encode("", true)?,
+        Err(_) => Vec::new(),
+    };
+    ids.push(first);
     let options = GenerateOptions {
-        max_new_tokens: Some(length - 1),
+        max_new_tokens: Some(length.saturating_sub(ids.len()).max(1)),
         temperature: Some(0.0),
         verify: Verify::Off,
         ..GenerateOptions::default()
     };
-    let mut ids = vec![first];
     let mut generation = Generation::new(model, ids.clone(), options)?;
     while let Some(token) = block_on(generation.next(&|| false))? {
         ids.push(token.id);
