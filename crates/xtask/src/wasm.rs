@@ -36,9 +36,10 @@ const MODULES: &[Module] = &[
 /// The profile of Cargo.toml that the modules are compiled with.
 const PROFILE: &str = "wasm";
 
-/// For size, with the features that every browser with WebGPU has, and that the compiler's output may use.
+/// With the features that every browser with WebGPU has, and that the compiler's output may use. The compiler has seen to
+/// the size: `-Oz` takes 2 % more bytes away, and leaves the rest so much less alike that it is 2 % larger compressed.
 const WASM_OPT_ARGUMENTS: &[&str] = &[
-    "-Oz",
+    "-O1",
     "--strip-debug",
     "--strip-producers",
     "--strip-target-features",
