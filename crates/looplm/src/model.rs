@@ -280,8 +280,10 @@ impl LoopLm {
         }
         let engine = Engine::new(gpu, config.clone(), weights, &options.engine, kernels).await?;
         // Nothing as a rule: what the first file's header did not tell.
+        let mut late = false;
         let mut report = |done, total| {
-            if done < total {
+            late |= done < total;
+            if late {
                 (progress.borrow_mut())(Loading::Compile { done, total });
             }
         };

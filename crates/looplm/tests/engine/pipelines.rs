@@ -12,12 +12,18 @@ use looplm::{
 };
 use pollster::block_on;
 
+use crate::fixtures;
+
 /// Most pipelines that are compiled before the first token.
 const MOST: usize = 25;
 
 /// The model that speaks, and what its load said of compiling: (done, total), with the weights before that.
 fn load(max_rows: Option<usize>) -> (LoopLm, Vec<(usize, usize)>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/who-is-who");
+    load_folder(&folder, max_rows)
+}
+
+fn load_folder(folder: &Path, max_rows: Option<usize>) -> (LoopLm, Vec<(usize, usize)>) {
     let source = FolderSource::new(folder).expect("the model is in the repository");
     let options = LoadOptions {
         engine: EngineOptions {
@@ -80,6 +86,26 @@ fn a_first_token_compiles_nothing() {
             assert_eq!(tokens(&model, prompt, options.clone()).len(), 1);
             assert_eq!(compiled(&model), total, "a prompt of {prompt} tokens");
         }
+    }
+}
+
+/// The first file does not tell of all weights: what the others need is compiled after them, before the model is there.
+#[test]
+fn a_checkpoint_in_several_files_is_compiled_too() {
+    let (model, said) = load_folder(
+        &fixtures::case("f32-sharded").folder.join("model"),
+        Some(20),
+    );
+    let &(done, total) = said.last().expect("it says so");
+    assert_eq!(done, total);
+    assert_eq!(compiled(&model), total);
+    for prompt in [1, 5, 23] {
+        let options = GenerateOptions {
+            max_new_tokens: Some(1),
+            ..GenerateOptions::default()
+        };
+        assert_eq!(tokens(&model, prompt, options).len(), 1);
+        assert_eq!(compiled(&model), total, "a prompt of {prompt} tokens");
     }
 }
 
