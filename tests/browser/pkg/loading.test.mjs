@@ -42,6 +42,7 @@ test("the generated module has what src/wasm/looplm.d.ts says", async () => {
     "chatSource",
     "generate",
     "forward",
+    "lost",
     "dispose",
   ]) {
     assert.ok(methods.model.includes(name), `Model.${name}`);
