@@ -1,7 +1,7 @@
 // looplm against what one would pick instead, in turns in one Chromium: README.md says what is compared and how.
 //
 //   node web/bench/peers/run.mjs --size 10m [--size 125m] [--prompt 128]... [--tokens 16] [--rounds 3]
-//     [--only looplm,onnxruntime,transformers,wllama] [--format q4|stored] [--gpu] [--half] [--cpu] [--no-workgroup-init]
+//     [--only looplm,onnxruntime,transformers,wllama] [--format q4|stored] [--kv f16|f32] [--gpu] [--half] [--cpu] [--no-workgroup-init]
 //     [--json FILE] [--verbose]
 //
 // Without --gpu WebGPU runs on the CPU (SwiftShader); with it on whatever GPU Chromium finds.
@@ -31,6 +31,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "3" },
     only: { type: "string" },
     format: { type: "string", default: "q4" },
+    kv: { type: "string", default: "f16" },
     gpu: { type: "boolean", default: false },
     half: { type: "boolean", default: false },
     cpu: { type: "boolean", default: false },
@@ -69,7 +70,8 @@ try {
       rounds: Number(options.rounds),
       verbose: options.verbose,
       load: {
-        format: options.format === "stored" ? null : options.format,
+        format: options.format,
+        kv: options.kv,
         half: options.half,
         cpu: options.cpu,
         verbose: options.verbose,

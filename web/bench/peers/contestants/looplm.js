@@ -1,10 +1,17 @@
 // Ours: the float checkpoint, made 4-bit as it is loaded. Every token takes all steps: no peer can leave early.
 import { LoopLM } from "looplm";
 
-export async function load(folder, _, { format }) {
-  const model = await LoopLM.load(`${folder}/looplm/`, { ...(format ? { format } : {}), cache: false });
+export async function load(folder, _, { format, kv }) {
+  const model = await LoopLM.load(`${folder}/looplm/`, { format, kv, cache: false });
+  const { info } = model;
   return {
-    notes: [format ? `weights ${format}` : "weights as stored (f16)", "in a Worker"],
+    notes: [
+      `weights ${info.format}`,
+      `${kv} keys and values`,
+      "f32 activations",
+      `${info.tuning.lanes} lanes`,
+      "in a Worker",
+    ],
     async generate(ids, count, onToken) {
       const stream = model.generate(ids, {
         maxNewTokens: count,
