@@ -10,15 +10,41 @@
 
 import package::shared::rows::rows;
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};
+import package::shared::quads::{has_quad, some_quad, quad, square, WIDTH, STRIDE, QUADS_A_TURN};
 
-override WIDTH: u32 = 1u;
-override STRIDE: u32 = 8u;
 override EPSILON: f32 = 1e-6;
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> gains: array<f32>;
-@group(0) @binding(2) var<storage, read_write> h: array<f32>;
-@group(0) @binding(3) var<storage, read_write> x: array<f32>;
+@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> gains: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> h: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>;
+
+fn branch(row: u32, i: u32) -> vec4<f32> {
+    return quad(i, a[row + some_quad(i)]);
+}
+
+// What h becomes.
+fn residual(row: u32, i: u32, scale: f32) -> vec4<f32> {
+    let at = some_quad(i);
+    return quad(i, h[row + at] + a[row + at] * scale * gains[at]);
+}
+
+fn store_h(row: u32, i: u32, value: vec4<f32>) {
+    if has_quad(i) {
+        h[row + i] = value;
+    }
+}
+
+fn normed(row: u32, i: u32, scale: f32) -> vec4<f32> {
+    let at = some_quad(i);
+    return h[row + at] * scale * gains[STRIDE / 4u + at];
+}
+
+fn store_x(row: u32, i: u32, value: vec4<f32>) {
+    if has_quad(i) {
+        x[row + i] = value;
+    }
+}
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -26,26 +52,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if r >= rows.count {
         return;
     }
-    let row = r * STRIDE;
-    var square = 0.0;
-    for (var i = lane; i < WIDTH; i += REDUCE_LANES) {
-        square += a[row + i] * a[row + i];
+    let row = r * (STRIDE / 4u);
+    var sum = 0.0;
+    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
+        let q_0 = branch(row, i);
+        let q_1 = branch(row, i + REDUCE_LANES);
+        let q_2 = branch(row, i + 2u * REDUCE_LANES);
+        let q_3 = branch(row, i + 3u * REDUCE_LANES);
+        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
     }
-    let scale_a = inverseSqrt(workgroup_sum(lane, square) / f32(WIDTH) + EPSILON);
-    square = 0.0;
-    for (var i = lane; i < WIDTH; i += REDUCE_LANES) {
-        let sum = h[row + i] + a[row + i] * scale_a * gains[i];
-        h[row + i] = sum;
-        square += sum * sum;
+    let scale_a = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
+    sum = 0.0;
+    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
+        let q_0 = residual(row, i, scale_a);
+        let q_1 = residual(row, i + REDUCE_LANES, scale_a);
+        let q_2 = residual(row, i + 2u * REDUCE_LANES, scale_a);
+        let q_3 = residual(row, i + 3u * REDUCE_LANES, scale_a);
+        store_h(row, i, q_0);
+        store_h(row, i + REDUCE_LANES, q_1);
+        store_h(row, i + 2u * REDUCE_LANES, q_2);
+        store_h(row, i + 3u * REDUCE_LANES, q_3);
+        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
     }
-    let scale_x = inverseSqrt(workgroup_sum(lane, square) / f32(WIDTH) + EPSILON);
-    for (var i = lane; i < STRIDE; i += REDUCE_LANES) {
-        var value = 0.0;
-        if i < WIDTH {
-            value = h[row + i] * scale_x * gains[STRIDE + i];
-        } else {
-            h[row + i] = 0.0;
-        }
-        x[row + i] = value;
+    let scale_x = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
+    // Each lane reads again what it wrote.
+    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
+        let q_0 = normed(row, i, scale_x);
+        let q_1 = normed(row, i + REDUCE_LANES, scale_x);
+        let q_2 = normed(row, i + 2u * REDUCE_LANES, scale_x);
+        let q_3 = normed(row, i + 3u * REDUCE_LANES, scale_x);
+        store_x(row, i, quad(i, q_0));
+        store_x(row, i + REDUCE_LANES, quad(i + REDUCE_LANES, q_1));
+        store_x(row, i + 2u * REDUCE_LANES, quad(i + 2u * REDUCE_LANES, q_2));
+        store_x(row, i + 3u * REDUCE_LANES, quad(i + 3u * REDUCE_LANES, q_3));
     }
 }

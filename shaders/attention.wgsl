@@ -15,7 +15,8 @@
 //               finish need not see, whatever the order of its atomics.)
 //   main_tile   32 rows of a head a workgroup, for tiles that the row table says share their keys: each is read once.
 // HEAD_DIM <= 256.
-// Limits: baseline WebGPU (7 storage buffers; 4 KiB of workgroup memory, main_tile 13 KiB; 64 invocations).
+// Limits: baseline WebGPU (7 storage buffers; main_row 64 bytes of workgroup memory a lane, which are 16 KiB at most,
+// main_tile 13 KiB; 256 invocations).
 
 import package::shared::rows::{rows, in_shared_tile, ROW_TILE};
 import package::shared::kv::{q8_places, KV_FORMAT};
@@ -29,6 +30,8 @@ override SCALE: f32 = 1.0;
 // Lanes that share a key in main_row, 8 places each: a power of two, HEAD_STRIDE / 8 at least.
 override KEY_LANES: u32 = 1u;
 override MAX_PARTS: u32 = 1u;
+override PART_KEYS: u32 = 256u;  // the fewest keys of a part
+override ROW_LANES: u32 = 64u;  // lanes of a workgroup of main_row: 64 or 256
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
@@ -39,7 +42,6 @@ override MAX_PARTS: u32 = 1u;
 
 const LANES: u32 = 64u;
 const HIDDEN: f32 = -3.0e38;  // the score of no key: below any real one, finite so that it never makes a NaN
-const PART_KEYS: u32 = 256u;  // the fewest keys of a part
 const MAX_KEYS: u32 = 0x20000000u;  // so that counting never runs over
 
 // Eight places.
@@ -66,6 +68,12 @@ fn unpacked(words: Words) -> Block {
         return Block(q8_places(low.x), q8_places(low.y));
     }
     return Block(bitcast<vec4<f32>>(low), bitcast<vec4<f32>>(words.high));
+}
+
+// Adds a value that weighs `p`.
+fn plus(sum: Block, p: f32, words: Words) -> Block {
+    let value = unpacked(words);
+    return Block(sum.a + p * value.a, sum.b + p * value.b);
 }
 
 fn key_words(index: u32) -> Words {
@@ -116,12 +124,47 @@ fn zero_padding(row: u32, lane: u32) {
     }
 }
 
-const KEYS_EACH: u32 = 8u;  // keys of a lane in a turn of main_row
+const KEYS_EACH: u32 = 8u;  // keys of a lane in a turn of main_row, taken together: none waits for another's loads
 
-var<workgroup> lane_sums: array<f32, 512>;
-var<workgroup> score: array<f32, 512>;
+var<workgroup> lane_sums: array<f32, 8 * ROW_LANES>;
+var<workgroup> score: array<f32, 8 * ROW_LANES>;
 
-@compute @workgroup_size(64)
+// Eight of anything that is a number.
+struct Eight {
+    a: vec4<f32>,
+    b: vec4<f32>,
+}
+
+// Where the block of the key and value of position `j` lies.
+fn place_of(j: u32, count: u32, map: u32, own: u32, kv_head: u32, block: u32) -> u32 {
+    let known = min(j, count - 1u);
+    let entry = select(own, kv_map[map + known], known + 1u < count);
+    return (entry * KV_HEADS + kv_head) * (HEAD_STRIDE / 8u) + block;
+}
+
+fn product_with(query: Block, words: Words) -> f32 {
+    let key = unpacked(words);
+    return dot(query.a, key.a) + dot(query.b, key.b);
+}
+
+// The sums over the lanes of a key.
+fn key_sum(k: u32, lane: u32) -> f32 {
+    var sum = 0.0;
+    if KEY_LANES % 4u == 0u {
+        for (var b = 0u; b < KEY_LANES; b += 4u) {
+            // Each lane begins elsewhere, so that they do not all wait for one bank.
+            let at = k * KEY_LANES + (b + 4u * lane) % KEY_LANES;
+            sum += (lane_sums[at] + lane_sums[at + 1u]) + (lane_sums[at + 2u] + lane_sums[at + 3u]);
+        }
+    } else {
+        for (var b = 0u; b < KEY_LANES; b++) {
+            sum += lane_sums[k * KEY_LANES + b];
+        }
+    }
+    return sum;
+}
+
+@compute @workgroup_size(ROW_LANES)
 fn main_row(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let head = group.x % HEADS;
     let part = group.x / HEADS;
@@ -138,75 +181,91 @@ fn main_row(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     let end = min(begin + part_size, count);
     let blocks = HEAD_STRIDE / 8u;
     let kv_head = head / (HEADS / KV_HEADS);
-    // KEY_LANES lanes share a key, a block each; there are that many groups of them.
-    let groups = LANES / KEY_LANES;
-    let block = lane % KEY_LANES;
+    // KEY_LANES lanes share a key, a block each; there are that many groups of them. Lanes without a block of their own
+    // look at another's: their queries are zero, and what they make of values is left where it is.
+    let groups = ROW_LANES / KEY_LANES;
+    let block = min(lane % KEY_LANES, blocks - 1u);
     let g = lane / KEY_LANES;
     let map = rows.row[r].map;
     let own = rows.row[r].entry;
-    var query = Block(vec4<f32>(0.0), vec4<f32>(0.0));
-    if block < blocks {
-        let at = 2u * ((r * HEADS + head) * blocks + block);
-        query = Block(q[at] * SCALE, q[at + 1u] * SCALE);
-    }
+    let from_q = 2u * ((r * HEADS + head) * blocks + block);
+    let scale = select(0.0, SCALE, lane % KEY_LANES < blocks);
+    let query = Block(q[from_q] * scale, q[from_q + 1u] * scale);
 
     // Of the keys of the lane's group.
     var top = HIDDEN;
     var norm = 0.0;
     var acc = Block(vec4<f32>(0.0), vec4<f32>(0.0));
     for (var first = begin; first < end; first += groups * KEYS_EACH) {
-        var at: array<u32, 8>;
-        for (var i = 0u; i < KEYS_EACH; i++) {
-            let j = first + i * groups + g;
-            var sum = 0.0;
-            if j < end && block < blocks {
-                var entry = own;
-                if j + 1u < count {
-                    entry = kv_map[map + j];
-                }
-                at[i] = (entry * KV_HEADS + kv_head) * blocks + block;
-                let key = unpacked(key_words(at[i]));
-                sum = dot(query.a, key.a) + dot(query.b, key.b);
-            }
-            lane_sums[i * LANES + lane] = sum;
+        let j = first + g;
+        let at_0 = place_of(j, count, map, own, kv_head, block);
+        let at_1 = place_of(j + groups, count, map, own, kv_head, block);
+        let at_2 = place_of(j + 2u * groups, count, map, own, kv_head, block);
+        let at_3 = place_of(j + 3u * groups, count, map, own, kv_head, block);
+        let at_4 = place_of(j + 4u * groups, count, map, own, kv_head, block);
+        let at_5 = place_of(j + 5u * groups, count, map, own, kv_head, block);
+        let at_6 = place_of(j + 6u * groups, count, map, own, kv_head, block);
+        let at_7 = place_of(j + 7u * groups, count, map, own, kv_head, block);
+        let key_0 = key_words(at_0);
+        let key_1 = key_words(at_1);
+        let key_2 = key_words(at_2);
+        let key_3 = key_words(at_3);
+        let key_4 = key_words(at_4);
+        let key_5 = key_words(at_5);
+        let key_6 = key_words(at_6);
+        let key_7 = key_words(at_7);
+        let value_0 = value_words(at_0);
+        let value_1 = value_words(at_1);
+        let value_2 = value_words(at_2);
+        let value_3 = value_words(at_3);
+        let value_4 = value_words(at_4);
+        let value_5 = value_words(at_5);
+        let value_6 = value_words(at_6);
+        let value_7 = value_words(at_7);
+        lane_sums[lane] = product_with(query, key_0);
+        lane_sums[ROW_LANES + lane] = product_with(query, key_1);
+        lane_sums[2u * ROW_LANES + lane] = product_with(query, key_2);
+        lane_sums[3u * ROW_LANES + lane] = product_with(query, key_3);
+        lane_sums[4u * ROW_LANES + lane] = product_with(query, key_4);
+        lane_sums[5u * ROW_LANES + lane] = product_with(query, key_5);
+        lane_sums[6u * ROW_LANES + lane] = product_with(query, key_6);
+        lane_sums[7u * ROW_LANES + lane] = product_with(query, key_7);
+        workgroupBarrier();
+        for (var k = lane; k < groups * KEYS_EACH; k += ROW_LANES) {
+            score[k] = select(HIDDEN, key_sum(k, lane), first + k < end);
         }
         workgroupBarrier();
-        for (var k = lane; k < groups * KEYS_EACH; k += LANES) {
-            var sum = 0.0;
-            for (var b = 0u; b < KEY_LANES; b++) {
-                // Each lane begins elsewhere, so that they do not all wait for one bank.
-                sum += lane_sums[k * KEY_LANES + (b + lane) % KEY_LANES];
-            }
-            score[k] = select(HIDDEN, sum, first + k < end);
-        }
-        workgroupBarrier();
-        var s: array<f32, 8>;
-        var new_top = top;
-        for (var i = 0u; i < KEYS_EACH; i++) {
-            s[i] = score[i * groups + g];
-            new_top = max(new_top, s[i]);
-        }
+        let s = Eight(
+            vec4<f32>(score[g], score[groups + g], score[2u * groups + g], score[3u * groups + g]),
+            vec4<f32>(score[4u * groups + g], score[5u * groups + g], score[6u * groups + g], score[7u * groups + g]),
+        );
+        let largest = max(s.a, s.b);
+        let new_top = max(max(top, max(largest.x, largest.y)), max(largest.z, largest.w));
         let rescale = exp(top - new_top);
         top = new_top;
-        norm *= rescale;
+        // Of keys beyond the part nothing, even where there are no others.
+        let p = Eight(
+            select(exp(s.a - top), vec4<f32>(0.0), s.a <= vec4<f32>(HIDDEN)),
+            select(exp(s.b - top), vec4<f32>(0.0), s.b <= vec4<f32>(HIDDEN)),
+        );
+        norm = norm * rescale + dot(p.a, vec4<f32>(1.0)) + dot(p.b, vec4<f32>(1.0));
         acc.a *= rescale;
         acc.b *= rescale;
-        for (var i = 0u; i < KEYS_EACH; i++) {
-            if first + i * groups + g < end && block < blocks {
-                let p = exp(s[i] - top);
-                let value = unpacked(value_words(at[i]));
-                norm += p;
-                acc.a += p * value.a;
-                acc.b += p * value.b;
-            }
-        }
+        acc = plus(acc, p.a.x, value_0);
+        acc = plus(acc, p.a.y, value_1);
+        acc = plus(acc, p.a.z, value_2);
+        acc = plus(acc, p.a.w, value_3);
+        acc = plus(acc, p.b.x, value_4);
+        acc = plus(acc, p.b.y, value_5);
+        acc = plus(acc, p.b.z, value_6);
+        acc = plus(acc, p.b.w, value_7);
     }
 
     // The groups together.
     workgroupBarrier();
-    if block == 0u {
+    if lane % KEY_LANES == 0u {
         score[g] = top;
-        score[LANES + g] = norm;
+        score[ROW_LANES + g] = norm;
     }
     workgroupBarrier();
     var all_top = HIDDEN;
@@ -215,20 +274,24 @@ fn main_row(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     }
     norm = 0.0;
     for (var other = 0u; other < groups; other++) {
-        norm += score[LANES + other] * exp(score[other] - all_top);
+        norm += score[ROW_LANES + other] * exp(score[other] - all_top);
     }
     let weight = exp(top - all_top);
-    for (var i = 0u; i < 4u; i++) {
-        lane_sums[i * LANES + lane] = acc.a[i] * weight;
-        lane_sums[(i + 4u) * LANES + lane] = acc.b[i] * weight;
-    }
+    lane_sums[lane] = acc.a.x * weight;
+    lane_sums[ROW_LANES + lane] = acc.a.y * weight;
+    lane_sums[2u * ROW_LANES + lane] = acc.a.z * weight;
+    lane_sums[3u * ROW_LANES + lane] = acc.a.w * weight;
+    lane_sums[4u * ROW_LANES + lane] = acc.b.x * weight;
+    lane_sums[5u * ROW_LANES + lane] = acc.b.y * weight;
+    lane_sums[6u * ROW_LANES + lane] = acc.b.z * weight;
+    lane_sums[7u * ROW_LANES + lane] = acc.b.w * weight;
     workgroupBarrier();
     let whole = part_size == count;
     let base = ((r * HEADS + head) * MAX_PARTS + part) * (HEAD_STRIDE + 2u);
-    for (var place = lane; place < HEAD_DIM; place += LANES) {
+    for (var place = lane; place < HEAD_DIM; place += ROW_LANES) {
         var sum = 0.0;
         for (var other = 0u; other < groups; other++) {
-            sum += lane_sums[(place % 8u) * LANES + other * KEY_LANES + place / 8u];
+            sum += lane_sums[(place % 8u) * ROW_LANES + other * KEY_LANES + place / 8u];
         }
         if whole {
             out[out_at(r, head, place)] = sum / norm;

@@ -16,9 +16,8 @@
 import package::shared::rows::rows;
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};
 import package::shared::weights::weight_block;
+import package::shared::quads::{has_quad, some_quad, quad, square, WIDTH, STRIDE, QUADS_A_TURN};
 
-override WIDTH: u32 = 1u;
-override STRIDE: u32 = 8u;
 override EPSILON: f32 = 1e-6;
 
 // As `Part` of shared/matmul.wgsl: the outputs of the embedding are tokens.
@@ -26,19 +25,35 @@ struct TokenRange {
     first_token: u32,
     tokens: u32,
     slots: u32,
-    span: u32,
     outputs: u32,
     scales: u32,  // see shared/weights.wgsl
     pad_0: u32,
     pad_1: u32,
+    pad_2: u32,
 }
 
 @group(0) @binding(1) var<uniform> part: TokenRange;
-@group(0) @binding(2) var<storage, read> gain: array<f32>;
-@group(0) @binding(3) var<storage, read_write> state: array<f32>;
-@group(0) @binding(4) var<storage, read_write> h: array<f32>;
-@group(0) @binding(5) var<storage, read_write> x: array<f32>;
+@group(0) @binding(2) var<storage, read> gain: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> state: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> h: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> x: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> kv_map: array<u32>;
+
+fn state_quad(slot: u32, i: u32) -> vec4<f32> {
+    return quad(i, state[slot + some_quad(i)]);
+}
+
+fn store_h(row: u32, i: u32, value: vec4<f32>) {
+    if has_quad(i) {
+        h[row + i] = value;
+    }
+}
+
+fn store_x(row: u32, i: u32, value: vec4<f32>, scale: f32) {
+    if has_quad(i) {
+        x[row + i] = quad(i, value * scale * gain[i]);
+    }
+}
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -55,32 +70,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if lane < rows.row[r].lines {
         kv_map[rows.row[r].map + lane * rows.row[r].pitch + rows.row[r].position] = rows.row[r].entry;
     }
-    let slot = rows.row[r].state * STRIDE;
+    let slot = rows.row[r].state * (STRIDE / 4u);
     if fresh {
-        let blocks = STRIDE / 8u;
-        for (var b = lane; b < blocks; b += REDUCE_LANES) {
+        for (var b = lane; b < STRIDE / 8u; b += REDUCE_LANES) {
             let block = weight_block(token - part.first_token, b, part.scales);
-            for (var i = 0u; i < 4u; i++) {
-                state[slot + 8u * b + i] = block.a[i];
-                state[slot + 8u * b + 4u + i] = block.b[i];
-            }
+            state[slot + 2u * b] = block.a;
+            state[slot + 2u * b + 1u] = block.b;
         }
         storageBarrier();
         workgroupBarrier();
     }
-    let row = r * STRIDE;
-    var square = 0.0;
-    for (var i = lane; i < STRIDE; i += REDUCE_LANES) {
-        let value = state[slot + i];
-        h[row + i] = value;
-        square += value * value;
+    let row = r * (STRIDE / 4u);
+    var sum = 0.0;
+    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
+        let q_0 = state_quad(slot, i);
+        let q_1 = state_quad(slot, i + REDUCE_LANES);
+        let q_2 = state_quad(slot, i + 2u * REDUCE_LANES);
+        let q_3 = state_quad(slot, i + 3u * REDUCE_LANES);
+        store_h(row, i, q_0);
+        store_h(row, i + REDUCE_LANES, q_1);
+        store_h(row, i + 2u * REDUCE_LANES, q_2);
+        store_h(row, i + 3u * REDUCE_LANES, q_3);
+        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
     }
-    let scale = inverseSqrt(workgroup_sum(lane, square) / f32(WIDTH) + EPSILON);
-    for (var i = lane; i < STRIDE; i += REDUCE_LANES) {
-        var value = 0.0;
-        if i < WIDTH {
-            value = state[slot + i] * scale * gain[i];
-        }
-        x[row + i] = value;
+    let scale = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
+    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
+        let q_0 = state_quad(slot, i);
+        let q_1 = state_quad(slot, i + REDUCE_LANES);
+        let q_2 = state_quad(slot, i + 2u * REDUCE_LANES);
+        let q_3 = state_quad(slot, i + 3u * REDUCE_LANES);
+        store_x(row, i, q_0, scale);
+        store_x(row, i + REDUCE_LANES, q_1, scale);
+        store_x(row, i + 2u * REDUCE_LANES, q_2, scale);
+        store_x(row, i + 3u * REDUCE_LANES, q_3, scale);
     }
 }

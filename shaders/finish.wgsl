@@ -15,9 +15,8 @@
 
 import package::shared::rows::rows;
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};
+import package::shared::quads::{has_quad, some_quad, quad, square, WIDTH, STRIDE, QUADS_A_TURN};
 
-override WIDTH: u32 = 1u;
-override STRIDE: u32 = 8u;
 override EPSILON: f32 = 1e-6;
 
 const MAX_STEPS: u32 = 8u;
@@ -31,11 +30,46 @@ struct Record {
     moved: array<f32, 8>,   // |y_t - y_(t-1)|
 }
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> h: array<f32>;
-@group(0) @binding(2) var<storage, read> gains: array<f32>;
-@group(0) @binding(3) var<storage, read_write> state: array<f32>;
+@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> h: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gains: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> state: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> records: array<Record>;
+
+fn branch(row: u32, i: u32) -> vec4<f32> {
+    return quad(i, a[row + some_quad(i)]);
+}
+
+fn residual(row: u32, i: u32, scale: f32) -> vec4<f32> {
+    let at = some_quad(i);
+    return quad(i, h[row + at] + a[row + at] * scale * gains[at]);
+}
+
+// What a lane has seen of y: its product with the gate, and the squares of its way and of where that began.
+struct Seen {
+    gate: f32,
+    moved: f32,
+    before: f32,
+}
+
+fn look(seen: Seen, i: u32, y: vec4<f32>, previous: vec4<f32>) -> Seen {
+    let gate = quad(i, gains[2u * (STRIDE / 4u) + some_quad(i)]);
+    return Seen(seen.gate + dot(y, gate), seen.moved + square(y - previous), seen.before + square(previous));
+}
+
+fn previous_quad(at: u32, i: u32) -> vec4<f32> {
+    return quad(i, state[at + some_quad(i)]);
+}
+
+fn normed(row: u32, i: u32, scale_a: f32, scale_y: f32) -> vec4<f32> {
+    return quad(i, residual(row, i, scale_a) * scale_y * gains[STRIDE / 4u + some_quad(i)]);
+}
+
+fn store(at: u32, i: u32, value: vec4<f32>) {
+    if has_quad(i) {
+        state[at + i] = value;
+    }
+}
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -43,38 +77,50 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if r >= rows.count {
         return;
     }
-    let row = r * STRIDE;
+    let row = r * (STRIDE / 4u);
     let slot = rows.row[r].state;
-    let at = slot * STRIDE;
-    var square = 0.0;
-    for (var i = lane; i < WIDTH; i += REDUCE_LANES) {
-        square += a[row + i] * a[row + i];
+    let at = slot * (STRIDE / 4u);
+    var sum = 0.0;
+    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
+        let q_0 = branch(row, i);
+        let q_1 = branch(row, i + REDUCE_LANES);
+        let q_2 = branch(row, i + 2u * REDUCE_LANES);
+        let q_3 = branch(row, i + 3u * REDUCE_LANES);
+        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
     }
-    let scale_a = inverseSqrt(workgroup_sum(lane, square) / f32(WIDTH) + EPSILON);
-    square = 0.0;
-    for (var i = lane; i < WIDTH; i += REDUCE_LANES) {
-        let sum = h[row + i] + a[row + i] * scale_a * gains[i];
-        square += sum * sum;
+    let scale_a = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
+    sum = 0.0;
+    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
+        let q_0 = residual(row, i, scale_a);
+        let q_1 = residual(row, i + REDUCE_LANES, scale_a);
+        let q_2 = residual(row, i + 2u * REDUCE_LANES, scale_a);
+        let q_3 = residual(row, i + 3u * REDUCE_LANES, scale_a);
+        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
     }
-    let scale_y = inverseSqrt(workgroup_sum(lane, square) / f32(WIDTH) + EPSILON);
+    let scale_y = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
 
-    var gate = 0.0;
-    var moved = 0.0;
-    var before = 0.0;
-    for (var i = lane; i < STRIDE; i += REDUCE_LANES) {
-        var y = 0.0;
-        if i < WIDTH {
-            y = (h[row + i] + a[row + i] * scale_a * gains[i]) * scale_y * gains[STRIDE + i];
-            let previous = state[at + i];
-            gate += y * gains[2u * STRIDE + i];
-            moved += (y - previous) * (y - previous);
-            before += previous * previous;
-        }
-        state[at + i] = y;
+    var seen = Seen(0.0, 0.0, 0.0);
+    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
+        let before_0 = previous_quad(at, i);
+        let before_1 = previous_quad(at, i + REDUCE_LANES);
+        let before_2 = previous_quad(at, i + 2u * REDUCE_LANES);
+        let before_3 = previous_quad(at, i + 3u * REDUCE_LANES);
+        let y_0 = normed(row, i, scale_a, scale_y);
+        let y_1 = normed(row, i + REDUCE_LANES, scale_a, scale_y);
+        let y_2 = normed(row, i + 2u * REDUCE_LANES, scale_a, scale_y);
+        let y_3 = normed(row, i + 3u * REDUCE_LANES, scale_a, scale_y);
+        seen = look(seen, i, y_0, before_0);
+        seen = look(seen, i + REDUCE_LANES, y_1, before_1);
+        seen = look(seen, i + 2u * REDUCE_LANES, y_2, before_2);
+        seen = look(seen, i + 3u * REDUCE_LANES, y_3, before_3);
+        store(at, i, y_0);
+        store(at, i + REDUCE_LANES, y_1);
+        store(at, i + 2u * REDUCE_LANES, y_2);
+        store(at, i + 3u * REDUCE_LANES, y_3);
     }
-    gate = workgroup_sum(lane, gate) + gains[3u * STRIDE];
-    moved = workgroup_sum(lane, moved);
-    before = workgroup_sum(lane, before);
+    let gate = workgroup_sum(lane, seen.gate) + gains[3u * (STRIDE / 4u)].x;
+    let moved = workgroup_sum(lane, seen.moved);
+    let before = workgroup_sum(lane, seen.before);
 
     if lane == 0u {
         let step = rows.row[r].step;

@@ -7,11 +7,13 @@
 //   keys, values       [KV entries, KV_HEADS, HEAD_STRIDE] in KV_FORMAT; row r writes its `entry`
 //
 // All three in the order of shared/kv.wgsl, whose pairs are those of the slots; padding is written as zero.
-// Limits: baseline WebGPU (7 storage buffers, 10 KiB of workgroup memory, 64 invocations).
+// Limits: baseline WebGPU (7 storage buffers, 9 KiB of workgroup memory, 64 invocations).
 
 import package::shared::rows::rows;
 import package::shared::kv::{f16_pair, q8_quad, KV_FORMAT};
-import package::shared::matmul::{few, few_sum, tile, tile_acc, LANES, part, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS};
+import package::shared::matmul::{
+    few, few_sums, few_slot, few_in_subgroup, tile, tile_sums, part, LANES, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS
+};
 
 override HEADS: u32 = 1u;
 override KV_HEADS: u32 = 1u;
@@ -109,16 +111,20 @@ fn emit(row: u32, slot: u32, quad: vec4<f32>) {
 }
 
 @compute @workgroup_size(LANES)
-fn main_few(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main_few(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+    @if(subgroups) @builtin(subgroup_size) subgroup_size: u32,
+    @if(subgroups) @builtin(subgroup_invocation_id) place: u32,
+) {
+    @if(subgroups) few_in_subgroup(subgroup_size, place);
     let first_row = group.y * FEW_ROWS;
     let first_slot = group.x * FEW_SLOTS;
     few(first_row, first_slot, lane);
     for (var i = lane; i < FEW_ROWS * FEW_SLOTS / 4u; i += LANES) {
-        let r = i % FEW_ROWS;
-        let j = 4u * (i / FEW_ROWS);
-        if first_row + r < rows.count {
-            let quad = vec4<f32>(few_sum(j, r), few_sum(j + 1u, r), few_sum(j + 2u, r), few_sum(j + 3u, r));
-            emit(first_row + r, first_slot + j, quad);
+        let row = first_row + i % FEW_ROWS;
+        if row < rows.count {
+            emit(row, first_slot + few_slot(i), few_sums(first_slot, i));
         }
     }
 }
@@ -128,13 +134,12 @@ fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     let first_row = group.y * TILE_ROWS;
     let first_slot = group.x * TILE_SLOTS;
     tile(first_row, first_slot, lane);
-    for (var i = 0u; i < 4u; i++) {
-        let row = first_row + 4u * (lane / 8u) + i;
+    for (var i = 0u; i < TILE_ROWS / 8u; i++) {
+        let row = first_row + TILE_ROWS / 8u * (lane / 8u) + i;
         let slot = first_slot + 4u * (lane % 8u);
         if row < rows.count {
-            for (var j = 0u; j < 2u; j++) {
-                emit(row, slot + 32u * j, tile_acc[2u * i + j]);
-            }
+            emit(row, slot, tile_sums(i, false));
+            emit(row, slot + 32u, tile_sums(i, true));
         }
     }
 }

@@ -4,30 +4,37 @@
 //   weights, x, part   see shared/matmul.wgsl
 //   m                  [rows, part.outputs] f32, part.outputs a multiple of 8; padding is written as zero
 //
-// Limits: baseline WebGPU (4 storage buffers, 10 KiB of workgroup memory, 64 invocations).
+// Limits: baseline WebGPU (4 storage buffers, 9 KiB of workgroup memory, 64 invocations).
 
 import package::shared::rows::rows;
-import package::shared::matmul::{few, few_sum, tile, tile_acc, LANES, part, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS};
+import package::shared::matmul::{
+    few, few_sums, few_slot, few_in_subgroup, tile, tile_sums, part, LANES, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS
+};
 
-@group(0) @binding(3) var<storage, read_write> m: array<f32>;
+@group(0) @binding(3) var<storage, read_write> m: array<vec2<f32>>;
 
-fn emit(row: u32, slot: u32, gate: f32, up: f32) {
+fn emit(row: u32, slot: u32, sums: vec4<f32>) {
     if slot < part.slots {
-        let column = part.first_output + slot / 2u;
-        m[row * part.outputs + column] = gate / (1.0 + exp(-gate)) * up;
+        let gate = sums.xz;
+        m[(row * part.outputs + part.first_output + slot / 2u) / 2u] = gate / (1.0 + exp(-gate)) * sums.yw;
     }
 }
 
 @compute @workgroup_size(LANES)
-fn main_few(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main_few(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+    @if(subgroups) @builtin(subgroup_size) subgroup_size: u32,
+    @if(subgroups) @builtin(subgroup_invocation_id) place: u32,
+) {
+    @if(subgroups) few_in_subgroup(subgroup_size, place);
     let first_row = group.y * FEW_ROWS;
     let first_slot = group.x * FEW_SLOTS;
     few(first_row, first_slot, lane);
-    for (var i = lane; i < FEW_ROWS * FEW_SLOTS / 2u; i += LANES) {
-        let r = i % FEW_ROWS;
-        let j = 2u * (i / FEW_ROWS);
-        if first_row + r < rows.count {
-            emit(first_row + r, first_slot + j, few_sum(j, r), few_sum(j + 1u, r));
+    for (var i = lane; i < FEW_ROWS * FEW_SLOTS / 4u; i += LANES) {
+        let row = first_row + i % FEW_ROWS;
+        if row < rows.count {
+            emit(row, first_slot + few_slot(i), few_sums(first_slot, i));
         }
     }
 }
@@ -37,15 +44,12 @@ fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     let first_row = group.y * TILE_ROWS;
     let first_slot = group.x * TILE_SLOTS;
     tile(first_row, first_slot, lane);
-    for (var i = 0u; i < 4u; i++) {
-        let row = first_row + 4u * (lane / 8u) + i;
+    for (var i = 0u; i < TILE_ROWS / 8u; i++) {
+        let row = first_row + TILE_ROWS / 8u * (lane / 8u) + i;
         let slot = first_slot + 4u * (lane % 8u);
         if row < rows.count {
-            for (var j = 0u; j < 2u; j++) {
-                let sums = tile_acc[2u * i + j];
-                emit(row, slot + 32u * j, sums.x, sums.y);
-                emit(row, slot + 32u * j + 2u, sums.z, sums.w);
-            }
+            emit(row, slot, tile_sums(i, false));
+            emit(row, slot + 32u, tile_sums(i, true));
         }
     }
 }

@@ -4,6 +4,9 @@ use std::{env, fs, path::PathBuf};
 
 use wesl::{CompileOptions, ManglerKind, ModulePath, Wesl, syntax::PathOrigin};
 
+/// The condition of what needs subgroup operations.
+const SUBGROUPS: &str = "subgroups";
+
 fn main() {
     let source =
         PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"))
@@ -32,10 +35,20 @@ fn main() {
             .expect("shader names are ASCII")
             .to_string();
         let module = ModulePath::new(PathOrigin::Absolute, vec![name.clone()]);
-        match compiler.compile(&module) {
-            Ok(text) => fs::write(target.join(format!("{name}.wgsl")), text.to_string())
-                .expect("OUT_DIR can be written"),
-            Err(error) => panic!("{}: {error}", path.display()),
+        let mut write = |file: String, subgroups: bool| {
+            compiler.set_feature(SUBGROUPS, subgroups);
+            match compiler.compile(&module) {
+                Ok(text) => {
+                    fs::write(target.join(file), text.to_string()).expect("OUT_DIR can be written")
+                }
+                Err(error) => panic!("{}: {error}", path.display()),
+            }
+        };
+        write(format!("{name}.wgsl"), false);
+        // A second text with subgroup operations, where a shader has a use for them.
+        let text = fs::read_to_string(&path).expect("shaders/ can be read");
+        if text.contains(&format!("@if({SUBGROUPS})")) {
+            write(format!("{name}.{SUBGROUPS}.wgsl"), true);
         }
     }
 }

@@ -34,8 +34,11 @@ fn scale_of(row: u32, block: u32, scales: u32) -> f32 {
     return select(pair.x, pair.y, (block & 4u) != 0u);
 }
 
+// Four signed bytes. As in `nibbles`, without a conversion; with the sign bit turned, a byte is n + 128.
 fn signed_bytes(word: u32) -> vec4<f32> {
-    return vec4<f32>((vec4<i32>(bitcast<i32>(word)) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u));
+    let turned = word ^ 0x80808080u;
+    let bits = (vec4<u32>(turned, turned, turned >> 16u, turned >> 16u) & vec4<u32>(0xffu, 0xff00u, 0xffu, 0xff00u)) | vec4<u32>(0x4b000000u);
+    return bitcast<vec4<f32>>(bits) - vec4<f32>(8388736.0, 8421376.0, 8388736.0, 8421376.0);
 }
 
 // Nibble e of four as (n - 8) * 16^e, without a conversion: behind the exponent of 2^23 it is the last bits of a float,
@@ -45,42 +48,96 @@ fn nibbles(word: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(bits) - vec4<f32>(8388616.0, 8388736.0, 8390656.0, 8421376.0);
 }
 
-// What `weight_steps` is to be multiplied with, element by element: powers of two, so that it may be the other factor of a
+// What `raw_steps` is to be multiplied with, element by element: powers of two, so that it may be the other factor of a
 // product that is scaled without rounding.
 fn step_powers() -> vec4<f32> {
     if WEIGHT_FORMAT == 4u {
         return vec4<f32>(1.0, 0.0625, 0.00390625, 0.000244140625);
     }
-    return vec4<f32>(1.0);
+    return vec4<f32>(1.0, 0.00390625, 1.0, 0.00390625);
 }
 
-// Block `block` of a row in a quantised format, without its scale and its powers.
-fn weight_steps(row: u32, block: u32) -> Block {
-    let index = row * WEIGHT_BLOCKS + block;
-    if WEIGHT_FORMAT == 3u {
-        return Block(signed_bytes(weight_word(2u * index)), signed_bytes(weight_word(2u * index + 1u)));
-    }
-    let word = weight_word(index);
-    return Block(nibbles(word), nibbles(word >> 16u));
+// A block as it lies in the buffer: of f32 all words, of 16 bits the lower ones, of q8 the first two, of q4 the first.
+struct Raw {
+    low: vec4<u32>,
+    high: vec4<u32>,
+    scale: f32,  // of quantised formats
 }
 
 // Block `block` of a row. `scales` matters in the quantised formats only.
-fn weight_block(row: u32, block: u32, scales: u32) -> Block {
-    if WEIGHT_FORMAT >= 3u {
-        let powers = scale_of(row, block, scales) * step_powers();
-        let steps = weight_steps(row, block);
-        return Block(steps.a * powers, steps.b * powers);
-    }
+fn weight_raw(row: u32, block: u32, scales: u32) -> Raw {
     let index = row * WEIGHT_BLOCKS + block;
+    let none = vec4<u32>(0u);
     if WEIGHT_FORMAT == 0u {
-        return Block(bitcast<vec4<f32>>(weights[2u * index]), bitcast<vec4<f32>>(weights[2u * index + 1u]));
+        return Raw(weights[2u * index], weights[2u * index + 1u], 1.0);
     }
-    let w = weights[index];
+    if WEIGHT_FORMAT < 3u {
+        return Raw(weights[index], none, 1.0);
+    }
+    let scale = scale_of(row, block, scales);
+    if WEIGHT_FORMAT == 3u {
+        return Raw(vec4<u32>(weight_word(2u * index), weight_word(2u * index + 1u), 0u, 0u), none, scale);
+    }
+    return Raw(vec4<u32>(weight_word(index), 0u, 0u, 0u), none, scale);
+}
+
+// Its elements; of quantised formats without scale and powers.
+fn raw_steps(raw: Raw) -> Block {
+    if WEIGHT_FORMAT == 0u {
+        return Block(bitcast<vec4<f32>>(raw.low), bitcast<vec4<f32>>(raw.high));
+    }
+    let w = raw.low;
     if WEIGHT_FORMAT == 1u {
         return Block(
             vec4<f32>(unpack2x16float(w.x), unpack2x16float(w.y)),
             vec4<f32>(unpack2x16float(w.z), unpack2x16float(w.w)),
         );
     }
-    return Block(vec4<f32>(bf16_pair(w.x), bf16_pair(w.y)), vec4<f32>(bf16_pair(w.z), bf16_pair(w.w)));
+    if WEIGHT_FORMAT == 2u {
+        return Block(vec4<f32>(bf16_pair(w.x), bf16_pair(w.y)), vec4<f32>(bf16_pair(w.z), bf16_pair(w.w)));
+    }
+    if WEIGHT_FORMAT == 3u {
+        return Block(signed_bytes(w.x), signed_bytes(w.y));
+    }
+    return Block(nibbles(w.x), nibbles(w.x >> 16u));
+}
+
+// Its elements.
+fn raw_block(raw: Raw) -> Block {
+    let steps = raw_steps(raw);
+    if WEIGHT_FORMAT < 3u {
+        return steps;
+    }
+    let powers = raw.scale * step_powers();
+    return Block(steps.a * powers, steps.b * powers);
+}
+
+// Four blocks of a row and their scale, from loads of 16 bytes.
+struct Group {
+    low: vec4<u32>,
+    high: vec4<u32>,  // of q8 only
+    scale: f32,
+}
+
+fn weight_group(row: u32, group: u32, scales: u32) -> Group {
+    let index = row * (WEIGHT_BLOCKS / 4u) + group;
+    let scale = scale_of(row, 4u * group, scales);
+    if WEIGHT_FORMAT == 3u {
+        return Group(weights[2u * index], weights[2u * index + 1u], scale);
+    }
+    return Group(weights[index], vec4<u32>(0u), scale);
+}
+
+// Block 4 group + b of it, as `raw_steps` has it.
+fn group_steps(group: Group, b: u32) -> Block {
+    if WEIGHT_FORMAT == 3u {
+        let quads = select(group.low, group.high, b >= 2u);
+        return Block(signed_bytes(quads[2u * (b % 2u)]), signed_bytes(quads[2u * (b % 2u) + 1u]));
+    }
+    return Block(nibbles(group.low[b]), nibbles(group.low[b] >> 16u));
+}
+
+// Block `block` of a row. `scales` matters in the quantised formats only.
+fn weight_block(row: u32, block: u32, scales: u32) -> Block {
+    return raw_block(weight_raw(row, block, scales));
 }

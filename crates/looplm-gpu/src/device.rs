@@ -8,13 +8,15 @@ use std::sync::{
 use futures::channel::oneshot;
 use serde::{Deserialize, Serialize};
 
-use crate::error::GpuError;
+use crate::{error::GpuError, subgroups};
 
-/// What the kernels may use, chosen when the device is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the kernels may use, chosen when the device is opened. Each tier has all that those before it have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
     /// WebGPU's default limits and no optional feature. Everything works here.
     Baseline,
+    /// Subgroup operations, of whatever size. Every kernel that has them also comes without.
+    Subgroups,
 }
 
 impl Tier {
@@ -22,6 +24,7 @@ impl Tier {
     pub fn name(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
+            Self::Subgroups => "subgroups",
         }
     }
 }
@@ -51,6 +54,19 @@ pub struct Tuning {
     pub lanes: usize,
     /// Outputs of a workgroup that computes one row: 4 or 8. With more rows it is 4.
     pub outputs_of_one: usize,
+    /// Whether a lane takes 32 elements of a quantised row at once, in loads of 16 bytes, instead of 8.
+    #[serde(default)]
+    pub wide: bool,
+    /// Whether sums are made with subgroup operations, where the tier has them.
+    #[serde(default)]
+    pub subgroups: bool,
+    /// Rows of a workgroup that computes many: 32 or 64.
+    #[serde(default = "few_tile_rows")]
+    pub tile_rows: usize,
+}
+
+fn few_tile_rows() -> usize {
+    32
 }
 
 impl Tuning {
@@ -58,12 +74,18 @@ impl Tuning {
     pub const GPU: Self = Self {
         lanes: 64,
         outputs_of_one: 4,
+        wide: false,
+        subgroups: false,
+        tile_rows: 64,
     };
     /// For programs on the CPU: as many lanes as the machine's vectors have, since a barrier then has nobody to wait for.
     /// On lavapipe a product of one row takes 0.6 (q4) to 0.75 (f16) of the time with 64 lanes.
     pub const CPU: Self = Self {
         lanes: 8,
         outputs_of_one: 8,
+        wide: true,
+        subgroups: false,
+        tile_rows: 32,
     };
 }
 
@@ -74,6 +96,8 @@ pub struct DeviceOptions {
     pub max_binding_size: Option<u64>,
     /// Workgroups other than those for the adapter's kind.
     pub tuning: Option<Tuning>,
+    /// Use no more than this tier, to act like an adapter that has no more.
+    pub max_tier: Option<Tier>,
 }
 
 #[derive(Default)]
@@ -146,10 +170,17 @@ impl Gpu {
         if let Some(error) = too_small {
             return Err(error);
         }
+        let offers_subgroups = subgroups::offered(&adapter);
+        let tier = match options.max_tier {
+            Some(Tier::Baseline) => Tier::Baseline,
+            _ if offers_subgroups => Tier::Subgroups,
+            _ => Tier::Baseline,
+        };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("looplm"),
                 required_limits: limits.clone(),
+                required_features: subgroups::features(tier),
                 ..Default::default()
             })
             .await
@@ -191,14 +222,21 @@ impl Gpu {
         if features.contains(wgpu::Features::SHADER_F16) {
             offers.push("f16");
         }
-        if features.contains(wgpu::Features::SUBGROUP) {
+        if offers_subgroups {
             offers.push("subgroups");
         }
         let max_binding = limits
             .max_storage_buffer_binding_size
             .min(limits.max_buffer_size);
         let on_cpu = info.device_type == wgpu::DeviceType::Cpu;
-        let usual = if on_cpu { Tuning::CPU } else { Tuning::GPU };
+        let usual = if on_cpu {
+            Tuning::CPU
+        } else {
+            Tuning {
+                subgroups: tier >= Tier::Subgroups,
+                ..Tuning::GPU
+            }
+        };
         Ok(Self {
             device,
             queue,
@@ -215,7 +253,7 @@ impl Gpu {
                     .trim()
                     .to_string(),
                 backend: info.backend.to_string(),
-                tier: Tier::Baseline,
+                tier,
                 offers,
             }),
             max_binding: options

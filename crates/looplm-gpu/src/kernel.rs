@@ -6,6 +6,7 @@ use crate::{
     error::GpuError,
     pipeline::{Pipeline, Recipe},
     rows::Table,
+    subgroups,
 };
 
 /// How a kernel uses one of its bindings in group 0.
@@ -28,6 +29,8 @@ pub struct Source {
     pub wgsl: &'static str,
     /// Bindings of group 0 in order.
     pub bindings: &'static [Binding],
+    /// Whether it has subgroup operations.
+    pub subgroups: bool,
     /// Whether it reads the row table in group 1.
     pub rows: bool,
     /// Entry points.
@@ -38,7 +41,7 @@ impl Source {
     fn descriptor(&self) -> wgpu::ShaderModuleDescriptor<'static> {
         wgpu::ShaderModuleDescriptor {
             label: Some(self.name),
-            source: wgpu::ShaderSource::Wgsl(self.wgsl.into()),
+            source: wgpu::ShaderSource::Wgsl(subgroups::enabled(self)),
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod quantize;
 pub mod readback;
 pub mod rows;
+mod subgroups;
 pub mod tune;
 
 pub use buffer::{Buffer, VIEW_ALIGN, View};

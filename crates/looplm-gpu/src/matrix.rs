@@ -25,6 +25,17 @@ pub enum Arrangement {
     Paired,
 }
 
+impl Arrangement {
+    /// `SPAN` of `shaders/shared/matmul.wgsl`.
+    pub(crate) fn span(self) -> usize {
+        match self {
+            Self::Plain => 2,
+            Self::Heads(d) => d,
+            Self::Paired => 0,
+        }
+    }
+}
+
 /// The logical shape of a weight matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MatrixShape {
@@ -45,10 +56,9 @@ pub(crate) struct PartUniform {
     pub(crate) first_output: u32,
     pub(crate) weight_rows: u32,
     pub(crate) slots: u32,
-    pub(crate) span: u32,
     pub(crate) outputs: u32,
     pub(crate) scales: u32,
-    pub(crate) pad: [u32; 2],
+    pub(crate) pad: [u32; 3],
 }
 
 /// Consecutive outputs of a matrix in one buffer.
@@ -171,20 +181,19 @@ impl Matrix {
             } else {
                 outputs
             };
-            let (slots, span) = match shape.arrangement {
-                Arrangement::Plain => (padded, 2),
-                Arrangement::Heads(d) => (outputs, d),
-                Arrangement::Paired => (2 * padded, 2 * outputs),
+            let slots = match shape.arrangement {
+                Arrangement::Plain => padded,
+                Arrangement::Heads(_) => outputs,
+                Arrangement::Paired => 2 * padded,
             };
             let weight_rows = outputs * shape.stacked();
             let uniform = PartUniform {
                 first_output: first_output as u32,
                 weight_rows: weight_rows as u32,
                 slots: slots as u32,
-                span: span as u32,
                 outputs: stride(shape.outputs) as u32,
                 scales: (weight_rows * shape.format.row_bytes(shape.inputs) / 4) as u32,
-                pad: [0; 2],
+                pad: [0; 3],
             };
             parts.push(MatrixPart {
                 first_output,

@@ -6,8 +6,9 @@ use web_time::Instant;
 
 use crate::{
     buffer::Buffer,
-    device::{Gpu, Tuning},
+    device::{Gpu, Tier, Tuning},
     error::GpuError,
+    format::Format,
     kernel::Op,
     kernels::{Linear, linear},
     matrix::{Matrix, MatrixShape},
@@ -15,27 +16,29 @@ use crate::{
     stride,
 };
 
+/// Lanes and outputs that are tried.
+const SHAPES: [(usize, usize); 5] = [(64, 4), (64, 8), (32, 4), (32, 8), (16, 8)];
+
 /// What is tried, the usual ones of GPUs and of CPUs among them.
-const CANDIDATES: [Tuning; 6] = [
-    Tuning::GPU,
-    Tuning {
-        lanes: 64,
-        outputs_of_one: 8,
-    },
-    Tuning {
-        lanes: 32,
-        outputs_of_one: 4,
-    },
-    Tuning {
-        lanes: 32,
-        outputs_of_one: 8,
-    },
-    Tuning {
-        lanes: 16,
-        outputs_of_one: 8,
-    },
-    Tuning::CPU,
-];
+fn candidates(gpu: &Gpu, format: Format) -> impl Iterator<Item = Tuning> {
+    let with_subgroups = gpu.report().tier >= Tier::Subgroups;
+    let flags = [(true, true), (true, false), (false, true), (false, false)];
+    flags
+        .into_iter()
+        .filter(move |&(wide, subgroups)| {
+            (!wide || format.element().is_none()) && (!subgroups || with_subgroups)
+        })
+        .flat_map(move |(wide, subgroups)| {
+            SHAPES.map(|(lanes, outputs_of_one)| Tuning {
+                lanes,
+                outputs_of_one,
+                wide,
+                subgroups,
+                ..gpu.tuning()
+            })
+        })
+        .chain([Tuning::CPU])
+}
 
 /// Products of a submission that is timed.
 const REPEATS: usize = 16;
@@ -91,7 +94,7 @@ pub async fn measure(gpu: &Gpu, matrix: &Matrix, budget: Duration) -> Result<Tun
     let x = Buffer::storage(gpu, "tuning", (stride(matrix.shape.inputs) * 4) as u64).await?;
     let y = Buffer::storage(gpu, "tuning", (stride(matrix.shape.outputs) * 4) as u64).await?;
     let mut best = (usual, MARGIN * time(gpu, matrix, (&x, &y)).await?);
-    for candidate in CANDIDATES {
+    for candidate in candidates(gpu, matrix.shape.format) {
         if begun.elapsed() > budget {
             break;
         }

@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use looplm_gpu::{
-    Arrangement, Buffer, DeviceOptions, Element, Format, Gpu, GpuError, GpuRow, KvFormat, Matrix,
+    Arrangement, Buffer, DeviceOptions, Format, Gpu, GpuError, GpuRow, KvFormat, Matrix,
     MatrixShape, RowTables, kernel::Bound, rows::Table,
 };
 
 /// Numbers of rows a kernel is measured with.
 pub(crate) const ROW_COUNTS: [usize; 3] = [1, 4, 32];
+/// Numbers of rows a product is measured with.
+pub(crate) const PRODUCT_ROWS: [usize; 7] = [1, 2, 4, 8, 32, 128, 512];
 /// Times as many keys as all others have.
 pub(crate) const LONG: usize = 8;
 pub(crate) const BATCHES: usize = 11;
@@ -51,8 +53,12 @@ impl Measurement {
 pub(crate) struct Bench {
     pub(crate) gpu: Gpu,
     pub(crate) measurements: Vec<Measurement>,
+    /// Formats of weights that are measured.
+    pub(crate) formats: Vec<Format>,
     tables: RowTables,
     by_count: Vec<Table>,
+    /// Bytes that are read before any are read again: more than caches hold.
+    spread: usize,
     /// The last of as many tokens as [`ROW_COUNTS`] says at most, of one sequence.
     pub(crate) prompt: Table,
     /// One token of a sequence that has the entries of eight.
@@ -63,17 +69,24 @@ pub(crate) struct Bench {
 impl Bench {
     /// Opens the device. Rows are one token each of sequences with `keys` keys, in their first step; each has a line of
     /// `keys` elements in the KV map, and as many entries.
-    pub(crate) fn new(vocabulary: usize, keys: usize) -> Result<Self, GpuError> {
-        let gpu = pollster::block_on(Gpu::open(&DeviceOptions::default()))?;
+    pub(crate) fn new(
+        options: &DeviceOptions,
+        vocabulary: usize,
+        keys: usize,
+        spread: usize,
+    ) -> Result<Self, GpuError> {
+        let gpu = pollster::block_on(Gpu::open(options))?;
         let largest = ROW_COUNTS[ROW_COUNTS.len() - 1];
-        let mut tables = pollster::block_on(RowTables::new(&gpu, ROW_COUNTS.len() + 2, largest))?;
+        let most = PRODUCT_ROWS[PRODUCT_ROWS.len() - 1];
+        let mut tables = pollster::block_on(RowTables::new(&gpu, PRODUCT_ROWS.len() + 2, most))?;
         let mut by_count = Vec::new();
-        for count in ROW_COUNTS {
+        for count in PRODUCT_ROWS {
             let row = |i: usize| GpuRow {
                 token: (i * 977 % vocabulary) as u32,
                 position: keys as u32 - 1,
-                entry: ((i + 1) * keys) as u32 - 1,
-                map: (i * keys) as u32,
+                // There are as many sequences as the kernels that read the cache take.
+                entry: ((i % largest + 1) * keys) as u32 - 1,
+                map: (i % largest * keys) as u32,
                 state: i as u32,
                 step: 1,
                 last_step: 4,
@@ -97,8 +110,10 @@ impl Bench {
         Ok(Self {
             gpu,
             measurements: Vec::new(),
+            formats: Vec::new(),
             tables,
             by_count,
+            spread,
             prompt,
             long,
             random: 1,
@@ -132,7 +147,7 @@ impl Bench {
     pub(crate) fn kv(&mut self, count: usize, format: KvFormat) -> Result<Buffer, GpuError> {
         let bytes = match format {
             KvFormat::F32 => self.numbers(count),
-            KvFormat::F16 => self.words(count / 2, 0x83ff_83ff, 0x2c00_2c00),
+            KvFormat::F16 => self.halves(count),
             KvFormat::Q8 => self.words(count / 4, 0x0fff_ffff, 0x3000_0000),
         };
         self.buffer(&bytes)
@@ -143,31 +158,56 @@ impl Bench {
         pollster::block_on(Buffer::storage_with(&self.gpu, "bench", data))
     }
 
-    /// A matrix of random elements.
-    pub(crate) fn matrix(
+    /// Matrices of random elements, so many that reading one after the other finds none in a cache.
+    pub(crate) fn matrices(
         &mut self,
         outputs: usize,
         inputs: usize,
         format: Format,
         arrangement: Arrangement,
-    ) -> Result<Matrix, GpuError> {
+    ) -> Result<Vec<Matrix>, GpuError> {
         let shape = MatrixShape {
             outputs,
             inputs,
             format,
             arrangement,
         };
-        let matrix = pollster::block_on(Matrix::zeros(&self.gpu, "bench", shape))?;
-        for stack in 0..if arrangement == Arrangement::Paired {
-            2
-        } else {
-            1
-        } {
-            let bytes = self.numbers(outputs * inputs);
-            matrix.write_rows(&self.gpu, stack, 0, Element::F32, &bytes);
+        let elements = outputs * inputs;
+        let (bytes, scales) = match format {
+            Format::F32 => (self.numbers(elements), Vec::new()),
+            Format::F16 | Format::BF16 => (self.halves(elements), Vec::new()),
+            Format::Q8 | Format::Q4 => (
+                self.words(outputs * format.row_bytes(inputs) / 4, u32::MAX, 0),
+                self.halves(outputs * inputs.div_ceil(32)),
+            ),
+        };
+        let copies = self.spread.div_ceil(shape.bytes() as usize);
+        let mut matrices = Vec::with_capacity(copies);
+        for _ in 0..copies {
+            let matrix = pollster::block_on(Matrix::zeros(&self.gpu, "bench", shape))?;
+            let stacks = if arrangement == Arrangement::Paired {
+                2
+            } else {
+                1
+            };
+            for stack in 0..stacks {
+                match format.element() {
+                    Some(element) => matrix.write_rows(&self.gpu, stack, 0, element, &bytes),
+                    None => {
+                        matrix.write_quants(&self.gpu, stack, 0, &bytes);
+                        matrix.write_scales(&self.gpu, stack, 0, &scales);
+                    }
+                }
+            }
+            self.gpu.flush()?;
+            matrices.push(matrix);
         }
-        self.gpu.flush()?;
-        Ok(matrix)
+        Ok(matrices)
+    }
+
+    /// As [`Bench::numbers`], of 16 bits.
+    fn halves(&mut self, count: usize) -> Vec<u8> {
+        self.words(count.div_ceil(2), 0x83ff_83ff, 0x2c00_2c00)
     }
 
     /// Seconds of a submission of `repeats` times what `record` records.

@@ -1,67 +1,162 @@
 //! Measures every kernel at the shapes of a reduced Ouro, next to a plain reading of memory in the same run.
 //!
-//! `cargo run --release -p looplm-gpu --example kernels -- [--json] [kernel ...]`
+//! `cargo run --release -p looplm-gpu --example kernels -- [--json] [--shapes ouro-1.4b] [--formats q8,q4]
+//! [--tuning 64,4,wide,subgroups] [kernel ...]`
 //!
 //! A number is the wall time from submitting a batch of equal dispatches to its end, divided by their number; recording
 //! the commands is not counted. Each is the median of the batches, with the quartiles as its spread.
 
+mod arguments;
 mod bench;
 mod product;
 mod report;
 
+use std::cell::Cell;
+
 use looplm_gpu::{
-    Arrangement, Buffer, Format, Gpu, GpuError, KvFormat, MAX_STEPS, cpu, head_stride,
+    Arrangement, Buffer, DeviceOptions, Format, Gpu, GpuError, KvFormat, MAX_STEPS, Matrix, cpu,
+    head_stride,
     kernel::Op,
     kernels::{
         AddNorm, Attention, AttentionBuffers, AttentionParts, AttentionShape, Embed, EmbedBuffers,
         Finish, FinishBuffers, KvMean, KvMove, Linear, ProjectionOp, Qkv, QkvBuffers, Record,
         RowVariant, STATS_WORDS, Sample, SampleRequest, StreamRead, Swiglu, TokenStats, seen_words,
     },
-    rows::Table,
-    wgpu,
 };
 use pollster::block_on;
 use serde_json::json;
 
-use crate::bench::{Bench, LONG, ROW_COUNTS};
+use crate::arguments::Arguments;
+use crate::bench::{Bench, LONG, PRODUCT_ROWS, ROW_COUNTS};
 
-const HIDDEN: usize = 1024;
-const INTERMEDIATE: usize = 2816;
-const SHAPE: AttentionShape = AttentionShape {
-    heads: 16,
-    kv_heads: 16,
-    head_dim: 64,
+/// The shapes that are measured.
+#[derive(Clone, Copy)]
+struct Sizes {
+    hidden: usize,
+    intermediate: usize,
+    attention: AttentionShape,
+    vocabulary: usize,
+    /// What the streaming read reads, and matrices together come to.
+    bytes: usize,
+    /// Numbers of rows of products.
+    rows: &'static [usize],
+}
+
+/// A reduced Ouro, for programs on the CPU.
+const REDUCED: Sizes = Sizes {
+    hidden: 1024,
+    intermediate: 2816,
+    attention: AttentionShape {
+        heads: 16,
+        kv_heads: 16,
+        head_dim: 64,
+    },
+    vocabulary: 16_384,
+    bytes: 64 << 20,
+    rows: &ROW_COUNTS,
 };
-const VOCABULARY: usize = 16_384;
+
+/// Ouro-1.4B.
+const OURO: Sizes = Sizes {
+    hidden: 2048,
+    intermediate: 5632,
+    attention: AttentionShape {
+        heads: 16,
+        kv_heads: 16,
+        head_dim: 128,
+    },
+    vocabulary: 49_152,
+    bytes: 256 << 20,
+    rows: &PRODUCT_ROWS,
+};
+
 const KEYS: usize = 512;
 const EPSILON: f32 = 1e-6;
 const FORMATS: [Format; 4] = [Format::F32, Format::F16, Format::Q8, Format::Q4];
-const STREAM_BYTES: usize = 64 << 20;
 const MAX_ROWS: usize = ROW_COUNTS[ROW_COUNTS.len() - 1];
+const MAX_PRODUCT_ROWS: usize = PRODUCT_ROWS[PRODUCT_ROWS.len() - 1];
 
 type Outcome = Result<(), GpuError>;
 
-fn stream_read(bench: &mut Bench) -> Outcome {
-    let data = bench.floats(STREAM_BYTES / 4)?;
-    let kernel = block_on(StreamRead::new(&bench.gpu, &data))?;
-    let detail = format!("{} MiB", STREAM_BYTES >> 20);
+fn stream_read(bench: &mut Bench, sizes: Sizes) -> Outcome {
+    // All at once, and in pieces as large as a matrix of the model in four bits.
+    let all = sizes.bytes.min(bench.gpu.max_binding() as usize);
+    for bytes in [all, 2 * sizes.hidden * sizes.hidden] {
+        let data = (0..all / bytes)
+            .map(|_| bench.floats(bytes / 4))
+            .collect::<Result<Vec<_>, _>>()?;
+        let kernels = data
+            .iter()
+            .map(|data| block_on(StreamRead::new(&bench.gpu, data)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let next = Turns::of(&kernels);
+        let detail = format!("{} MiB", bytes >> 20);
+        bench.measure("stream_read", &detail, &[1], |_| bytes, &|_, pass, _| {
+            next.get().encode(pass)
+        })?;
+    }
+    Ok(())
+}
+
+/// Things that take turns.
+struct Turns<'a, T> {
+    things: &'a [T],
+    turn: Cell<usize>,
+}
+
+impl<'a, T> Turns<'a, T> {
+    fn of(things: &'a [T]) -> Self {
+        let turn = Cell::new(0);
+        Self { things, turn }
+    }
+
+    fn get(&self) -> &'a T {
+        let turn = self.turn.get();
+        self.turn.set((turn + 1) % self.things.len());
+        &self.things[turn]
+    }
+}
+
+/// A product of `matrices`, in turns, for every number of rows.
+fn product_of(
+    bench: &mut Bench,
+    sizes: Sizes,
+    kernel: &'static str,
+    detail: &str,
+    matrices: &[Matrix],
+    bind: impl Fn(&Gpu, &Matrix) -> Result<ProjectionOp, GpuError>,
+) -> Outcome {
+    let ops = matrices
+        .iter()
+        .map(|matrix| bind(&bench.gpu, matrix))
+        .collect::<Result<Vec<_>, _>>()?;
+    let next = Turns::of(&ops);
+    let bytes = matrices[0].bytes() as usize;
     bench.measure(
-        "stream_read",
-        &detail,
-        &[1],
-        |_| STREAM_BYTES,
-        &|_, pass, _| kernel.encode(pass),
+        kernel,
+        detail,
+        sizes.rows,
+        |_| bytes,
+        &|gpu, pass, table| {
+            next.get()
+                .encode_as(gpu, pass, table, RowVariant::for_rows(table.rows))
+        },
     )
 }
 
-fn embed(bench: &mut Bench) -> Outcome {
-    for format in FORMATS {
-        let matrix = bench.matrix(VOCABULARY, HIDDEN, format, Arrangement::Plain)?;
-        let kernel = Embed::new(&bench.gpu, &matrix, EPSILON)?;
-        let (gain, state) = (bench.floats(HIDDEN)?, bench.floats(MAX_ROWS * HIDDEN)?);
+fn embed(bench: &mut Bench, sizes: Sizes) -> Outcome {
+    for format in bench.formats.clone() {
+        let matrices =
+            bench.matrices(sizes.vocabulary, sizes.hidden, format, Arrangement::Plain)?;
+        let matrix = &matrices[0];
+        let kernel = Embed::new(&bench.gpu, matrix, EPSILON)?;
+        let (gain, state) = (
+            bench.floats(sizes.hidden)?,
+            bench.floats(MAX_ROWS * sizes.hidden)?,
+        );
         let (h, x) = (
-            bench.floats(MAX_ROWS * HIDDEN)?,
-            bench.floats(MAX_ROWS * HIDDEN)?,
+            bench.floats(MAX_ROWS * sizes.hidden)?,
+            bench.floats(MAX_ROWS * sizes.hidden)?,
         );
         let kv_map = kv_map(bench)?;
         let to = EmbedBuffers {
@@ -71,8 +166,8 @@ fn embed(bench: &mut Bench) -> Outcome {
             x: &x,
             kv_map: &kv_map,
         };
-        let op = kernel.bind(&bench.gpu, &matrix, to);
-        let bytes = |rows| rows * (HIDDEN * format.bits() / 8 + HIDDEN * 3 * 4);
+        let op = kernel.bind(&bench.gpu, matrix, to);
+        let bytes = |rows| rows * (sizes.hidden * format.bits() / 8 + sizes.hidden * 3 * 4);
         bench.measure(
             "embed",
             &format!("{format:?}"),
@@ -90,31 +185,23 @@ fn kv_map(bench: &Bench) -> Result<Buffer, GpuError> {
 }
 
 /// Keys and values of as many sequences as there are rows.
-fn cache(bench: &mut Bench, format: KvFormat) -> Result<(Buffer, Buffer), GpuError> {
-    let elements = MAX_ROWS * KEYS * SHAPE.entry();
+fn cache(bench: &mut Bench, sizes: Sizes, format: KvFormat) -> Result<(Buffer, Buffer), GpuError> {
+    let elements = MAX_ROWS * KEYS * sizes.attention.entry();
     Ok((bench.kv(elements, format)?, bench.kv(elements, format)?))
 }
 
-/// A product computed in the way that suits its rows, whatever is compiled so far.
-fn best(
-    op: &ProjectionOp,
-    gpu: &Gpu,
-    pass: &mut wgpu::ComputePass<'_>,
-    table: Table,
-) -> Result<usize, GpuError> {
-    op.encode_as(gpu, pass, table, RowVariant::for_rows(table.rows))
-}
-
-fn qkv(bench: &mut Bench) -> Outcome {
-    let table = cpu::rotary_table(SHAPE.head_dim, 10_000.0, KEYS);
+fn qkv(bench: &mut Bench, sizes: Sizes) -> Outcome {
+    let table = cpu::rotary_table(sizes.attention.head_dim, 10_000.0, KEYS);
     let rotary = bench.buffer(table.as_flattened())?;
-    let (keys, values) = cache(bench, KvFormat::F16)?;
-    for format in FORMATS {
-        let outputs = (SHAPE.heads + 2 * SHAPE.kv_heads) * SHAPE.head_dim;
-        let matrix = bench.matrix(outputs, HIDDEN, format, Arrangement::Heads(SHAPE.head_dim))?;
+    let (keys, values) = cache(bench, sizes, KvFormat::F16)?;
+    for format in bench.formats.clone() {
+        let outputs =
+            (sizes.attention.heads + 2 * sizes.attention.kv_heads) * sizes.attention.head_dim;
+        let heads = Arrangement::Heads(sizes.attention.head_dim);
+        let matrices = bench.matrices(outputs, sizes.hidden, format, heads)?;
         let (x, q) = (
-            bench.floats(MAX_ROWS * HIDDEN)?,
-            bench.floats(MAX_ROWS * HIDDEN)?,
+            bench.floats(MAX_PRODUCT_ROWS * sizes.hidden)?,
+            bench.floats(MAX_PRODUCT_ROWS * sizes.hidden)?,
         );
         let to = QkvBuffers {
             rotary: &rotary,
@@ -122,26 +209,23 @@ fn qkv(bench: &mut Bench) -> Outcome {
             keys: &keys,
             values: &values,
         };
-        let kernel = Qkv::new(&bench.gpu, SHAPE, KvFormat::F16, &matrix)?;
-        let op = kernel.bind(&bench.gpu, &matrix, &x, to)?;
-        bench.measure(
-            "qkv",
-            &format!("{format:?}"),
-            &ROW_COUNTS,
-            |_| matrix.bytes() as usize,
-            &|gpu, pass, table| best(&op, gpu, pass, table),
-        )?;
+        let kernel = Qkv::new(&bench.gpu, sizes.attention, KvFormat::F16, &matrices[0])?;
+        let detail = format!("{format:?}");
+        product_of(bench, sizes, "qkv", &detail, &matrices, |gpu, matrix| {
+            kernel.bind(gpu, matrix, &x, to)
+        })?;
     }
     Ok(())
 }
 
-fn attention(bench: &mut Bench) -> Outcome {
-    let q = bench.floats(MAX_ROWS * SHAPE.heads * head_stride(SHAPE.head_dim))?;
-    let out = bench.floats(MAX_ROWS * HIDDEN)?;
+fn attention(bench: &mut Bench, sizes: Sizes) -> Outcome {
+    let q =
+        bench.floats(MAX_ROWS * sizes.attention.heads * head_stride(sizes.attention.head_dim))?;
+    let out = bench.floats(MAX_ROWS * sizes.hidden)?;
     let kv_map = kv_map(bench)?;
     for format in KvFormat::ALL {
-        let (keys, values) = cache(bench, format)?;
-        let room = AttentionParts::new(SHAPE, LONG * KEYS, u64::MAX);
+        let (keys, values) = cache(bench, sizes, format)?;
+        let room = AttentionParts::new(sizes.attention, LONG * KEYS, u64::MAX);
         let parts = bench.floats(room.bytes as usize / size_of::<f32>())?;
         let buffers = AttentionBuffers {
             q: &q,
@@ -151,9 +235,10 @@ fn attention(bench: &mut Bench) -> Outcome {
             out: &out,
             parts: &parts,
         };
-        let op = Attention::new(&bench.gpu, SHAPE, format, room)?.bind(&bench.gpu, buffers)?;
+        let op =
+            Attention::new(&bench.gpu, sizes.attention, format, room)?.bind(&bench.gpu, buffers)?;
         let record: &bench::Record<'_> = &|gpu, pass, table| op.encode(gpu, pass, table);
-        let bytes = |rows| rows * KEYS * (2 * SHAPE.entry_bytes(format) + 4);
+        let bytes = |rows| rows * KEYS * (2 * sizes.attention.entry_bytes(format) + 4);
         bench.measure(
             "attention",
             &format!("{KEYS} keys, {format}"),
@@ -169,10 +254,10 @@ fn attention(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
-fn kv_mean(bench: &mut Bench) -> Outcome {
+fn kv_mean(bench: &mut Bench, sizes: Sizes) -> Outcome {
     let format = KvFormat::F16;
-    let (keys, values) = cache(bench, format)?;
-    let kernel = KvMean::new(&bench.gpu, SHAPE, format);
+    let (keys, values) = cache(bench, sizes, format)?;
+    let kernel = KvMean::new(&bench.gpu, sizes.attention, format);
     for count in [1, 4] {
         // A move for each sequence: one of its entries becomes the mean of `count` others.
         let moves: Vec<_> = (0..MAX_ROWS)
@@ -184,7 +269,7 @@ fn kv_mean(bench: &mut Bench) -> Outcome {
             .collect();
         let moves = bench.buffer(&moves)?;
         let op = kernel.bind(&bench.gpu, &moves, &keys, &values)?;
-        let bytes = |rows| 2 * rows * (count + 1) * SHAPE.entry_bytes(format);
+        let bytes = |rows| 2 * rows * (count + 1) * sizes.attention.entry_bytes(format);
         let detail = format!("mean of {count}");
         bench.measure("kv_mean", &detail, &ROW_COUNTS, bytes, &|_, pass, table| {
             op.encode(pass, table.rows).map(|()| 1)
@@ -193,75 +278,77 @@ fn kv_mean(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
-fn linear(bench: &mut Bench) -> Outcome {
+fn linear(bench: &mut Bench, sizes: Sizes) -> Outcome {
     let shapes = [
-        ("output", HIDDEN, HIDDEN),
-        ("down", HIDDEN, INTERMEDIATE),
-        ("head", VOCABULARY, HIDDEN),
+        ("output", sizes.hidden, sizes.hidden),
+        ("down", sizes.hidden, sizes.intermediate),
+        ("head", sizes.vocabulary, sizes.hidden),
     ];
     for (name, outputs, inputs) in shapes {
-        for format in FORMATS {
-            let matrix = bench.matrix(outputs, inputs, format, Arrangement::Plain)?;
+        for format in bench.formats.clone() {
+            let matrices = bench.matrices(outputs, inputs, format, Arrangement::Plain)?;
             let (x, y) = (
-                bench.floats(MAX_ROWS * inputs)?,
-                bench.floats(MAX_ROWS * outputs)?,
+                bench.floats(MAX_PRODUCT_ROWS * inputs)?,
+                bench.floats(MAX_PRODUCT_ROWS * outputs)?,
             );
-            let op = Linear::new(&bench.gpu, &matrix, false).bind(&bench.gpu, &matrix, &x, &y)?;
+            let kernel = Linear::new(&bench.gpu, &matrices[0], false);
             let detail = format!("{name} {format:?}");
-            bench.measure(
-                "linear",
-                &detail,
-                &ROW_COUNTS,
-                |_| matrix.bytes() as usize,
-                &|gpu, pass, table| best(&op, gpu, pass, table),
-            )?;
+            product_of(bench, sizes, "linear", &detail, &matrices, |gpu, matrix| {
+                kernel.bind(gpu, matrix, &x, &y)
+            })?;
         }
     }
     Ok(())
 }
 
-fn add_norm(bench: &mut Bench) -> Outcome {
-    let (a, gains) = (bench.floats(MAX_ROWS * HIDDEN)?, bench.floats(2 * HIDDEN)?);
-    let (h, x) = (
-        bench.floats(MAX_ROWS * HIDDEN)?,
-        bench.floats(MAX_ROWS * HIDDEN)?,
+fn add_norm(bench: &mut Bench, sizes: Sizes) -> Outcome {
+    let (a, gains) = (
+        bench.floats(MAX_ROWS * sizes.hidden)?,
+        bench.floats(2 * sizes.hidden)?,
     );
-    let op = AddNorm::new(&bench.gpu, HIDDEN, EPSILON).bind(&bench.gpu, &a, &gains, &h, &x)?;
+    let (h, x) = (
+        bench.floats(MAX_ROWS * sizes.hidden)?,
+        bench.floats(MAX_ROWS * sizes.hidden)?,
+    );
+    let op =
+        AddNorm::new(&bench.gpu, sizes.hidden, EPSILON).bind(&bench.gpu, &a, &gains, &h, &x)?;
     bench.measure(
         "add_norm",
         "",
         &ROW_COUNTS,
-        |rows| rows * HIDDEN * 4 * 4,
+        |rows| rows * sizes.hidden * 4 * 4,
         &|gpu, pass, table| op.encode(gpu, pass, table),
     )
 }
 
-fn swiglu(bench: &mut Bench) -> Outcome {
-    for format in FORMATS {
-        let matrix = bench.matrix(INTERMEDIATE, HIDDEN, format, Arrangement::Paired)?;
-        let (x, m) = (
-            bench.floats(MAX_ROWS * HIDDEN)?,
-            bench.floats(MAX_ROWS * INTERMEDIATE)?,
-        );
-        let op = Swiglu::new(&bench.gpu, &matrix).bind(&bench.gpu, &matrix, &x, &m)?;
-        bench.measure(
-            "swiglu",
-            &format!("{format:?}"),
-            &ROW_COUNTS,
-            |_| matrix.bytes() as usize,
-            &|gpu, pass, table| best(&op, gpu, pass, table),
+fn swiglu(bench: &mut Bench, sizes: Sizes) -> Outcome {
+    for format in bench.formats.clone() {
+        let matrices = bench.matrices(
+            sizes.intermediate,
+            sizes.hidden,
+            format,
+            Arrangement::Paired,
         )?;
+        let (x, m) = (
+            bench.floats(MAX_PRODUCT_ROWS * sizes.hidden)?,
+            bench.floats(MAX_PRODUCT_ROWS * sizes.intermediate)?,
+        );
+        let kernel = Swiglu::new(&bench.gpu, &matrices[0]);
+        let detail = format!("{format:?}");
+        product_of(bench, sizes, "swiglu", &detail, &matrices, |gpu, matrix| {
+            kernel.bind(gpu, matrix, &x, &m)
+        })?;
     }
     Ok(())
 }
 
-fn finish(bench: &mut Bench) -> Outcome {
+fn finish(bench: &mut Bench, sizes: Sizes) -> Outcome {
     let (a, h) = (
-        bench.floats(MAX_ROWS * HIDDEN)?,
-        bench.floats(MAX_ROWS * HIDDEN)?,
+        bench.floats(MAX_ROWS * sizes.hidden)?,
+        bench.floats(MAX_ROWS * sizes.hidden)?,
     );
-    let state = bench.floats(MAX_ROWS * HIDDEN)?;
-    let gains = bench.floats(3 * HIDDEN + 1)?;
+    let state = bench.floats(MAX_ROWS * sizes.hidden)?;
+    let gains = bench.floats(3 * sizes.hidden + 1)?;
     let records = bench.buffer(&[0u32; MAX_ROWS * size_of::<Record>() / 4])?;
     let to = FinishBuffers {
         a: &a,
@@ -270,19 +357,19 @@ fn finish(bench: &mut Bench) -> Outcome {
         state: &state,
         records: &records,
     };
-    let op = Finish::new(&bench.gpu, HIDDEN, EPSILON).bind(&bench.gpu, to)?;
+    let op = Finish::new(&bench.gpu, sizes.hidden, EPSILON).bind(&bench.gpu, to)?;
     bench.measure(
         "finish",
         "",
         &ROW_COUNTS,
-        |rows| rows * HIDDEN * 4 * 4,
+        |rows| rows * sizes.hidden * 4 * 4,
         &|gpu, pass, table| op.encode(gpu, pass, table),
     )
 }
 
-fn sample(bench: &mut Bench) -> Outcome {
-    let logits = bench.floats(MAX_ROWS * VOCABULARY)?;
-    let seen = bench.buffer(&vec![0u32; MAX_ROWS * seen_words(VOCABULARY)])?;
+fn sample(bench: &mut Bench, sizes: Sizes) -> Outcome {
+    let logits = bench.floats(MAX_ROWS * sizes.vocabulary)?;
+    let seen = bench.buffer(&vec![0u32; MAX_ROWS * seen_words(sizes.vocabulary)])?;
     let tokens = bench.buffer(&[0u32; MAX_ROWS])?;
     let greedy = SampleRequest {
         temperature: 0.0,
@@ -302,7 +389,7 @@ fn sample(bench: &mut Bench) -> Outcome {
         top_p: 0.7,
         ..greedy
     };
-    let kernel = Sample::new(&bench.gpu, VOCABULARY);
+    let kernel = Sample::new(&bench.gpu, sizes.vocabulary);
     for (name, request) in [("greedy", greedy), ("top-k, top-p", filtered)] {
         let requests: Vec<_> = (0..MAX_ROWS as u32)
             .map(|sequence| SampleRequest {
@@ -312,7 +399,7 @@ fn sample(bench: &mut Bench) -> Outcome {
             .collect();
         let requests = bench.buffer(&requests)?;
         let op = kernel.bind(&bench.gpu, &logits, &requests, &seen, &tokens);
-        let bytes = |rows| rows * VOCABULARY * 4;
+        let bytes = |rows| rows * sizes.vocabulary * 4;
         bench.measure("sample", name, &ROW_COUNTS, bytes, &|_, pass, table| {
             op.encode(pass, table.rows)
         })?;
@@ -320,22 +407,22 @@ fn sample(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
-fn token_stats(bench: &mut Bench) -> Outcome {
-    let logits = bench.floats(MAX_ROWS * VOCABULARY)?;
+fn token_stats(bench: &mut Bench, sizes: Sizes) -> Outcome {
+    let logits = bench.floats(MAX_ROWS * sizes.vocabulary)?;
     let stats = bench.buffer(&vec![0u32; MAX_ROWS * MAX_STEPS * STATS_WORDS])?;
-    let kernel = block_on(TokenStats::new(&bench.gpu, VOCABULARY, MAX_ROWS))?;
+    let kernel = block_on(TokenStats::new(&bench.gpu, sizes.vocabulary, MAX_ROWS))?;
     kernel.set_top_k(&bench.gpu, 5);
     let op = kernel.bind(&bench.gpu, &logits, &stats);
     bench.measure(
         "token_stats",
         "top 5",
         &ROW_COUNTS,
-        |rows| rows * VOCABULARY * 4,
+        |rows| rows * sizes.vocabulary * 4,
         &|gpu, pass, table| op.encode(gpu, pass, table),
     )
 }
 
-type Measure = fn(&mut Bench) -> Outcome;
+type Measure = fn(&mut Bench, Sizes) -> Outcome;
 
 /// The kernels in the order of a step.
 const KERNELS: [(&str, Measure); 11] = [
@@ -349,46 +436,50 @@ const KERNELS: [(&str, Measure); 11] = [
     ("finish", finish),
     ("sample", sample),
     ("token_stats", token_stats),
-    ("product", product::product),
+    ("product", |bench, _| product::product(bench)),
 ];
 
-fn run(only: &[String]) -> Result<Bench, GpuError> {
-    let mut bench = Bench::new(VOCABULARY, KEYS)?;
-    stream_read(&mut bench)?;
+fn run(arguments: &Arguments) -> Result<Bench, GpuError> {
+    let sizes = arguments.sizes;
+    let options = DeviceOptions {
+        tuning: arguments.tuning,
+        ..DeviceOptions::default()
+    };
+    let mut bench = Bench::new(&options, sizes.vocabulary, KEYS, sizes.bytes)?;
+    bench.formats.clone_from(&arguments.formats);
+    stream_read(&mut bench, sizes)?;
     for (name, measure) in KERNELS {
-        if only.is_empty() || only.iter().any(|wanted| wanted == name) {
-            measure(&mut bench)?;
+        if arguments.only.is_empty() || arguments.only.iter().any(|wanted| wanted == name) {
+            measure(&mut bench, sizes)?;
         }
     }
     Ok(bench)
 }
 
 fn main() -> Outcome {
-    let (flags, only): (Vec<String>, Vec<String>) = std::env::args()
-        .skip(1)
-        .partition(|argument| argument.starts_with("--"));
-    let unknown_flag = flags.iter().find(|flag| *flag != "--json");
-    let unknown_kernel = only
-        .iter()
-        .find(|name| KERNELS.iter().all(|(kernel, _)| kernel != name));
-    if let Some(unknown) = unknown_flag.or(unknown_kernel) {
-        let names = KERNELS.map(|(name, _)| name).join(", ");
-        eprintln!("{unknown} is not known; arguments are --json and any of {names}");
-        std::process::exit(2);
-    }
-    let bench = run(&only)?;
+    let arguments = Arguments::parse();
+    let bench = run(&arguments)?;
+    let Sizes {
+        hidden,
+        intermediate,
+        attention,
+        vocabulary,
+        ..
+    } = arguments.sizes;
     let shape = json!({
-        "hidden": HIDDEN,
-        "intermediate": INTERMEDIATE,
-        "heads": SHAPE.heads,
-        "headDim": SHAPE.head_dim,
-        "vocabulary": VOCABULARY,
+        "hidden": hidden,
+        "intermediate": intermediate,
+        "heads": attention.heads,
+        "headDim": attention.head_dim,
+        "vocabulary": vocabulary,
         "keys": KEYS,
+        "tuning": bench.gpu.tuning(),
+        "tier": bench.gpu.report().tier.name(),
     });
-    if flags.is_empty() {
-        report::print_table(&bench, &shape);
-    } else {
+    if arguments.json {
         report::print_json(&bench, &shape);
+    } else {
+        report::print_table(&bench, &shape);
     }
     Ok(())
 }

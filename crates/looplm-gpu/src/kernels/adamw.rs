@@ -20,6 +20,7 @@ pub const SOURCE: Source = Source {
         Binding::Read,
         Binding::Read,
     ],
+    subgroups: false,
     rows: false,
     entries: &["main"],
 };

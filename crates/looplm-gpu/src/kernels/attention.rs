@@ -28,6 +28,7 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
+    subgroups: false,
     rows: true,
     entries: &["main_row", "main_merge", "main_tile"],
 };
@@ -117,6 +118,22 @@ impl Attention {
         format: KvFormat,
         parts: AttentionParts,
     ) -> Result<Self, GpuError> {
+        // A GPU hides the time that loads take behind the work of many lanes, and has room for them.
+        let lanes = if gpu.on_cpu() { 64 } else { 256 };
+        Self::with_row_lanes(gpu, shape, format, parts, lanes)
+    }
+
+    /// As [`Attention::new`], with workgroups of 64 or 256 lanes for single rows.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`].
+    pub fn with_row_lanes(
+        gpu: &Gpu,
+        shape: AttentionShape,
+        format: KvFormat,
+        parts: AttentionParts,
+        row_lanes: usize,
+    ) -> Result<Self, GpuError> {
         shape.check_format(format)?;
         let key_lanes = (head_stride(shape.head_dim) / ALIGN).next_power_of_two();
         let constants = |most: usize| {
@@ -126,6 +143,7 @@ impl Attention {
                 ("SCALE", 1.0 / (shape.head_dim as f64).sqrt()),
                 ("KEY_LANES", key_lanes as f64),
                 ("MAX_PARTS", most as f64),
+                ("ROW_LANES", row_lanes as f64),
             ]);
             constants
         };

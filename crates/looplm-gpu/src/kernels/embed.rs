@@ -24,6 +24,7 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
+    subgroups: false,
     rows: true,
     entries: &["main"],
 };

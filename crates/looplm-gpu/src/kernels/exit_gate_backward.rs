@@ -22,6 +22,7 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
+    subgroups: false,
     rows: false,
     entries: &["main", "add_chunks"],
 };

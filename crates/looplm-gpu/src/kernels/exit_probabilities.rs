@@ -21,6 +21,7 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
+    subgroups: false,
     rows: false,
     entries: &["main"],
 };

@@ -23,9 +23,13 @@ pub const SOURCE: Source = Source {
         Binding::Uniform,
         Binding::Write,
     ],
+    subgroups: false,
     rows: true,
     entries: &["main_few", "main_tile"],
 };
+
+/// Its text with subgroup operations.
+pub const WITH_SUBGROUPS: &str = include_str!(concat!(env!("OUT_DIR"), "/linear.subgroups.wgsl"));
 
 /// The kernel for matrices of one number of inputs and one format.
 #[derive(Debug, Clone)]
@@ -42,7 +46,7 @@ impl Linear {
         let projection = Projection::new(
             gpu,
             SOURCE.name,
-            projection::kernel(gpu, SOURCE),
+            projection::kernel(gpu, SOURCE, WITH_SUBGROUPS),
             matrix.into(),
             &extra,
         );

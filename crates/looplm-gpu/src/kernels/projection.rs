@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     buffer::Buffer,
-    device::{Gpu, Tuning},
+    device::{Gpu, Tier, Tuning},
     error::GpuError,
     format::Format,
     kernel::{Constants, Kernel, Op, Source, capacity, check_rows, dispatch},
@@ -19,7 +19,7 @@ use crate::{
 pub enum RowVariant {
     /// Up to this many rows (1, 2, 4 or 8) at once; every weight is read once.
     Few(usize),
-    /// Tiles of 32 rows by 64 slots.
+    /// Tiles of 32 or 64 rows by 64 slots.
     Tile,
 }
 
@@ -28,7 +28,6 @@ pub enum RowVariant {
 pub const MAX_FEW_ROWS: usize = 16;
 
 const FEW: [usize; 4] = [1, 2, 4, 8];
-const TILE_ROWS: usize = 32;
 const TILE_SLOTS: usize = 64;
 
 impl RowVariant {
@@ -68,7 +67,7 @@ impl RowVariant {
     fn grid(self, rows: usize, slots: usize, tuning: Tuning) -> [usize; 2] {
         match self {
             Self::Few(few) => [slots.div_ceil(few_slots(tuning, few)), rows.div_ceil(few)],
-            Self::Tile => [slots.div_ceil(TILE_SLOTS), rows.div_ceil(TILE_ROWS)],
+            Self::Tile => [slots.div_ceil(TILE_SLOTS), rows.div_ceil(tuning.tile_rows)],
         }
     }
 }
@@ -78,10 +77,24 @@ fn few_slots(tuning: Tuning, rows: usize) -> usize {
     if rows == 1 { tuning.outputs_of_one } else { 4 }
 }
 
-/// The shader of a kernel of the family.
-pub(crate) fn kernel(gpu: &Gpu, source: Source) -> Kernel {
-    // SAFETY: every loop of shared/matmul.wgsl and of the three epilogues counts up to a constant of the pipeline.
+/// The shader of a kernel of the family, with or without subgroup operations.
+pub(crate) fn kernel(gpu: &Gpu, source: Source, with_subgroups: &'static str) -> Kernel {
+    let source = if uses_subgroups(gpu) {
+        Source {
+            wgsl: with_subgroups,
+            subgroups: true,
+            ..source
+        }
+    } else {
+        source
+    };
+    // SAFETY: every loop of shared/matmul.wgsl and of the three epilogues counts up to a constant of the pipeline, or to
+    // that constant over the size of a subgroup.
     unsafe { Kernel::with_free_loops(gpu, source) }
+}
+
+fn uses_subgroups(gpu: &Gpu) -> bool {
+    gpu.tuning().subgroups && gpu.report().tier >= Tier::Subgroups
 }
 
 /// A kernel of the family with its variants, for one number of inputs and one format.
@@ -115,10 +128,15 @@ impl Projection {
                     (shape.format.padded(shape.inputs) / crate::ALIGN) as f64,
                 ));
                 constants.push(("WEIGHT_FORMAT", shape.format.constant()));
+                constants.push(("SPAN", shape.arrangement.span() as f64));
+                if *variant == RowVariant::Tile {
+                    constants.push(("TILE_ROWS", tuning.tile_rows as f64));
+                }
                 if let RowVariant::Few(few) = variant {
                     constants.push(("FEW_ROWS", *few as f64));
                     constants.push(("FEW_SLOTS", few_slots(tuning, *few) as f64));
                     constants.push(("LANES", tuning.lanes as f64));
+                    constants.push(("WIDE", if tuning.wide { 1.0 } else { 0.0 }));
                 }
                 kernel.lazy(gpu, variant.entry(), constants)
             })

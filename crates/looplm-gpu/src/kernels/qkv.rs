@@ -141,9 +141,13 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
+    subgroups: false,
     rows: true,
     entries: &["main_few", "main_tile"],
 };
+
+/// Its text with subgroup operations.
+pub const WITH_SUBGROUPS: &str = include_str!(concat!(env!("OUT_DIR"), "/qkv.subgroups.wgsl"));
 
 /// The kernel for one attention shape, number of inputs, and formats of the weights and of the cache.
 #[derive(Debug, Clone)]
@@ -183,7 +187,7 @@ impl Qkv {
         let projection = Projection::new(
             gpu,
             SOURCE.name,
-            projection::kernel(gpu, SOURCE),
+            projection::kernel(gpu, SOURCE, WITH_SUBGROUPS),
             matrix,
             &shape_.constants(format),
         );

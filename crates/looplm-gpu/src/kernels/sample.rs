@@ -16,6 +16,7 @@ pub const SOURCE: Source = Source {
     name: "sample",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/sample.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
+    subgroups: false,
     rows: false,
     entries: &["main"],
 };

@@ -203,28 +203,31 @@ fn compare_within(
     } = cache;
     let mut want = cpu::attention(shape, rows, q, keys, values, kv_map);
     want.extend(poison(stride(shape.heads * shape.head_dim)));
-    let out = poisoned(gpu, want.len());
     let [keys, values] = [keys, values].map(|data| kv_upload(gpu, *format, data));
     let (q, kv_map) = (upload(gpu, q), upload(gpu, kv_map));
     let longest = rows.iter().map(|row| row.position as usize + 1).max();
     let room = AttentionParts::new(shape, longest.unwrap_or(1), part_bytes);
-    let parts = poisoned(gpu, room.bytes as usize / 4);
-    let buffers = AttentionBuffers {
-        q: &q,
-        keys: &keys,
-        values: &values,
-        kv_map: &kv_map,
-        out: &out,
-        parts: &parts,
-    };
-    let op = Attention::new(gpu, shape, *format, room)
-        .and_then(|kernel| kernel.bind(gpu, buffers))
-        .expect("the shapes fit");
     let mut dispatches = 0;
-    support::run(gpu, rows, |pass, table| {
-        dispatches = op.encode(gpu, pass, table).expect("the grid is small");
-    });
-    assert_close(what, &fetch(gpu, &out, want.len()), &want, tolerance);
+    for row_lanes in [64, 256] {
+        let out = poisoned(gpu, want.len());
+        let parts = poisoned(gpu, room.bytes as usize / 4);
+        let buffers = AttentionBuffers {
+            q: &q,
+            keys: &keys,
+            values: &values,
+            kv_map: &kv_map,
+            out: &out,
+            parts: &parts,
+        };
+        let op = Attention::with_row_lanes(gpu, shape, *format, room, row_lanes)
+            .and_then(|kernel| kernel.bind(gpu, buffers))
+            .expect("the shapes fit");
+        support::run(gpu, rows, |pass, table| {
+            dispatches = op.encode(gpu, pass, table).expect("the grid is small");
+        });
+        let what = format!("{what}, {row_lanes} lanes");
+        assert_close(&what, &fetch(gpu, &out, want.len()), &want, tolerance);
+    }
     dispatches
 }
 

@@ -89,6 +89,25 @@ fn all_formats() {
 }
 
 #[test]
+fn every_tuning_computes_the_same() {
+    for gpu in support::unusual_tunings() {
+        for format in [Format::F16, Format::Q8, Format::Q4] {
+            // Groups of 32 that are whole, cut short, and fewer than lanes.
+            for inputs in [2048, 1001, 40] {
+                check(
+                    &gpu,
+                    plain(13, inputs, format),
+                    &[1, 7],
+                    &[RowVariant::Few(1), RowVariant::Few(8)],
+                );
+                let tile = [RowVariant::Tile];
+                check(&gpu, plain(67, inputs, format), &[63, 65], &tile);
+            }
+        }
+    }
+}
+
+#[test]
 fn matrices_in_parts() {
     let gpu = support::small_gpu();
     for format in FORMATS {

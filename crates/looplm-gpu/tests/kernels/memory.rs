@@ -1,6 +1,6 @@
 //! Buffers, row tables and their limits.
 
-use looplm_gpu::{Buffer, GpuError, Readback, RowTables};
+use looplm_gpu::{Buffer, DeviceOptions, GpuError, Readback, RowTables, Tier};
 
 use crate::support::{self, SMALL_BINDING, fetch, upload, wait};
 
@@ -81,7 +81,9 @@ fn row_tables_refuse_what_they_have_no_room_for() {
 fn the_adapter_is_reported() {
     let report = support::gpu().report();
     assert!(!report.name.is_empty());
-    assert_eq!(report.tier.name(), "baseline");
+    let offered = report.offers.contains(&"subgroups");
+    let tier = if offered { "subgroups" } else { "baseline" };
+    assert_eq!(report.tier.name(), tier);
     assert!(
         ["vulkan", "metal", "dx12"].contains(&report.backend.as_str()),
         "{}",
@@ -91,4 +93,13 @@ fn the_adapter_is_reported() {
         support::gpu().max_binding() >= 128 << 20,
         "WebGPU guarantees 128 MiB"
     );
+}
+
+#[test]
+fn a_lower_tier_can_be_asked_for() {
+    let gpu = support::open(&DeviceOptions {
+        max_tier: Some(Tier::Baseline),
+        ..DeviceOptions::default()
+    });
+    assert_eq!(gpu.report().tier, Tier::Baseline);
 }

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use looplm_gpu::{
     Arrangement, Bound, Buffer, DeviceOptions, Element, Format, Gpu, GpuRow, KvFormat, Matrix,
-    MatrixShape, Readback, RowTables, Tuning, cpu,
+    MatrixShape, Readback, RowTables, Tier, Tuning, cpu,
     kernels::AttentionShape,
     quantize::{dequantize, quantize},
     rows::Table,
@@ -26,7 +26,7 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     pollster::block_on(future)
 }
 
-fn open(options: &DeviceOptions) -> Gpu {
+pub(crate) fn open(options: &DeviceOptions) -> Gpu {
     wait(Gpu::open(options)).expect("the kernel tests need a WebGPU adapter")
 }
 
@@ -46,8 +46,30 @@ pub(crate) fn small_gpu() -> &'static Gpu {
         open(&DeviceOptions {
             max_binding_size: Some(SMALL_BINDING),
             tuning: Some(Tuning::GPU),
+            ..DeviceOptions::default()
         })
     })
+}
+
+/// The device with workgroups of products of few rows unlike the usual ones.
+pub(crate) fn unusual_tunings() -> Vec<Gpu> {
+    let with_subgroups = gpu().report().tier >= Tier::Subgroups;
+    let mut all = Vec::new();
+    for (lanes, outputs_of_one, wide, subgroups) in [
+        (8, 8, true, true),
+        (16, 4, false, true),
+        (32, 8, true, false),
+        (64, 4, true, true),
+    ] {
+        all.push(gpu().with_tuning(Tuning {
+            lanes,
+            outputs_of_one,
+            wide,
+            subgroups: subgroups && with_subgroups,
+            tile_rows: lanes.max(32),
+        }));
+    }
+    all
 }
 
 pub(crate) fn rng(seed: u64) -> StdRng {

@@ -92,6 +92,17 @@ fn all_formats() {
 }
 
 #[test]
+fn every_tuning_computes_the_same() {
+    for gpu in support::unusual_tunings() {
+        for format in [Format::F16, Format::Q8, Format::Q4] {
+            let variants = [RowVariant::Few(1), RowVariant::Few(2)];
+            check(&gpu, paired(11, 321, format), &[1, 3], &variants);
+            check(&gpu, paired(35, 53, format), &[65], &[RowVariant::Tile]);
+        }
+    }
+}
+
+#[test]
 fn matrices_in_parts() {
     let gpu = support::small_gpu();
     for format in FORMATS {

@@ -1,0 +1,90 @@
+//! What the bench is told.
+
+use looplm_gpu::{Format, Tuning};
+
+use crate::{FORMATS, KERNELS, OURO, REDUCED, Sizes};
+
+pub(crate) struct Arguments {
+    pub(crate) json: bool,
+    pub(crate) sizes: Sizes,
+    /// Workgroups other than those for the adapter's kind.
+    pub(crate) tuning: Option<Tuning>,
+    /// Formats of weights to measure.
+    pub(crate) formats: Vec<Format>,
+    /// Kernels to measure; none: all.
+    pub(crate) only: Vec<String>,
+}
+
+impl Arguments {
+    /// Those of the program, which ends if they are wrong.
+    pub(crate) fn parse() -> Self {
+        let mut parsed = Self {
+            json: false,
+            sizes: REDUCED,
+            tuning: None,
+            formats: FORMATS.to_vec(),
+            only: Vec::new(),
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let understood = match argument.as_str() {
+                "--json" => {
+                    parsed.json = true;
+                    true
+                }
+                "--shapes" => match arguments.next().as_deref() {
+                    Some("ouro-1.4b") => {
+                        parsed.sizes = OURO;
+                        true
+                    }
+                    other => other == Some("reduced"),
+                },
+                "--tuning" => {
+                    parsed.tuning = arguments.next().and_then(|text| tuning(&text));
+                    parsed.tuning.is_some()
+                }
+                "--formats" => {
+                    let names = arguments.next().unwrap_or_default();
+                    parsed.formats = FORMATS.to_vec();
+                    parsed.formats.retain(|format| {
+                        names
+                            .split(',')
+                            .any(|name| name.eq_ignore_ascii_case(&format!("{format:?}")))
+                    });
+                    !parsed.formats.is_empty()
+                }
+                name => {
+                    parsed.only.push(name.to_owned());
+                    KERNELS.iter().any(|(kernel, _)| *kernel == name)
+                }
+            };
+            if !understood {
+                let names = KERNELS.map(|(name, _)| name).join(", ");
+                eprintln!(
+                    "{argument} is not known, or what follows it; arguments are --json, --shapes reduced or ouro-1.4b, \
+                     --tuning LANES,OUTPUTS[,wide][,subgroups][,tall], --formats f32,f16,q8,q4, and any of {names}"
+                );
+                std::process::exit(2);
+            }
+        }
+        parsed
+    }
+}
+
+/// Workgroups as `64,4,wide,subgroups` says them.
+fn tuning(text: &str) -> Option<Tuning> {
+    let mut words = text.split(',');
+    let lanes = words.next()?.parse().ok()?;
+    let outputs_of_one = words.next()?.parse().ok()?;
+    let flags: Vec<_> = words.collect();
+    flags
+        .iter()
+        .all(|flag| ["wide", "subgroups", "tall"].contains(flag))
+        .then(|| Tuning {
+            lanes,
+            outputs_of_one,
+            wide: flags.contains(&"wide"),
+            subgroups: flags.contains(&"subgroups"),
+            tile_rows: if flags.contains(&"tall") { 64 } else { 32 },
+        })
+}
