@@ -1,16 +1,18 @@
-// sample: the next token of each row from its logits, one workgroup a row.
+// sample: the next token of each row from its logits, one workgroup a row. The draws of a submission are numbered: those that
+// come first may be the tokens of its later passes (see embed.wgsl). Row r makes draw number rows.row[r].token.
 //
 //   logits    [rows, STRIDE] f32, VOCAB of them meaningful
-//   requests  [rows] of Request
-//   seen      [sequences, ceil(VOCAB / 32)] bit set of the tokens a sequence holds
-//   tokens    [rows] u32, the result
+//   requests  [draws] of Request
+//   seen      [sequences, ceil(VOCAB / 32)] bit set of the tokens a sequence holds; draws with `note` add theirs
+//   tokens    [draws] u32, the result
 //
 // In the order Transformers applies them: repetition penalty, temperature, top-k, top-p, min-p, then the draw.
 // Temperature 0 takes the largest logit (the smallest id among equals). The draw is Gumbel-max: the largest
 // z + g(seed, position, id) among what was kept, so equal seeds give equal text however rows are batched.
 // Tokens that tie with the last one kept by top-k or top-p are kept as well.
-// Limits: baseline WebGPU (4 storage buffers, 11 KiB of workgroup memory, 256 invocations).
+// Limits: baseline WebGPU (5 storage buffers, 11 KiB of workgroup memory, 256 invocations).
 
+import package::shared::rows::rows;
 import package::shared::ordered::{ordered, workgroup_best, workgroup_total, WIDE_LANES};
 import package::shared::bins::{clear_bins, add_to_bin, bin_that_reaches};
 
@@ -27,27 +29,28 @@ struct Request {
     seed_high: u32,
     position: u32,            // of the token to draw
     sequence: u32,            // row of `seen`
+    note: u32,                // 1: the token joins the sequence at once
     pad_0: u32,
     pad_1: u32,
-    pad_2: u32,
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> requests: array<Request>;
-@group(0) @binding(2) var<storage, read> seen: array<u32>;
+@group(0) @binding(2) var<storage, read_write> seen: array<u32>;
 @group(0) @binding(3) var<storage, read_write> tokens: array<u32>;
 
-fn seen_word(r: u32, id: u32) -> u32 {
-    return requests[r].sequence * ((VOCAB + 31u) / 32u) + id / 32u;
+fn seen_word(draw: u32, id: u32) -> u32 {
+    return requests[draw].sequence * ((VOCAB + 31u) / 32u) + id / 32u;
 }
 
 // The logit after the repetition penalty.
 fn penalised(r: u32, id: u32) -> f32 {
     let logit = logits[r * STRIDE + id];
-    if requests[r].repetition_penalty == 1.0 || ((seen[seen_word(r, id)] >> (id % 32u)) & 1u) == 0u {
+    let draw = rows.row[r].token;
+    if requests[draw].repetition_penalty == 1.0 || ((seen[seen_word(draw, id)] >> (id % 32u)) & 1u) == 0u {
         return logit;
     }
-    return select(logit * requests[r].repetition_penalty, logit / requests[r].repetition_penalty, logit > 0.0);
+    return select(logit * requests[draw].repetition_penalty, logit / requests[draw].repetition_penalty, logit > 0.0);
 }
 
 fn scramble(value: u32) -> u32 {  // PCG-RXS-M-XS, one round
@@ -56,8 +59,8 @@ fn scramble(value: u32) -> u32 {  // PCG-RXS-M-XS, one round
     return (word >> 22u) ^ word;
 }
 
-fn gumbel(r: u32, id: u32) -> f32 {
-    let h = scramble(id + scramble(requests[r].position + scramble(requests[r].seed_low + scramble(requests[r].seed_high))));
+fn gumbel(draw: u32, id: u32) -> f32 {
+    let h = scramble(id + scramble(requests[draw].position + scramble(requests[draw].seed_low + scramble(requests[draw].seed_high))));
     let u = (f32(h >> 9u) + 0.5) / 8388608.0;
     return -log(-log(u));
 }
@@ -87,7 +90,8 @@ fn lowest_kept(r: u32, lane: u32, least: u32, wanted: f32, best: f32, heat: f32)
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let r = group.x;
-    let request = requests[r];
+    let draw = rows.row[r].token;
+    let request = requests[draw];
     var top = -3.4e38;
     var top_id = VOCAB;
     for (var id = lane; id < VOCAB; id += WIDE_LANES) {
@@ -124,7 +128,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let value = penalised(r, id);
             let z = (value - best.value) * heat;
             if ordered(value) >= least && exp(z) >= request.min_p {
-                let score = z + gumbel(r, id);
+                let score = z + gumbel(draw, id);
                 if score > top || top_id == VOCAB {
                     top = score;
                     top_id = id;
@@ -137,6 +141,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Logits that are no numbers may leave nothing to choose from: the result is a token all the same.
     drawn = min(drawn, VOCAB - 1u);
     if lane == 0u {
-        tokens[r] = drawn;
+        tokens[draw] = drawn;
+        if request.note == 1u {
+            seen[seen_word(draw, drawn)] |= 1u << (drawn % 32u);
+        }
     }
 }

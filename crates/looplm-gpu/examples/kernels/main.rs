@@ -63,13 +63,14 @@ fn embed(bench: &mut Bench) -> Outcome {
             bench.floats(MAX_ROWS * HIDDEN)?,
             bench.floats(MAX_ROWS * HIDDEN)?,
         );
-        let kv_map = kv_map(bench)?;
+        let (kv_map, tokens) = (kv_map(bench)?, bench.buffer(&[0u32])?);
         let to = EmbedBuffers {
             gain: &gain,
             state: &state,
             h: &h,
             x: &x,
             kv_map: &kv_map,
+            tokens: &tokens,
         };
         let op = kernel.bind(&bench.gpu, &matrix, to);
         let bytes = |rows| rows * (HIDDEN * format.bits() / 8 + HIDDEN * 3 * 4);
@@ -283,7 +284,8 @@ fn finish(bench: &mut Bench) -> Outcome {
 fn sample(bench: &mut Bench) -> Outcome {
     let logits = bench.floats(MAX_ROWS * VOCABULARY)?;
     let seen = bench.buffer(&vec![0u32; MAX_ROWS * seen_words(VOCABULARY)])?;
-    let tokens = bench.buffer(&[0u32; MAX_ROWS])?;
+    // Rows of the bench have tokens of their own, which are the numbers of their draws here.
+    let tokens = bench.buffer(&vec![0u32; VOCABULARY])?;
     let greedy = SampleRequest {
         temperature: 0.0,
         top_k: 0,
@@ -294,7 +296,8 @@ fn sample(bench: &mut Bench) -> Outcome {
         seed_high: 0,
         position: 0,
         sequence: 0,
-        pad: [0; 3],
+        note: 0,
+        pad: [0; 2],
     };
     let filtered = SampleRequest {
         temperature: 1.0,
@@ -304,9 +307,9 @@ fn sample(bench: &mut Bench) -> Outcome {
     };
     let kernel = Sample::new(&bench.gpu, VOCABULARY);
     for (name, request) in [("greedy", greedy), ("top-k, top-p", filtered)] {
-        let requests: Vec<_> = (0..MAX_ROWS as u32)
-            .map(|sequence| SampleRequest {
-                sequence,
+        let requests: Vec<_> = (0..VOCABULARY as u32)
+            .map(|draw| SampleRequest {
+                sequence: draw % MAX_ROWS as u32,
                 ..request
             })
             .collect();
