@@ -1,5 +1,5 @@
 // embed: where a pass takes its rows from. A row of step 1 starts with its token's embedding, a row of a later
-// step with the state its previous step left. Then the norm in front of the first layer's projections. And where the row
+// step with the state its previous step left. The token may be one that `sample` drew earlier in the submission. Then the norm in front of the first layer's projections. And where the row
 // will leave its key and value is written down in the KV map, for all rows that come to look for them.
 //
 //   weights   the embedding, or the part of it with tokens part.first_token .. + part.tokens (shared/weights.wgsl)
@@ -8,12 +8,13 @@
 //   x         [rows, STRIDE] f32: RMSNorm(h) * gain
 //   gain      [STRIDE] f32
 //   kv_map    [lines, pitch] of KV entries: row r writes `entry` at its position, in `lines` lines (shared/rows.wgsl)
+//   tokens    [draws] u32: what was drawn, for rows whose token is DRAWN and a number
 //
 // One workgroup a row; with the embedding in several parts each row is done by the dispatch of one part: the part
 // that holds its token, or the first for rows of later steps. STRIDE is WIDTH padded to a multiple of 8; padding is zero.
-// Limits: baseline WebGPU (7 storage buffers, 0.5 KiB of workgroup memory, 128 invocations).
+// Limits: baseline WebGPU (8 storage buffers, 0.5 KiB of workgroup memory, 128 invocations).
 
-import package::shared::rows::rows;
+import package::shared::rows::{rows, DRAWN};
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};
 import package::shared::weights::weight_block;
 import package::shared::quads::{has_quad, some_quad, quad, square, WIDTH, STRIDE, QUADS_A_TURN};
@@ -38,6 +39,7 @@ struct TokenRange {
 @group(0) @binding(4) var<storage, read_write> h: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> x: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> kv_map: array<u32>;
+@group(0) @binding(7) var<storage, read> tokens: array<u32>;
 
 fn state_quad(slot: u32, i: u32) -> vec4<f32> {
     return quad(i, state[slot + some_quad(i)]);
@@ -62,7 +64,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     let fresh = rows.row[r].step == 1u;
-    let token = rows.row[r].token;
+    var token = rows.row[r].token;
+    if fresh && token >= DRAWN {
+        token = tokens[token - DRAWN];
+    }
     let mine = select(part.first_token == 0u, token >= part.first_token && token - part.first_token < part.tokens, fresh);
     if !mine {
         return;

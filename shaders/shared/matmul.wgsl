@@ -25,7 +25,7 @@ override K_BLOCKS: u32 = 1u;
 override GATHER_STATES: u32 = 0u;
 // Rows a workgroup of `few` computes: 1, 2, 4 or 8.
 override FEW_ROWS: u32 = 1u;
-// Slots a workgroup of `few` computes: 4, or of one row 8. Each value of x is loaded once for them.
+// Slots a workgroup of `few` computes: 4, or with up to four rows 8. Each value of x is loaded once for them.
 override FEW_SLOTS: u32 = 4u;
 // See above.
 override SPAN: u32 = 2u;
@@ -103,8 +103,7 @@ fn four_block_dots(w: Four, x: Block) -> vec4<f32> {
     return vec4<f32>(block_dot(w.a, x), block_dot(w.b, x), block_dot(w.c, x), block_dot(w.d, x));
 }
 
-// A lane's sums: of `few` with several rows one of four slots for each row, with eight slots those of the first and of the
-// second four; of `tile` in the order of its rows.
+// A lane's sums of eight rows at most, four slots each; and of as many slots more.
 var<private> sum_0: vec4<f32>;
 var<private> sum_1: vec4<f32>;
 var<private> sum_2: vec4<f32>;
@@ -113,6 +112,14 @@ var<private> sum_4: vec4<f32>;
 var<private> sum_5: vec4<f32>;
 var<private> sum_6: vec4<f32>;
 var<private> sum_7: vec4<f32>;
+var<private> high_0: vec4<f32>;
+var<private> high_1: vec4<f32>;
+var<private> high_2: vec4<f32>;
+var<private> high_3: vec4<f32>;
+var<private> high_4: vec4<f32>;
+var<private> high_5: vec4<f32>;
+var<private> high_6: vec4<f32>;
+var<private> high_7: vec4<f32>;
 
 // Block `block` of x for a row; of rows that are not there, another's.
 fn few_x(row: u32, block: u32) -> Block {
@@ -136,14 +143,24 @@ fn few_add(first_row: u32, block: u32, low: Four, low_scale: vec4<f32>, high: Fo
     let x_0 = few_x(first_row, block);
     sum_0 += scaled(low_scale, four_block_dots(low, x_0));
     if FEW_SLOTS == 8u {
-        sum_1 += scaled(high_scale, four_block_dots(high, x_0));
+        high_0 += scaled(high_scale, four_block_dots(high, x_0));
     }
     if FEW_ROWS > 1u {
-        sum_1 += scaled(low_scale, four_block_dots(low, few_x(first_row + 1u, block)));
+        let x_1 = few_x(first_row + 1u, block);
+        sum_1 += scaled(low_scale, four_block_dots(low, x_1));
+        if FEW_SLOTS == 8u {
+            high_1 += scaled(high_scale, four_block_dots(high, x_1));
+        }
     }
     if FEW_ROWS > 2u {
-        sum_2 += scaled(low_scale, four_block_dots(low, few_x(first_row + 2u, block)));
-        sum_3 += scaled(low_scale, four_block_dots(low, few_x(first_row + 3u, block)));
+        let x_2 = few_x(first_row + 2u, block);
+        let x_3 = few_x(first_row + 3u, block);
+        sum_2 += scaled(low_scale, four_block_dots(low, x_2));
+        sum_3 += scaled(low_scale, four_block_dots(low, x_3));
+        if FEW_SLOTS == 8u {
+            high_2 += scaled(high_scale, four_block_dots(high, x_2));
+            high_3 += scaled(high_scale, four_block_dots(high, x_3));
+        }
     }
     if FEW_ROWS > 4u {
         sum_4 += scaled(low_scale, four_block_dots(low, few_x(first_row + 4u, block)));
@@ -256,7 +273,7 @@ var<workgroup> few_lanes: array<vec4<f32>, 512>;
 var<workgroup> few_eighths: array<vec4<f32>, 64>;
 
 fn few_sum_count() -> u32 {
-    return max(FEW_ROWS, FEW_SLOTS / 4u);
+    return FEW_ROWS * FEW_SLOTS / 4u;
 }
 
 @if(subgroups)
@@ -287,18 +304,28 @@ fn few_leave(lane: u32, i: u32, sum: vec4<f32>) {
 fn few_reduce(lane: u32) {
     let count = few_sum_count();
     few_leave(lane, 0u, sum_0);
-    if count > 1u {
+    if FEW_ROWS > 1u {
         few_leave(lane, 1u, sum_1);
     }
-    if count > 2u {
+    if FEW_ROWS > 2u {
         few_leave(lane, 2u, sum_2);
         few_leave(lane, 3u, sum_3);
     }
-    if count > 4u {
+    if FEW_ROWS > 4u {
         few_leave(lane, 4u, sum_4);
         few_leave(lane, 5u, sum_5);
         few_leave(lane, 6u, sum_6);
         few_leave(lane, 7u, sum_7);
+    }
+    if FEW_SLOTS == 8u {
+        few_leave(lane, FEW_ROWS, high_0);
+        if FEW_ROWS > 1u {
+            few_leave(lane, FEW_ROWS + 1u, high_1);
+        }
+        if FEW_ROWS > 2u {
+            few_leave(lane, FEW_ROWS + 2u, high_2);
+            few_leave(lane, FEW_ROWS + 3u, high_3);
+        }
     }
     workgroupBarrier();
     @if(!subgroups) {
@@ -355,15 +382,7 @@ var<workgroup> tile_x: array<vec4<f32>, 256>;  // [4 quads of K][32 or 64 rows]
 var<workgroup> tile_w: array<vec4<f32>, 256>;  // [4 quads of K][64 slots, those that lanes read together side by side]
 
 // A lane has rows R ty .. R ty + R of the tile, R being TILE_ROWS / 8, and of them slots 4 tx .. 4 tx + 3 in sum_0 to sum_7,
-// slots 32 + 4 tx .. 32 + 4 tx + 3 in these.
-var<private> high_0: vec4<f32>;
-var<private> high_1: vec4<f32>;
-var<private> high_2: vec4<f32>;
-var<private> high_3: vec4<f32>;
-var<private> high_4: vec4<f32>;
-var<private> high_5: vec4<f32>;
-var<private> high_6: vec4<f32>;
-var<private> high_7: vec4<f32>;
+// slots 32 + 4 tx .. 32 + 4 tx + 3 in high_0 to high_7.
 
 // What is on its way to tile_x and tile_w while the lanes are still at work on what is there.
 var<private> coming_x_0: Block;

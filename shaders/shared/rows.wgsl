@@ -6,7 +6,7 @@
 // positions and steps may share a table.
 
 struct Row {
-    token: u32,      // token id, read by rows of step 1 only
+    token: u32,      // token id, read by rows of step 1 only; with the bit DRAWN, the number of the draw that it comes of
     position: u32,   // position in the sequence, counted from 0
     entry: u32,      // KV entry of this row's own key and value
     map: u32,        // element of the KV map for position 0 at this row's step
@@ -29,6 +29,8 @@ struct Rows {
 @group(1) @binding(0) var<storage, read> rows: Rows;
 
 const ROW_TILE: u32 = 32u;
+
+const DRAWN: u32 = 0x80000000u;
 
 // Whether the 32 rows that this one is among look at the same line of the KV map, each finding its own entry there too, at
 // positions that ascend.

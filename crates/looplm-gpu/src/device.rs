@@ -52,8 +52,11 @@ pub struct AdapterReport {
 pub struct Tuning {
     /// Lanes of a workgroup: 8, 16, 32 or 64.
     pub lanes: usize,
-    /// Outputs of a workgroup that computes one row: 4 or 8. With more rows it is 4.
+    /// Outputs of a workgroup that computes one row: 4 or 8.
     pub outputs_of_one: usize,
+    /// Outputs of a workgroup that computes two or four rows: 4 or 8. With more rows it is 4.
+    #[serde(default = "few_outputs")]
+    pub outputs_of_few: usize,
     /// Whether a lane takes 32 elements of a quantised row at once, in loads of 16 bytes, instead of 8.
     #[serde(default)]
     pub wide: bool,
@@ -65,6 +68,10 @@ pub struct Tuning {
     pub tile_rows: usize,
 }
 
+fn few_outputs() -> usize {
+    4
+}
+
 fn few_tile_rows() -> usize {
     32
 }
@@ -74,7 +81,8 @@ impl Tuning {
     pub const GPU: Self = Self {
         lanes: 64,
         outputs_of_one: 4,
-        wide: false,
+        outputs_of_few: 8,
+        wide: true,
         subgroups: false,
         tile_rows: 64,
     };
@@ -83,6 +91,7 @@ impl Tuning {
     pub const CPU: Self = Self {
         lanes: 8,
         outputs_of_one: 8,
+        outputs_of_few: 4,
         wide: true,
         subgroups: false,
         tile_rows: 32,
@@ -229,13 +238,9 @@ impl Gpu {
             .max_storage_buffer_binding_size
             .min(limits.max_buffer_size);
         let on_cpu = info.device_type == wgpu::DeviceType::Cpu;
-        let usual = if on_cpu {
-            Tuning::CPU
-        } else {
-            Tuning {
-                subgroups: tier >= Tier::Subgroups,
-                ..Tuning::GPU
-            }
+        let usual = Tuning {
+            subgroups: tier >= Tier::Subgroups,
+            ..if on_cpu { Tuning::CPU } else { Tuning::GPU }
         };
         Ok(Self {
             device,

@@ -4,11 +4,15 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::{buffer::Buffer, device::Gpu, error::GpuError, kernel, kernels::MAX_FEW_ROWS};
 
+/// Beside the number of a draw, in place of a token: the token that the draw gives, earlier in the same submission.
+pub const DRAWN: u32 = 1 << 31;
+
 /// One row of a pass, resolved to where its things lie on the device.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct GpuRow {
-    /// Token id; read by rows of step 1 only.
+    /// Token id, or [`DRAWN`] and the number of a draw; read by rows of step 1 only. Of rows that are drawn from, the number of
+    /// the draw.
     pub token: u32,
     /// Position in the sequence, from 0.
     pub position: u32,
@@ -29,6 +33,11 @@ pub struct GpuRow {
 }
 
 const HEADER: usize = 16;
+
+/// Bytes of a table. The shader's row array has one element at least.
+fn bytes_of(rows: usize) -> usize {
+    HEADER + rows.max(1) * size_of::<GpuRow>()
+}
 
 /// Rows of a tile that attention can take together, as `shaders/shared/rows.wgsl` counts them.
 pub(crate) const ROW_TILE: usize = 32;
@@ -63,10 +72,8 @@ pub struct RowTables {
     buffer: Buffer,
     bind_group: wgpu::BindGroup,
     max_rows: usize,
-    tables: usize,
-    pitch: usize,
+    alignment: usize,
     staged: Vec<u8>,
-    used: usize,
 }
 
 /// A table within [`RowTables`]: where it starts, and what it is about.
@@ -87,11 +94,28 @@ impl RowTables {
     /// # Errors
     /// [`GpuError::OutOfMemory`], [`GpuError::AdapterTooSmall`].
     pub async fn new(gpu: &Gpu, tables: usize, max_rows: usize) -> Result<Self, GpuError> {
-        // The shader's row array has one element at least.
-        let bytes = HEADER + max_rows.max(1) * size_of::<GpuRow>();
+        Self::with_small(gpu, (tables, max_rows), (0, 0)).await
+    }
+
+    /// Room for so many tables of up to so many rows, or else for as many `small` ones, which take up no more than they need, as
+    /// far as the adapter binds so much.
+    ///
+    /// # Errors
+    /// As [`RowTables::new`].
+    pub async fn with_small(
+        gpu: &Gpu,
+        (tables, max_rows): (usize, usize),
+        small: (usize, usize),
+    ) -> Result<Self, GpuError> {
         let alignment = gpu.device.limits().min_storage_buffer_offset_alignment as usize;
-        let pitch = bytes.next_multiple_of(alignment);
-        let buffer = Buffer::storage(gpu, "row tables", (pitch * tables) as u64).await?;
+        let bytes = bytes_of(max_rows);
+        let pitch = |rows| bytes_of(rows).next_multiple_of(alignment);
+        // The last table, whatever its rows, is bound as if it had the most.
+        let small = (small.0 * pitch(small.1) + pitch(max_rows)) as u64;
+        let size = small
+            .min(gpu.max_binding())
+            .max((tables * pitch(max_rows)) as u64);
+        let buffer = Buffer::storage(gpu, "row tables", size).await?;
         let bind_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("row tables"),
             layout: &kernel::rows_layout(gpu),
@@ -108,10 +132,8 @@ impl RowTables {
             buffer,
             bind_group,
             max_rows,
-            tables,
-            pitch,
-            staged: Vec::with_capacity(pitch * tables),
-            used: 0,
+            alignment,
+            staged: Vec::new(),
         })
     }
 
@@ -120,10 +142,15 @@ impl RowTables {
         self.max_rows
     }
 
+    /// Tables of `rows` rows there is room for.
+    pub fn room(&self, rows: usize) -> usize {
+        let starts = self.buffer.size() as usize - bytes_of(self.max_rows);
+        1 + starts / bytes_of(rows).next_multiple_of(self.alignment)
+    }
+
     /// Forgets all tables; call before the tables of the next submission.
     pub fn clear(&mut self) {
         self.staged.clear();
-        self.used = 0;
     }
 
     /// Adds a table. It is on the device after [`RowTables::upload`].
@@ -131,19 +158,19 @@ impl RowTables {
     /// # Errors
     /// [`GpuError::Shape`] if there are too many rows or tables.
     pub fn push(&mut self, rows: &[GpuRow]) -> Result<Table, GpuError> {
-        if rows.len() > self.max_rows || self.used == self.tables {
+        let offset = self.staged.len().next_multiple_of(self.alignment);
+        let end = (offset + bytes_of(self.max_rows)) as u64;
+        if rows.len() > self.max_rows || end > self.buffer.size() {
             return Err(crate::error::shape(
                 "rows",
                 format!(
-                    "table {} of {} rows, but there is room for {} of {}",
-                    self.used + 1,
+                    "a table of {} rows behind {offset} bytes, but there is room for {} rows and {} bytes",
                     rows.len(),
-                    self.tables,
-                    self.max_rows
+                    self.max_rows,
+                    self.buffer.size()
                 ),
             ));
         }
-        let offset = self.used * self.pitch;
         let shared_tiles = shared_tiles(rows);
         let keys = |(i, row): (usize, &GpuRow)| {
             let shared = shared_tiles.checked_shr((i / ROW_TILE) as u32).unwrap_or(0) & 1;
@@ -154,7 +181,6 @@ impl RowTables {
         self.staged
             .extend_from_slice(bytemuck::bytes_of(&[rows.len() as u32, shared_tiles, 0, 0]));
         self.staged.extend_from_slice(bytemuck::cast_slice(rows));
-        self.used += 1;
         Ok(Table {
             offset: offset as u32,
             rows: rows.len(),

@@ -223,7 +223,7 @@ pub struct Finish {
     pub row_steps: usize,
     /// Guesses that full depth confirmed.
     pub accepted: usize,
-    /// Rows computed for tokens that were taken back.
+    /// Rows computed for tokens that were taken back: built on a wrong guess, or behind the end of the answer.
     pub discarded: usize,
     /// Guesses by the step that made them, from step 1.
     pub drafts: Vec<DraftCount>,
@@ -380,7 +380,8 @@ impl Generation {
         }
     }
 
-    /// The next token, or `None` when the answer has ended. `aborted` is asked before every submission.
+    /// The next token, or `None` when the answer has ended. `aborted` is asked before every submission. Where nothing is decided
+    /// within a token, up to 16 come of one submission, as long as that takes no more than 100 ms.
     ///
     /// # Errors
     /// [`Error::Aborted`], [`Error::ContextFull`], [`Error::Disposed`], and what the device reports. The answer has ended

@@ -78,7 +78,8 @@ impl Sampling {
         }
     }
 
-    pub(crate) fn request(&self, position: usize, sequence: u32) -> SampleRequest {
+    /// The draw of the token at `position`, which joins the sequence at once if it is to be `note`d.
+    pub(crate) fn request(&self, position: usize, sequence: u32, note: bool) -> SampleRequest {
         SampleRequest {
             // Below this the softmax is a step function in f32 and 1 / temperature overflows.
             temperature: if self.temperature < 1e-6 {
@@ -94,7 +95,8 @@ impl Sampling {
             seed_high: (self.seed >> 32) as u32,
             position: position as u32,
             sequence,
-            pad: [0; 3],
+            note: u32::from(note),
+            pad: [0; 2],
         }
     }
 }

@@ -62,7 +62,7 @@ impl Arguments {
                 let names = KERNELS.map(|(name, _)| name).join(", ");
                 eprintln!(
                     "{argument} is not known, or what follows it; arguments are --json, --shapes reduced or ouro-1.4b, \
-                     --tuning LANES,OUTPUTS[,wide][,subgroups][,tall], --formats f32,f16,q8,q4, and any of {names}"
+                     --tuning LANES,OUTPUTS[,wide][,subgroups][,tall][,eight], --formats f32,f16,q8,q4, and any of {names}"
                 );
                 std::process::exit(2);
             }
@@ -79,10 +79,11 @@ fn tuning(text: &str) -> Option<Tuning> {
     let flags: Vec<_> = words.collect();
     flags
         .iter()
-        .all(|flag| ["wide", "subgroups", "tall"].contains(flag))
+        .all(|flag| ["wide", "subgroups", "tall", "eight"].contains(flag))
         .then(|| Tuning {
             lanes,
             outputs_of_one,
+            outputs_of_few: if flags.contains(&"eight") { 8 } else { 4 },
             wide: flags.contains(&"wide"),
             subgroups: flags.contains(&"subgroups"),
             tile_rows: if flags.contains(&"tall") { 64 } else { 32 },

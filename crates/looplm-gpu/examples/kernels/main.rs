@@ -158,13 +158,14 @@ fn embed(bench: &mut Bench, sizes: Sizes) -> Outcome {
             bench.floats(MAX_ROWS * sizes.hidden)?,
             bench.floats(MAX_ROWS * sizes.hidden)?,
         );
-        let kv_map = kv_map(bench)?;
+        let (kv_map, tokens) = (kv_map(bench)?, bench.buffer(&[0u32])?);
         let to = EmbedBuffers {
             gain: &gain,
             state: &state,
             h: &h,
             x: &x,
             kv_map: &kv_map,
+            tokens: &tokens,
         };
         let op = kernel.bind(&bench.gpu, matrix, to);
         let bytes = |rows| rows * (sizes.hidden * format.bits() / 8 + sizes.hidden * 3 * 4);
@@ -370,7 +371,8 @@ fn finish(bench: &mut Bench, sizes: Sizes) -> Outcome {
 fn sample(bench: &mut Bench, sizes: Sizes) -> Outcome {
     let logits = bench.floats(MAX_ROWS * sizes.vocabulary)?;
     let seen = bench.buffer(&vec![0u32; MAX_ROWS * seen_words(sizes.vocabulary)])?;
-    let tokens = bench.buffer(&[0u32; MAX_ROWS])?;
+    // Rows of the bench have tokens of their own, which are the numbers of their draws here.
+    let tokens = bench.buffer(&vec![0u32; sizes.vocabulary])?;
     let greedy = SampleRequest {
         temperature: 0.0,
         top_k: 0,
@@ -381,7 +383,8 @@ fn sample(bench: &mut Bench, sizes: Sizes) -> Outcome {
         seed_high: 0,
         position: 0,
         sequence: 0,
-        pad: [0; 3],
+        note: 0,
+        pad: [0; 2],
     };
     let filtered = SampleRequest {
         temperature: 1.0,
@@ -391,9 +394,9 @@ fn sample(bench: &mut Bench, sizes: Sizes) -> Outcome {
     };
     let kernel = Sample::new(&bench.gpu, sizes.vocabulary);
     for (name, request) in [("greedy", greedy), ("top-k, top-p", filtered)] {
-        let requests: Vec<_> = (0..MAX_ROWS as u32)
-            .map(|sequence| SampleRequest {
-                sequence,
+        let requests: Vec<_> = (0..sizes.vocabulary as u32)
+            .map(|draw| SampleRequest {
+                sequence: draw % MAX_ROWS as u32,
                 ..request
             })
             .collect();

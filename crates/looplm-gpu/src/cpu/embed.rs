@@ -1,11 +1,17 @@
 use super::normed;
-use crate::{rows::GpuRow, stride};
+use crate::{
+    rows::{DRAWN, GpuRow},
+    stride,
+};
 
-/// Twin of `embed`: returns (h, x) and updates `state` and `kv_map`. `embedding` is [vocabulary, width] without padding.
+/// Twin of `embed`: returns (h, x) and updates `state` and `kv_map`. `embedding` is [vocabulary, width] without padding, `tokens`
+/// what was drawn before.
+#[allow(clippy::too_many_arguments, reason = "those of the kernel")]
 pub fn embed(
     width: usize,
     epsilon: f32,
     rows: &[GpuRow],
+    tokens: &[u32],
     embedding: &[f32],
     gain: &[f32],
     state: &mut [f32],
@@ -21,7 +27,11 @@ pub fn embed(
         let slot = &mut state[row.state as usize * padded..][..padded];
         if row.step == 1 {
             slot.fill(0.0);
-            slot[..width].copy_from_slice(&embedding[row.token as usize * width..][..width]);
+            let token = match row.token.checked_sub(DRAWN) {
+                Some(draw) => tokens[draw as usize],
+                None => row.token,
+            };
+            slot[..width].copy_from_slice(&embedding[token as usize * width..][..width]);
         }
         h[r * padded..][..padded].copy_from_slice(slot);
         x[r * padded..][..width].copy_from_slice(&normed(&slot[..width], gain, epsilon));

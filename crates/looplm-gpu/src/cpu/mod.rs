@@ -62,7 +62,7 @@ pub use qkv::{qkv, rotary_table};
 pub use rms_norm::rms_norm;
 pub use rms_norm_backward::rms_norm_backward;
 pub use rotary::rotary;
-pub use sample::{sample, scores};
+pub use sample::{note, sample, scores};
 pub use stream_read::stream_read;
 pub use swiglu::swiglu;
 pub use token_stats::{TokenStat, token_stats};

@@ -74,3 +74,10 @@ pub fn sample(request: &SampleRequest, logits: &[f32], seen: impl Fn(u32) -> boo
     }
     best.1
 }
+
+/// Twin of what `sample` leaves in `seen` [sequences, words] after a draw.
+pub fn note(request: &SampleRequest, token: u32, words: usize, seen: &mut [u32]) {
+    if request.note == 1 {
+        seen[request.sequence as usize * words + token as usize / 32] |= 1 << (token % 32);
+    }
+}

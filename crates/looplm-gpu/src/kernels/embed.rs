@@ -23,6 +23,7 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
         Binding::Write,
+        Binding::Read,
     ],
     subgroups: false,
     rows: true,
@@ -49,6 +50,8 @@ pub struct EmbedBuffers<'a> {
     pub x: &'a Buffer,
     /// [lines, pitch] of KV entries.
     pub kv_map: &'a Buffer,
+    /// [draws]: tokens drawn, for rows whose token is [`crate::rows::DRAWN`] and a number.
+    pub tokens: &'a Buffer,
 }
 
 impl Embed {
@@ -101,6 +104,7 @@ impl Embed {
                 to.h,
                 to.x,
                 to.kv_map,
+                to.tokens,
             ];
             self.kernel.bind(gpu, &buffers)
         };

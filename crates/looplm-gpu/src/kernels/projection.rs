@@ -74,7 +74,11 @@ impl RowVariant {
 
 /// Outputs of a workgroup that computes this many rows.
 fn few_slots(tuning: Tuning, rows: usize) -> usize {
-    if rows == 1 { tuning.outputs_of_one } else { 4 }
+    match rows {
+        1 => tuning.outputs_of_one,
+        2..=4 => tuning.outputs_of_few,
+        _ => 4,
+    }
 }
 
 /// The shader of a kernel of the family, with or without subgroup operations.

@@ -15,9 +15,9 @@ use crate::{
 pub const SOURCE: Source = Source {
     name: "sample",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/sample.wgsl")),
-    bindings: &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
+    bindings: &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
     subgroups: false,
-    rows: false,
+    rows: true,
     entries: &["main"],
 };
 
@@ -43,8 +43,10 @@ pub struct SampleRequest {
     pub position: u32,
     /// The sequence's row in `seen`.
     pub sequence: u32,
+    /// 1: the token joins the sequence at once, and `seen` with it.
+    pub note: u32,
     /// Zero.
-    pub pad: [u32; 3],
+    pub pad: [u32; 2],
 }
 
 /// Words of `seen` for one sequence.
@@ -63,7 +65,8 @@ pub struct Sample {
 impl Sample {
     /// A kernel for logits of `vocab` tokens.
     pub fn new(gpu: &Gpu, vocab: usize) -> Self {
-        let kernel = Kernel::new(gpu, SOURCE);
+        // SAFETY: every loop of the shader counts up to a constant, or walks down the eight bins.
+        let kernel = unsafe { Kernel::with_free_loops(gpu, SOURCE) };
         let constants = vec![("VOCAB", vocab as f64), ("STRIDE", stride(vocab) as f64)];
         let pipeline = kernel.lazy(gpu, "main", constants);
         Self {
@@ -78,8 +81,8 @@ impl Sample {
         &self.pipeline
     }
 
-    /// Binds `logits` [rows, stride(vocab)], `requests` [rows] of [`SampleRequest`],
-    /// `seen` [sequences, [`seen_words`]] and `tokens` [rows].
+    /// Binds `logits` [rows, stride(vocab)], `requests` [draws] of [`SampleRequest`],
+    /// `seen` [sequences, [`seen_words`]] and `tokens` [draws].
     pub fn bind(
         &self,
         gpu: &Gpu,
@@ -89,16 +92,14 @@ impl Sample {
         tokens: &Buffer,
     ) -> SampleOp {
         let bind_group = self.kernel.bind(gpu, &[logits, requests, seen, tokens]);
+        let max_rows = capacity(&[(logits, stride(self.vocab))]);
         let request = size_of::<SampleRequest>() / 4;
-        let max_rows = capacity(&[
-            (logits, stride(self.vocab)),
-            (requests, request),
-            (tokens, 1),
-        ]);
+        let draws = capacity(&[(requests, request), (tokens, 1)]);
         SampleOp {
             pipeline: self.pipeline.clone(),
             bind_group,
-            max_rows,
+            max_rows: max_rows.min(draws),
+            draws,
         }
     }
 }
@@ -109,10 +110,16 @@ pub struct SampleOp {
     pipeline: Pipeline,
     bind_group: wgpu::BindGroup,
     max_rows: usize,
+    draws: usize,
 }
 
 impl SampleOp {
-    /// Records the draw for the first `rows` rows of logits.
+    /// Draws there is room for in a submission.
+    pub fn draws(&self) -> usize {
+        self.draws
+    }
+
+    /// Records the draw for the first `rows` rows of logits. The row table says the number of each draw, as `token`.
     ///
     /// # Errors
     /// [`GpuError::Shape`] if there are more than the buffers hold.

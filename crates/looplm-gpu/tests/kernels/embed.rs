@@ -4,6 +4,7 @@ use looplm_gpu::{
     Arrangement, Format, Gpu, GpuError, GpuRow, MAX_STEPS, MatrixShape, cpu,
     kernel::Op,
     kernels::{Embed, EmbedBuffers},
+    rows::DRAWN,
     stride,
 };
 use rand::{Rng, seq::SliceRandom};
@@ -18,7 +19,7 @@ const UNWRITTEN: u32 = 0xdead_beef;
 /// Elements in front of the first line of the KV map.
 const MAP_START: usize = 3;
 
-/// Looks up random tokens for the rows of step 1, mixed with rows of later steps, states in any order; one slot belongs
+/// Looks up random tokens for the rows of step 1, some of them drawn before, mixed with rows of later steps, states in any order; one slot belongs
 /// to no row. Rows write their entries into none, one or several lines of the KV map, which they share with other rows.
 /// Returns the number of parts.
 fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) -> usize {
@@ -35,6 +36,11 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) ->
     slots.shuffle(&mut rng);
     let mut entries: Vec<u32> = (0..4 * count as u32).collect();
     entries.shuffle(&mut rng);
+    // A draw more than there are rows, so that some are nobody's.
+    let draws = count as u32 + 1;
+    let drawn: Vec<u32> = (0..draws)
+        .map(|_| rng.random_range(0..vocab as u32))
+        .collect();
     let (lines, pitch) = (2 * MAX_STEPS, count + 2);
     let mut want_map = vec![UNWRITTEN; MAP_START + lines * pitch];
     let mut rows = Vec::new();
@@ -48,6 +54,8 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) ->
         let mut token = rng.random_range(0..vocab as u32);
         if i == 0 {
             token = vocab as u32 - 1;
+        } else if i % 4 == 3 {
+            token = DRAWN + rng.random_range(0..draws);
         }
         if step > 1 {
             // Rows of later steps bring a state and no token.
@@ -74,6 +82,7 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) ->
         width,
         EPSILON,
         &rows,
+        &drawn,
         &values,
         &gain,
         &mut want_state,
@@ -89,13 +98,14 @@ fn check(gpu: &Gpu, vocab: usize, width: usize, format: Format, count: usize) ->
 
     let (h, x) = (poisoned(gpu, want_h.len()), poisoned(gpu, want_x.len()));
     let kernel = Embed::new(gpu, &embedding, EPSILON).expect("a plain matrix");
-    let gain = upload(gpu, &gain);
+    let (gain, tokens) = (upload(gpu, &gain), upload(gpu, &drawn));
     let to = EmbedBuffers {
         gain: &gain,
         state: &state,
         h: &h,
         x: &x,
         kv_map: &kv_map,
+        tokens: &tokens,
     };
     let op = kernel.bind(gpu, &embedding, to);
     support::run(gpu, &rows, |pass, table| {
@@ -167,39 +177,45 @@ fn only_the_part_with_the_token_writes() {
     };
     let (embedding, _) = support::matrix(gpu, &mut support::rng(4), shape);
     assert!(embedding.parts.len() > 2);
-    let rows: Vec<GpuRow> = [vocab - 1, vocab, 0]
+    let rows: Vec<GpuRow> = [vocab as u32 - 1, vocab as u32, 0, DRAWN]
         .into_iter()
-        .zip(support::rows(3))
+        .zip(support::rows(4))
         .map(|(token, row)| GpuRow {
-            token: token as u32,
+            token,
             lines: 1,
             ..row
         })
         .collect();
     let buffer = || poisoned(gpu, rows.len() * stride(width));
     let (gain, state, h, x) = (buffer(), buffer(), buffer(), buffer());
-    let kv_map = upload(gpu, &[UNWRITTEN; 4]);
+    let (kv_map, tokens) = (upload(gpu, &[UNWRITTEN; 5]), upload(gpu, &[vocab as u32]));
     let to = EmbedBuffers {
         gain: &gain,
         state: &state,
         h: &h,
         x: &x,
         kv_map: &kv_map,
+        tokens: &tokens,
     };
     let kernel = Embed::new(gpu, &embedding, EPSILON).expect("a plain matrix");
     let op = kernel.bind(gpu, &embedding, to);
     support::run(gpu, &rows, |pass, table| {
         op.encode(gpu, pass, table).expect("the grid is small");
     });
-    // No part holds the second row's token: none of the dispatches may take the row for its own.
-    assert_eq!(fetch::<u32>(gpu, &kv_map, 4), [0, UNWRITTEN, 2, UNWRITTEN]);
+    // No part holds the second row's token, nor the one drawn for the fourth: none of the dispatches may take these rows for
+    // its own.
+    let written = [0, UNWRITTEN, 2, UNWRITTEN, UNWRITTEN];
+    assert_eq!(fetch::<u32>(gpu, &kv_map, 5), written);
     for written in [&state, &h, &x] {
-        assert_close(
-            "the second row",
-            &fetch(gpu, written, 2 * stride(width))[stride(width)..],
-            &poison(stride(width)),
-            0.0,
-        );
+        let all: Vec<f32> = fetch(gpu, written, 4 * stride(width));
+        for row in [1, 3] {
+            assert_close(
+                "a row without a part",
+                &all[row * stride(width)..][..stride(width)],
+                &poison(stride(width)),
+                0.0,
+            );
+        }
     }
 }
 
@@ -242,6 +258,7 @@ fn wrong_shapes_are_errors() {
             h: &h,
             x: &x,
             kv_map: &kv_map,
+            tokens: &kv_map,
         },
     );
     support::run(gpu, &support::rows(3), |pass, table| {

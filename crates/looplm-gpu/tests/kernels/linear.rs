@@ -41,7 +41,9 @@ fn check(gpu: &Gpu, shape: MatrixShape, row_counts: &[usize], variants: &[RowVar
                 assert_eq!(dispatches, matrix.parts.len());
             });
             let what = format!("{shape:?}, {count} rows, {variant:?}");
-            assert_close(&what, &fetch(gpu, &y, want.len()), &want, 2e-5);
+            // Sums of many products round more, and GPUs fuse them as they like.
+            let tolerance = 2e-5 * (shape.inputs as f32 / 128.0).sqrt().max(1.0);
+            assert_close(&what, &fetch(gpu, &y, want.len()), &want, tolerance);
         }
     }
 }
@@ -98,7 +100,7 @@ fn every_tuning_computes_the_same() {
                     &gpu,
                     plain(13, inputs, format),
                     &[1, 7],
-                    &[RowVariant::Few(1), RowVariant::Few(8)],
+                    &RowVariant::ALL[..4],
                 );
                 let tile = [RowVariant::Tile];
                 check(&gpu, plain(67, inputs, format), &[63, 65], &tile);

@@ -78,6 +78,21 @@ fn row_tables_refuse_what_they_have_no_room_for() {
 }
 
 #[test]
+fn row_tables_have_room_for_many_small_ones() {
+    let gpu = support::gpu();
+    let mut tables = wait(RowTables::with_small(gpu, (2, 300), (40, 2))).expect("small tables");
+    assert!(tables.room(2) >= 40, "{} tables", tables.room(2));
+    for rows in [2, 300, 1] {
+        let room = tables.room(rows);
+        tables.clear();
+        for _ in 0..room {
+            tables.push(&support::rows(rows)).expect("there is room");
+        }
+        assert!(tables.push(&support::rows(rows)).is_err());
+    }
+}
+
+#[test]
 fn the_adapter_is_reported() {
     let report = support::gpu().report();
     assert!(!report.name.is_empty());

@@ -1,11 +1,11 @@
 //! `sample` against its twin.
 
 use looplm_gpu::{
-    Gpu, GpuError, cpu,
+    Gpu, GpuError, GpuRow, cpu,
     kernels::{Sample, SampleRequest, seen_words},
     stride,
 };
-use rand::{Rng, rngs::StdRng};
+use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 
 use crate::support::{self, fetch, numbers, poison, poisoned, upload};
 
@@ -19,7 +19,8 @@ const GREEDY: SampleRequest = SampleRequest {
     seed_high: 0,
     position: 0,
     sequence: 0,
-    pad: [0; 3],
+    note: 0,
+    pad: [0; 2],
 };
 
 /// Draws for each row. `seen` is [sequences, words]; the logits have no padding.
@@ -30,24 +31,47 @@ fn draw(
     requests: &[SampleRequest],
     seen: &[u32],
 ) -> Vec<u32> {
+    // Draws that others of the submission make, on either side of these.
+    let (before, behind) = (3, 4);
+    let mut numbers: Vec<u32> = (0..requests.len() as u32).map(|r| before + r).collect();
+    numbers.shuffle(&mut support::rng(requests.len() as u64));
+    let mut all = vec![GREEDY; before as usize + requests.len()];
+    let mut rows = support::rows(requests.len());
+    for ((request, row), &number) in requests.iter().zip(&mut rows).zip(&numbers) {
+        all[number as usize] = *request;
+        *row = GpuRow {
+            token: number,
+            ..*row
+        };
+    }
     let mut padded = Vec::new();
     for row in logits.chunks_exact(vocab) {
         padded.extend_from_slice(row);
         padded.extend(poison(stride(vocab) - vocab));
     }
-    let (logits, requests_buffer) = (upload(gpu, &padded), upload(gpu, requests));
+    let (logits, requests_buffer) = (upload(gpu, &padded), upload(gpu, &all));
     let seen_buffer = upload(gpu, seen);
-    let tokens = poisoned(gpu, requests.len() + 4);
+    let tokens = poisoned(gpu, all.len() + behind);
     let op = Sample::new(gpu, vocab).bind(gpu, &logits, &requests_buffer, &seen_buffer, &tokens);
-    support::run(gpu, &support::rows(1), |pass, _| {
+    support::run(gpu, &rows, |pass, _| {
         op.encode(pass, requests.len()).expect("the rows fit");
     });
-    let mut drawn: Vec<u32> = fetch(gpu, &tokens, requests.len() + 4);
-    let untouched = drawn.split_off(requests.len());
+    let found: Vec<u32> = fetch(gpu, &tokens, all.len() + behind);
+    let drawn: Vec<u32> = numbers.iter().map(|n| found[*n as usize]).collect();
+    let untouched = poison(1)[0].to_bits();
+    let others = found[..before as usize].iter().chain(&found[all.len()..]);
+    assert!(
+        others.into_iter().all(|token| *token == untouched),
+        "tokens of other draws: {found:?}"
+    );
+    let (mut want, words) = (seen.to_vec(), seen_words(vocab));
+    for (request, token) in requests.iter().zip(&drawn) {
+        cpu::note(request, *token, words, &mut want);
+    }
     assert_eq!(
-        untouched,
-        [poison(1)[0].to_bits(); 4],
-        "tokens behind the last row"
+        fetch::<u32>(gpu, &seen_buffer, seen.len()),
+        want,
+        "seen tokens"
     );
     drawn
 }
@@ -127,6 +151,7 @@ fn requests(rng: &mut StdRng, count: usize, vocab: usize) -> Vec<SampleRequest> 
                 seed_low: rng.random(),
                 seed_high: rng.random(),
                 position: rng.random_range(0..5000),
+                note: u32::from(rng.random_bool(0.5)),
                 ..GREEDY
             }
         })

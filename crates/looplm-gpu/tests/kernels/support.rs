@@ -64,6 +64,7 @@ pub(crate) fn unusual_tunings() -> Vec<Gpu> {
         all.push(gpu().with_tuning(Tuning {
             lanes,
             outputs_of_one,
+            outputs_of_few: outputs_of_one,
             wide,
             subgroups: subgroups && with_subgroups,
             tile_rows: lanes.max(32),

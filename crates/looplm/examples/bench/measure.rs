@@ -13,8 +13,11 @@ use pollster::block_on;
 
 use crate::clock::{Failure, Spread, seconds, time};
 
-/// Times of one pass, and of one token.
+/// Times of one pass.
 const REPEATS: usize = 9;
+/// Readbacks of a decoding, and more tokens than any of them brings.
+const TURNS: usize = 10;
+const MOST_A_TURN: usize = 16;
 /// Times of what takes longer.
 const FEW_REPEATS: usize = 3;
 
@@ -96,6 +99,8 @@ pub(crate) struct Decoded {
     pub(crate) token: Spread,
     /// Dispatches a token.
     pub(crate) dispatches: u64,
+    /// Tokens of a readback in the mean; fewer than later on, since an answer begins with few.
+    pub(crate) read_together: f64,
     /// Bytes of keys and values on the device.
     pub(crate) kv_bytes: u64,
 }
@@ -109,23 +114,47 @@ fn plain(new_tokens: usize) -> GenerateOptions {
     }
 }
 
-/// Plain decoding at full depth after `context` tokens; `None` if an answer ends before it was timed.
+/// Plain decoding at full depth after `context` tokens; `None` if an answer ends before it was timed. Tokens that were read
+/// back together are timed together.
 pub(crate) fn decode(model: &LoopLm, context: usize) -> Result<Option<Decoded>, Failure> {
     let ids = random_ids(3, context, model.config().vocab_size);
-    let mut generation = Generation::new(model, ids, plain(REPEATS + 2))?;
-    let dispatches = || Ok::<_, Failure>(block_on(model.engine())?.dispatches());
-    let mut ended = false;
-    let mut next = || {
-        ended |= block_on(generation.next(&|| false))?.is_none();
-        Ok(())
+    let tokens = (TURNS * MOST_A_TURN).min(model.info().context - context);
+    let mut generation = Generation::new(model, ids, plain(tokens))?;
+    let counts = || {
+        let engine = block_on(model.engine())?;
+        Ok::<_, Failure>((engine.submissions(), engine.dispatches()))
     };
-    next()?;
-    let before = dispatches()?;
-    let token = time(REPEATS, &mut next)?;
-    let turns = REPEATS as u64 + 1;
-    Ok((!ended).then_some(Decoded {
-        token,
-        dispatches: (dispatches()? - before) / turns,
+    block_on(generation.next(&|| false))?;
+    let before = counts()?;
+    // Seconds and tokens between a submission and the next.
+    let mut turns: Vec<(f64, usize)> = Vec::new();
+    let mut submissions = before.0;
+    while turns.len() <= TURNS {
+        let (taken, token) = seconds(|| Ok(block_on(generation.next(&|| false))?))?;
+        if token.is_none() {
+            break;
+        }
+        let now = counts()?.0;
+        match turns.last_mut() {
+            Some(turn) if now == submissions => *turn = (turn.0 + taken, turn.1 + 1),
+            _ => turns.push((taken, 1)),
+        }
+        submissions = now;
+    }
+    let after = counts()?;
+    // The first warms up, and of the last not all tokens may have come; they have been computed, though.
+    turns.pop();
+    let read: usize = turns.iter().map(|turn| turn.1).sum();
+    let passes = generation.finish().passes - generation.finish().prefill_passes;
+    let computed = passes / model.config().total_ut_steps;
+    if turns.len() < FEW_REPEATS || computed == 0 {
+        return Ok(None);
+    }
+    let times = turns[1..].iter().map(|(taken, n)| taken / *n as f64);
+    Ok(Some(Decoded {
+        token: Spread::of(times.collect()),
+        dispatches: (after.1 - before.1) / computed as u64,
+        read_together: read as f64 / turns.len() as f64,
         kv_bytes: block_on(model.engine())?.memory().kv,
     }))
 }

@@ -48,17 +48,18 @@ pub(crate) fn print(run: &Run) {
     println!("streaming read: {} GB/s", of(run.stream, 1e-9, 1));
 
     println!(
-        "\n| decode after | tokens/s | ms a token | ms a pass | dispatches a token | weights GB/s | of streaming read |"
+        "\n| decode after | tokens/s | ms a token | ms a pass | dispatches a token | tokens a readback | weights GB/s | of streaming read |"
     );
-    println!("|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (context, one) in &run.decoded {
         let read = run.token_bandwidth(one.token);
         println!(
-            "| {context} | {} | {} | {} | {} | {} | {} |",
+            "| {context} | {} | {} | {} | {} | {:.1} | {} | {} |",
             of(one.token.map(f64::recip), 1.0, 2),
             of(one.token, 1e3, 1),
             of(one.token, 1e3 / config.total_ut_steps as f64, 1),
             one.dispatches,
+            one.read_together,
             of(read, 1e-9, 2),
             percent(read.median / run.stream.median)
         );

@@ -186,6 +186,7 @@ impl Run {
                 json!({
                     "context": context, "tokens_per_s": one.token.map(f64::recip), "ms_per_token": ms(one.token),
                     "ms_per_pass": ms(one.token.map(|seconds| seconds / steps)), "dispatches_per_token": one.dispatches,
+                    "tokens_per_readback": one.read_together,
                     "weights_gb_per_s": gigabytes(read), "of_stream_read": of_stream(read), "kv_bytes": one.kv_bytes,
                 })
             })

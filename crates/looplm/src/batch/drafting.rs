@@ -94,6 +94,15 @@ impl Drafting {
         (self.paused == 0 && self.earliest < self.steps).then_some(self.earliest)
     }
 
+    /// Tokens from here on for which it will not guess.
+    pub(super) fn tokens_without_guess(&self) -> usize {
+        match self.earliest() {
+            Some(_) => 0,
+            None if self.paused > 0 => self.paused,
+            None => usize::MAX,
+        }
+    }
+
     /// The rule as it guesses now: a gate whose guesses were right may guess sooner.
     pub(super) fn eased(&self, mut exit: Exit) -> Exit {
         if let ExitRule::Gate(q) | ExitRule::GateDelayed(q) = &mut exit.rule {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
+    chain::Behind,
     drafting::{Drafting, PassCost},
     figures::{Figures, PassRow, PassTrace},
     flight::{Draft, Flight, next_pass},
@@ -44,11 +45,12 @@ pub(super) struct Lane {
     pub(super) flights: Vec<Flight>,
     pub(super) ready: VecDeque<NewToken>,
     pub(super) figures: Figures,
-    drafting: Drafting,
+    pub(super) drafting: Drafting,
     /// Tokens that came of it so far.
-    released: usize,
+    pub(super) released: usize,
     /// The token to be appended before the next pass.
-    pending: Option<u32>,
+    pub(super) pending: Option<u32>,
+    pub(super) behind: Behind,
 }
 
 impl Lane {
@@ -67,6 +69,7 @@ impl Lane {
             drafting,
             released: 0,
             pending: None,
+            behind: Behind::default(),
             request,
         }
     }
@@ -117,6 +120,7 @@ impl Lane {
 
     /// Ends it, and frees what it holds.
     pub(super) fn end(&mut self, engine: &mut Engine, how: Result<FinishReason, Error>) {
+        self.drop_behind(engine);
         if let Some(id) = self.sequence.take() {
             self.figures.kv_bytes = engine.kv_bytes_of(id);
             engine.end(id);

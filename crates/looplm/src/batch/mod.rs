@@ -3,6 +3,7 @@
 //! There is no thread behind it. Whoever waits for a token moves the passes, for all requests that have room for what comes
 //! of it; the others find theirs ready when they ask. A request joins and leaves between any two passes.
 
+mod chain;
 mod drafting;
 mod figures;
 mod flight;
@@ -21,6 +22,7 @@ use crate::{
     row::{Pass, Row, SequenceId},
     sampling::Sampling,
 };
+use chain::{Behind, Pace};
 use drafting::PassCost;
 use lane::{Lane, Stage};
 use request::Wanted;
@@ -29,7 +31,7 @@ pub(crate) use figures::Figures;
 pub use figures::{DraftCount, PassRow, PassTrace};
 pub(crate) use request::{NewToken, Request, Verification};
 
-/// Tokens that a request may be ahead of its caller.
+/// Tokens that a request may be ahead of its caller before it rests.
 const AHEAD: usize = 16;
 
 /// A request.
@@ -55,6 +57,7 @@ pub(crate) struct Batch {
     order: Vec<LaneId>,
     begun: u64,
     cost: PassCost,
+    pace: Pace,
     /// Whether the last pass was one of a prompt.
     prefilled: bool,
     /// The request whose prompt is in the middle of a chunk.
@@ -118,11 +121,12 @@ impl Batch {
         let decoding = self.decoding(engine, prefilling.is_some()).await;
         let prompt_first = prefilling.is_some() && (!self.prefilled || decoding.is_empty());
         self.prefilled = prompt_first;
+        let alone = prefilling.is_none();
         let (taken, result) = match prefilling {
             Some(id) if prompt_first => (vec![id], self.prefill(engine, id).await),
             _ if decoding.is_empty() => return,
             _ => {
-                let result = self.decode(engine, &decoding).await;
+                let result = self.decode(engine, &decoding, alone).await;
                 (decoding, result)
             }
         };
@@ -264,7 +268,13 @@ impl Batch {
         Ok(())
     }
 
-    async fn decode(&mut self, engine: &mut Engine, lanes: &[LaneId]) -> Result<(), Error> {
+    /// `alone`: nobody waits for a turn with a prompt.
+    async fn decode(
+        &mut self,
+        engine: &mut Engine,
+        lanes: &[LaneId],
+        alone: bool,
+    ) -> Result<(), Error> {
         // Up to so many rows, each comes to the same bits whatever shares its pass.
         let room = MAX_FEW_ROWS.min(engine.max_rows()).min(engine.max_draws());
         let begun = self.lanes.values().filter(|lane| lane.sequence.is_some());
@@ -291,20 +301,33 @@ impl Batch {
             return Ok(());
         }
         let quiet = |(id, rows): &(LaneId, Vec<usize>)| self.lanes[id].quiet_passes(rows);
-        let passes = taken.iter().map(quiet).min().unwrap_or(1);
-        let mut work = vec![Pass::default(); passes];
+        let mut passes = taken.iter().map(quiet).min().unwrap_or(1);
+        let mut tokens = 1;
+        let chain = self.chain(engine, &taken, waiting, free);
+        if let Some((whole, most)) = chain {
+            passes = whole;
+            if alone && most > 1 && self.append_drawn(engine, &taken, most - 1).await {
+                tokens = most;
+            }
+        }
+        let mut work = vec![Pass::default(); tokens * passes];
         let mut asked = Vec::new();
-        for (id, rows) in &taken {
-            let lane = &self.lanes[id];
-            for &flight in rows {
-                let row = |ahead| lane.row(flight, ahead);
-                let Some(all) = (0..passes).map(row).collect::<Option<Vec<Row>>>() else {
-                    continue;
-                };
-                let wanted = lane.wants(flight, all[passes - 1].step.get());
-                asked.push((all[0].sequence, wanted, lane.request.sampling));
-                for (pass, row) in work.iter_mut().zip(all) {
-                    pass.rows.push(row);
+        for link in 0..tokens {
+            let work = &mut work[link * passes..][..passes];
+            for (id, rows) in &taken {
+                let lane = &self.lanes[id];
+                for &flight in rows {
+                    let row = |ahead| lane.row(flight, ahead);
+                    let Some(mut all) = (0..passes).map(row).collect::<Option<Vec<Row>>>() else {
+                        continue;
+                    };
+                    let mut wanted = lane.wants(flight, all[passes - 1].step.get());
+                    wanted.position += link;
+                    all.iter_mut().for_each(|row| row.position += link);
+                    asked.push((all[0].sequence, wanted, lane.request.sampling));
+                    for (pass, row) in work.iter_mut().zip(all) {
+                        pass.rows.push(row);
+                    }
                 }
             }
         }
@@ -315,15 +338,51 @@ impl Batch {
         let rows = work[0].rows.len();
         let start = Instant::now();
         let answers = ask(engine, &work, &asked, top_k).await?;
+        let seconds = start.elapsed().as_secs_f64();
         if !answers.is_empty() {
-            let seconds = start.elapsed().as_secs_f64() / passes as f64;
-            self.cost.measured(rows, seconds);
+            self.cost.measured(rows, seconds / work.len() as f64);
         }
-        for (id, rows) in &taken {
-            if let Some(lane) = self.lanes.get_mut(id) {
-                for _ in 0..passes {
-                    lane.stepped(rows);
-                }
+        if chain.is_some() {
+            self.pace.measured(tokens, seconds);
+        }
+        let of_link = answers.len() / tokens;
+        let mut answers = answers.into_iter();
+        for link in 0..tokens {
+            let behind = Behind {
+                tokens: tokens - 1 - link,
+                passes,
+            };
+            self.take_in(engine, &taken, link, behind, answers.by_ref().take(of_link));
+        }
+        // Whoever came first comes last in the next pass.
+        let len = self.order.len();
+        self.order.rotate_left(1.min(len));
+        Ok(())
+    }
+
+    /// Takes in what came of the passes of a token each, the `link`th of a chain, of which others are `behind`.
+    fn take_in(
+        &mut self,
+        engine: &mut Engine,
+        taken: &[(LaneId, Vec<usize>)],
+        link: usize,
+        behind: Behind,
+        answers: impl Iterator<Item = Answer>,
+    ) {
+        for (id, rows) in taken {
+            let Some(lane) = self.lanes.get_mut(id) else {
+                continue;
+            };
+            let followed = match link {
+                0 => None,
+                _ => match lane.follow() {
+                    Some(flight) => Some([flight]),
+                    None => continue,
+                },
+            };
+            lane.behind = behind;
+            for _ in 0..behind.passes {
+                lane.stepped(followed.as_ref().map_or(rows, |flight| flight));
             }
         }
         for answer in answers {
@@ -337,15 +396,11 @@ impl Batch {
                 lane.end(engine, Err(error));
             }
         }
-        for (id, _) in &taken {
+        for (id, _) in taken {
             if let Some(lane) = self.lanes.get_mut(id) {
                 lane.sweep();
             }
         }
-        // Whoever came first comes last in the next pass.
-        let len = self.order.len();
-        self.order.rotate_left(1.min(len));
-        Ok(())
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Ask<'a> {
     pub top_k: usize,
     /// Report on these tokens: their steps, and the lenses collected for them.
     pub report: &'a [Place],
-    /// Draw the token that follows each of these from its state after the last of the passes.
+    /// Draw the token that follows each of these from its state after the last of the passes it is in.
     pub draw: &'a [(Place, Sampling)],
 }
 

@@ -15,7 +15,7 @@ mod wishes;
 mod workspace;
 
 pub use looplm_gpu::KvFormat;
-use looplm_gpu::{Gpu, GpuError, Submitted, pipeline::compile_all};
+use looplm_gpu::{Gpu, GpuError, Submitted, kernels::MAX_FEW_ROWS, pipeline::compile_all};
 
 use crate::{
     config::Config,
@@ -29,7 +29,7 @@ use crate::{
 use kv::KvCache;
 use plan::Plan;
 use sequence::{Sequence, Slots};
-use workspace::Workspace;
+use workspace::{MAX_PASSES, Workspace};
 
 pub use ask::{Ask, Outcome, Place};
 pub(crate) use kernels::Kernels;
@@ -77,6 +77,8 @@ pub struct Engine {
     begun: u32,
     /// Dispatches recorded so far.
     dispatches: u64,
+    /// Submissions of passes so far.
+    submissions: u64,
     /// The last submission that nothing was read back from.
     in_flight: Option<Submitted>,
     slots: Slots,
@@ -122,6 +124,7 @@ impl Engine {
             sequences,
             begun: 0,
             dispatches: 0,
+            submissions: 0,
             in_flight: None,
             slots,
         })
@@ -167,6 +170,11 @@ impl Engine {
         self.dispatches
     }
 
+    /// Submissions of passes so far.
+    pub fn submissions(&self) -> u64 {
+        self.submissions
+    }
+
     /// Bytes of weights that a pass of few rows reads, which is all of the layers, and that the head reads.
     pub fn weight_bytes_read(&self) -> (u64, u64) {
         let head = self.weights.head.as_ref();
@@ -197,7 +205,17 @@ impl Engine {
         self.sequences.iter().flatten().count()
     }
 
-    /// Tokens that can be drawn in one submission.
+    /// Passes of few rows that fit into one submission, whatever is asked of them.
+    pub(crate) fn max_passes(&self) -> usize {
+        let tables = self
+            .workspace
+            .tables
+            .room(MAX_FEW_ROWS.min(self.max_rows()));
+        // That of the pass, and that of the head behind it.
+        (tables / 2).min(MAX_PASSES)
+    }
+
+    /// Tokens that can be drawn after a pass.
     pub(crate) fn max_draws(&self) -> usize {
         self.workspace.head_rows
     }
@@ -246,8 +264,29 @@ impl Engine {
             );
             return Err(Error::invalid("ids", message));
         }
+        self.make_room(id, ids.len()).await?;
+        let sequence = find(&mut self.sequences, id).ok_or_else(unknown_sequence)?;
+        let changed = sequence.extend(ids);
+        self.upload_seen(id, changed);
+        Ok(())
+    }
+
+    /// Adds tokens to the end of a sequence that the host does not know yet. Each is what is drawn from the token before it, and
+    /// takes its first step in the same submission, after the draw.
+    ///
+    /// # Errors
+    /// As [`Engine::append`].
+    pub async fn append_drawn(&mut self, id: SequenceId, count: usize) -> Result<(), Error> {
+        self.make_room(id, count).await?;
+        let sequence = find(&mut self.sequences, id).ok_or_else(unknown_sequence)?;
+        sequence.extend_unread(count);
+        Ok(())
+    }
+
+    /// Room for `count` more tokens of a sequence.
+    async fn make_room(&mut self, id: SequenceId, count: usize) -> Result<(), Error> {
         let sequence = self.sequence(id)?;
-        let needed = sequence.ids.len() + ids.len();
+        let needed = sequence.ids.len() + count;
         if needed > self.context {
             let reason = "the longest context of this model".to_owned();
             return Err(Error::ContextFull {
@@ -256,7 +295,7 @@ impl Engine {
                 reason,
             });
         }
-        let (steps, entries) = (sequence.steps.get(), ids.len() * sequence.entries_a_token());
+        let (steps, entries) = (sequence.steps.get(), count * sequence.entries_a_token());
         self.reserve_map(id.place as usize, needed).await?;
         match self.kv.promise(&self.gpu, entries).await {
             Ok(false) => {}
@@ -265,8 +304,6 @@ impl Engine {
         }
         let sequence = find(&mut self.sequences, id).ok_or_else(unknown_sequence)?;
         sequence.promised += entries;
-        let changed = sequence.extend(ids);
-        self.upload_seen(id, changed);
         Ok(())
     }
 

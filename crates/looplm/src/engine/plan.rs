@@ -72,6 +72,7 @@ fn bind_embed(
         h: &ws.h,
         x: &ws.x,
         kv_map: &kv.map,
+        tokens: &ws.tokens,
     };
     embed.bind(gpu, &weights.embedding, to)
 }

@@ -9,6 +9,9 @@ use crate::{
     row::{MAX_STEPS, SequenceId, Step},
 };
 
+/// In the place of a token that is drawn on the device, as long as nothing is read back.
+pub(super) const UNREAD: u32 = u32::MAX;
+
 /// A sequence in progress.
 #[derive(Debug)]
 pub(super) struct Sequence {
@@ -53,6 +56,24 @@ impl Sequence {
             changed = changed.start.min(word)..changed.end.max(word + 1);
         }
         changed
+    }
+
+    /// Adds tokens to the end that are still to be drawn.
+    pub(super) fn extend_unread(&mut self, count: usize) {
+        self.ids.resize(self.ids.len() + count, UNREAD);
+    }
+
+    /// Whether a token is there that is still to be drawn.
+    pub(super) fn is_unread(&self, position: usize) -> bool {
+        self.ids.get(position) == Some(&UNREAD)
+    }
+
+    /// Notes the token that was drawn, as the device has done already.
+    pub(super) fn read(&mut self, position: usize, token: u32) {
+        if self.is_unread(position) {
+            self.ids[position] = token;
+            self.seen[token as usize / 32] |= 1 << (token % 32);
+        }
     }
 
     /// Entries that a token takes at most.
@@ -237,7 +258,7 @@ impl Sequence {
         entries.sort_unstable();
         entries.dedup();
         let mut changed = self.seen.len()..0;
-        for id in removed {
+        for id in removed.into_iter().filter(|id| *id != UNREAD) {
             if !self.ids.contains(&id) {
                 let word = id as usize / 32;
                 self.seen[word] &= !(1 << (id % 32));

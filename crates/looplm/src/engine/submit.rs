@@ -2,24 +2,37 @@
 
 use std::collections::HashMap;
 
-use looplm_gpu::{GpuRow, MAX_STEPS, kernel::Op, kernels::SampleRequest, rows::Table, wgpu};
+use looplm_gpu::{
+    GpuRow,
+    kernel::Op,
+    kernels::SampleRequest,
+    rows::{DRAWN, Table},
+    wgpu,
+};
 
 use super::{
     Engine,
     ask::{Ask, Outcome, Place},
     find,
-    sequence::{Held, Slots},
+    sequence::{Held, Slots, UNREAD},
     unknown_sequence,
+    workspace::MAX_PASSES,
 };
 use crate::{
     error::Error,
-    row::{Pass, Row, SequenceId},
+    row::{Pass, Row, SequenceId, Step},
 };
 
 /// The state a submission leaves, kept apart until it is certain that it can be recorded.
 struct After {
     slots: Slots,
     filled: HashMap<SequenceId, Vec<usize>>,
+}
+
+/// A draw: after which of the passes it is made, and from which row.
+struct Draw {
+    after: usize,
+    row: GpuRow,
 }
 
 /// Rows that go through the head together: the first `draws` of them are drawn from.
@@ -43,9 +56,9 @@ impl Engine {
     /// [`Error::InvalidArgument`] if a row has nothing to build on or the pass is too large (nothing is changed then);
     /// what the device reports.
     pub async fn submit(&mut self, passes: &[Pass], ask: &Ask<'_>) -> Result<Outcome, Error> {
-        if passes.len() > MAX_STEPS {
+        if passes.len() > MAX_PASSES {
             let message = format!(
-                "{} passes, but a submission takes at most {MAX_STEPS}",
+                "{} passes, but a submission takes at most {MAX_PASSES}",
                 passes.len()
             );
             return Err(Error::invalid("passes", message));
@@ -60,23 +73,24 @@ impl Engine {
             checked.push(self.check_pass(pass, ask, &mut after)?);
         }
         let reported = self.held(ask.report, &after.slots)?;
-        let draws = self.draws(ask, &after)?;
+        let draws = self.draws(passes, ask, &after)?;
+        self.check_unread(passes, ask, &draws)?;
 
         self.workspace.tables.clear();
         let mut work = Vec::with_capacity(passes.len());
         for (i, checked) in checked.iter().enumerate() {
             let rows: Vec<GpuRow> = checked
                 .iter()
-                .map(|(row, held)| self.place_row(row, *held))
+                .map(|(row, held)| self.place_row(row, *held, ask))
                 .collect::<Result<_, _>>()?;
             let table = self.workspace.tables.push(&rows)?;
-            let last = i + 1 == passes.len();
             let lenses = checked
                 .iter()
                 .filter(|(row, _)| ask.lens.contains(&(row.sequence, row.position)))
                 .map(|(_, held)| state_row(held));
-            let drawn: &[GpuRow] = if last { &draws } else { &[] };
-            work.push((table, self.heads(drawn, lenses)?));
+            let drawn = draws.iter().filter(|draw| draw.after == i);
+            let drawn: Vec<GpuRow> = drawn.map(|draw| draw.row).collect();
+            work.push((table, self.heads(&drawn, lenses)?));
         }
         self.workspace.tables.upload(&self.gpu);
         if !ask.lens.is_empty() {
@@ -107,6 +121,7 @@ impl Engine {
         let bytes = self.copy_results(&mut encoder, ask, &reported);
         self.gpu.submit(encoder);
         self.dispatches += dispatches as u64;
+        self.submissions += 1;
         for (table, heads) in &work {
             self.plan.note(table.rows, 0);
             for heads in heads {
@@ -134,7 +149,13 @@ impl Engine {
         }
         self.in_flight = None;
         let read = self.workspace.readback.read(&self.gpu, bytes).await?;
-        Ok(self.outcome(&read, ask, &reported))
+        let outcome = self.outcome(&read, ask, &reported);
+        for (((id, position), _), token) in ask.draw.iter().zip(&outcome.tokens) {
+            if let Some(sequence) = find(&mut self.sequences, *id) {
+                sequence.read(position + 1, *token);
+            }
+        }
+        Ok(outcome)
     }
 
     /// Checks that every row of a pass finds what it builds on, and gives each a slot for its state.
@@ -213,7 +234,7 @@ impl Engine {
     }
 
     /// Gives a row that was checked its KV entry.
-    fn place_row(&mut self, row: &Row, held: Held) -> Result<GpuRow, Error> {
+    fn place_row(&mut self, row: &Row, held: Held, ask: &Ask<'_>) -> Result<GpuRow, Error> {
         let sequence = find(&mut self.sequences, row.sequence).ok_or_else(unknown_sequence)?;
         let entry = match sequence.entry_again() {
             Some(entry) => entry,
@@ -226,8 +247,12 @@ impl Engine {
         };
         let (line, lines) = (sequence.line_of(row.step), sequence.lines_written(row.step));
         sequence.wrote(row.step, entry);
+        let token = match sequence.ids[row.position] {
+            UNREAD => DRAWN + drawn_as(row, ask).unwrap_or_default() as u32,
+            token => token,
+        };
         Ok(GpuRow {
-            token: sequence.ids[row.position],
+            token,
             position: row.position as u32,
             entry,
             map: self.kv.line(line),
@@ -240,26 +265,55 @@ impl Engine {
     }
 
     /// The rows to draw from, after writing how to draw.
-    fn draws(&mut self, ask: &Ask<'_>, after: &After) -> Result<Vec<GpuRow>, Error> {
-        if ask.draw.len() > self.workspace.head_rows {
+    fn draws(&mut self, passes: &[Pass], ask: &Ask<'_>, after: &After) -> Result<Vec<Draw>, Error> {
+        let places: Vec<Place> = ask.draw.iter().map(|(place, _)| *place).collect();
+        let held = self.held(&places, &after.slots)?;
+        let last = passes.len().saturating_sub(1);
+        let draw = |(i, (place, held)): (usize, (&Place, &Held))| Draw {
+            after: passes
+                .iter()
+                .rposition(|pass| has(pass, *place))
+                .unwrap_or(last),
+            row: GpuRow {
+                token: i as u32,
+                ..state_row(held)
+            },
+        };
+        let draws: Vec<Draw> = places.iter().zip(&held).enumerate().map(draw).collect();
+        let most = (0..passes.len())
+            .map(|i| draws.iter().filter(|draw| draw.after == i).count())
+            .max()
+            .unwrap_or(0);
+        let (limit, at_once) = (self.plan.sample.draws(), self.workspace.head_rows);
+        if draws.len() > limit || most > at_once {
             let message = format!(
-                "{} draws, but the head takes {} rows at once",
-                ask.draw.len(),
-                self.workspace.head_rows
+                "{} draws, {most} of them after one pass, but there may be {limit}, and {at_once} after a pass",
+                draws.len()
             );
             return Err(Error::invalid("ask", message));
         }
-        let places: Vec<Place> = ask.draw.iter().map(|(place, _)| *place).collect();
-        let held = self.held(&places, &after.slots)?;
-        let requests: Vec<SampleRequest> = ask
-            .draw
-            .iter()
-            .map(|((id, position), sampling)| sampling.request(position + 1, id.place))
-            .collect();
+        let mut requests: Vec<SampleRequest> = Vec::with_capacity(draws.len());
+        for ((id, position), sampling) in ask.draw {
+            let joins = self.sequence(*id)?.is_unread(position + 1);
+            requests.push(sampling.request(position + 1, id.place, joins));
+        }
         self.workspace
             .requests
             .write(&self.gpu, 0, bytemuck::cast_slice(&requests));
-        Ok(held.iter().map(state_row).collect())
+        Ok(draws)
+    }
+
+    /// Checks that what the host does not know is drawn before it is needed.
+    fn check_unread(&self, passes: &[Pass], ask: &Ask<'_>, draws: &[Draw]) -> Result<(), Error> {
+        for (i, pass) in passes.iter().enumerate() {
+            for row in pass.rows.iter().filter(|row| row.step == Step::FIRST) {
+                let drawn = || drawn_as(row, ask).is_some_and(|draw| draws[draw].after < i);
+                if self.sequence(row.sequence)?.is_unread(row.position) && !drawn() {
+                    return Err(misfit(row, "its token is not drawn before it"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Tables for the head: rows that are drawn from come first, those that are also looked at not twice.
@@ -286,6 +340,17 @@ impl Engine {
         }
         Ok(heads)
     }
+}
+
+fn has(pass: &Pass, place: Place) -> bool {
+    let at = |row: &Row| (row.sequence, row.position) == place;
+    pass.rows.iter().any(at)
+}
+
+/// Which of the draws gives the token of a row.
+fn drawn_as(row: &Row, ask: &Ask<'_>) -> Option<usize> {
+    let before = (row.sequence, row.position.checked_sub(1)?);
+    ask.draw.iter().position(|(place, _)| *place == before)
 }
 
 /// A row that only says where its state is: for the head.

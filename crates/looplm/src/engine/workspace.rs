@@ -2,7 +2,7 @@
 
 use looplm_gpu::{
     Buffer, Gpu, GpuError, MAX_STEPS, Readback, RowTables, head_stride,
-    kernels::{AttentionParts, Record, STATS_WORDS, SampleRequest, seen_words},
+    kernels::{AttentionParts, MAX_FEW_ROWS, Record, STATS_WORDS, SampleRequest, seen_words},
     stride,
 };
 
@@ -11,6 +11,12 @@ use crate::config::Config;
 
 /// Bytes that logits may take; fewer rows go through the head at once with a large vocabulary.
 const LOGITS_BYTES: usize = 16 << 20;
+
+/// Passes of a submission: the steps of many tokens of few rows, or of one with more.
+pub(super) const MAX_PASSES: usize = 64;
+
+/// Draws of a submission.
+const MAX_DRAWS: usize = 256;
 
 /// States of tokens of decoding sequences between their steps: as many, or as few where bindings are small.
 const WAITING_SLOTS: (usize, usize) = (512, 8);
@@ -71,17 +77,19 @@ impl Workspace {
         let records = (slots * size_of::<Record>()) as u64;
         let stats = slots * MAX_STEPS * STATS_WORDS;
         let report = size_of::<Record>() + MAX_STEPS * STATS_WORDS * 4;
+        let draws = max_rows.max(MAX_DRAWS);
         // Every pass of a submission has its table, and one for each turn of the head at its rows and those drawn from.
         let tables = MAX_STEPS * (2 + max_rows.div_ceil(head_rows)) + 1;
+        let small = (2 * MAX_PASSES, MAX_FEW_ROWS.min(max_rows));
         let largest = (head_rows * vocab_bytes)
             .max(max_rows * width * 4)
-            .max(max_rows * (report + 4));
+            .max(draws * (report + 4));
         let attention_parts = attention_parts(gpu, c, context);
         Ok(Self {
             max_rows,
             slots,
             head_rows,
-            tables: RowTables::new(gpu, tables, max_rows).await?,
+            tables: RowTables::with_small(gpu, (tables, max_rows), small).await?,
             h: floats("residual stream", max_rows * width).await?,
             x: floats("normed rows", max_rows * width).await?,
             q: floats(
@@ -97,14 +105,10 @@ impl Workspace {
             records: Buffer::storage(gpu, "records", records).await?,
             logits: floats("logits", head_rows * stride(c.vocab_size)).await?,
             stats: floats("token statistics", stats).await?,
-            requests: Buffer::storage(
-                gpu,
-                "requests",
-                (max_rows * size_of::<SampleRequest>()) as u64,
-            )
-            .await?,
+            requests: Buffer::storage(gpu, "requests", (draws * size_of::<SampleRequest>()) as u64)
+                .await?,
             seen: floats("seen tokens", MAX_SEQUENCES * seen_words(c.vocab_size)).await?,
-            tokens: floats("tokens", max_rows).await?,
+            tokens: floats("tokens", draws).await?,
             readback: Readback::new(gpu, largest as u64).await?,
             seen_words: seen_words(c.vocab_size),
         })

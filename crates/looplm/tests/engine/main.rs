@@ -1,6 +1,7 @@
 //! The engine on whatever adapter there is, against the oracle's fixtures and against itself.
 
 mod batching;
+mod chain;
 mod conversion;
 mod exits;
 mod fixtures;
