@@ -100,8 +100,8 @@ pub struct Info {
     pub tuning: Tuning,
     /// What was given as [`LoadOptions::tunings`], and what was measured now.
     pub tunings: Tunings,
-    /// Dispatches of one pass.
-    pub dispatches_per_pass: usize,
+    /// Dispatches of a pass of few rows that see few keys each, and of one with a row that sees the longest context.
+    pub dispatches_per_pass: (usize, usize),
     /// What was odd about the checkpoint, but harmless.
     pub warnings: Vec<String>,
 }
@@ -200,7 +200,10 @@ impl LoopLm {
                     stop_ids: generation.stop_ids(tokenizer.as_ref()),
                     tuning: engine.gpu().tuning(),
                     tunings,
-                    dispatches_per_pass: engine.dispatches_per_pass(),
+                    dispatches_per_pass: (
+                        engine.dispatches_per_pass(1),
+                        engine.dispatches_per_pass(engine.context()),
+                    ),
                     warnings,
                     config,
                 };

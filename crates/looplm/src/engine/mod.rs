@@ -157,9 +157,9 @@ impl Engine {
         }
     }
 
-    /// Dispatches of one pass.
-    pub fn dispatches_per_pass(&self) -> usize {
-        self.plan.dispatches(&self.weights)
+    /// Dispatches of one pass of few rows, the longest of which sees `keys` keys.
+    pub fn dispatches_per_pass(&self, keys: usize) -> usize {
+        self.plan.dispatches(&self.weights, keys)
     }
 
     /// Dispatches of all passes so far, and of the heads behind them.
