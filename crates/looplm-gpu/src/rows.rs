@@ -2,7 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{buffer::Buffer, device::Gpu, error::GpuError, kernel, kernels::MAX_FEW_ROWS};
+use crate::{
+    buffer::{Buffer, VIEW_ALIGN},
+    device::Gpu,
+    error::GpuError,
+    kernel,
+    kernels::MAX_FEW_ROWS,
+};
 
 /// One row of a pass, resolved to where its things lie on the device.
 #[repr(C)]
@@ -81,14 +87,24 @@ pub struct Table {
     pub(crate) keys: usize,
 }
 
+/// Bytes of a table. The shader's row array has one element at least.
+fn table_bytes(max_rows: usize) -> usize {
+    HEADER + max_rows.max(1) * size_of::<GpuRow>()
+}
+
 impl RowTables {
+    /// Bytes of so many tables.
+    pub fn bytes(tables: usize, max_rows: usize) -> u64 {
+        let pitch = table_bytes(max_rows).next_multiple_of(VIEW_ALIGN as usize);
+        (tables * pitch) as u64
+    }
+
     /// Room for `tables` tables of up to `max_rows` rows.
     ///
     /// # Errors
     /// [`GpuError::OutOfMemory`], [`GpuError::AdapterTooSmall`].
     pub async fn new(gpu: &Gpu, tables: usize, max_rows: usize) -> Result<Self, GpuError> {
-        // The shader's row array has one element at least.
-        let bytes = HEADER + max_rows.max(1) * size_of::<GpuRow>();
+        let bytes = table_bytes(max_rows);
         let alignment = gpu.device.limits().min_storage_buffer_offset_alignment as usize;
         let pitch = bytes.next_multiple_of(alignment);
         let buffer = Buffer::storage(gpu, "row tables", (pitch * tables) as u64).await?;

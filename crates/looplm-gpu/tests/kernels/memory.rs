@@ -1,6 +1,6 @@
 //! Buffers, row tables and their limits.
 
-use looplm_gpu::{Buffer, GpuError, Readback, RowTables};
+use looplm_gpu::{Buffer, DeviceOptions, GpuError, Readback, RowTables};
 
 use crate::support::{self, SMALL_BINDING, fetch, upload, wait};
 
@@ -52,6 +52,31 @@ fn a_buffer_above_the_largest_size_is_out_of_memory() {
         other => panic!("{other:?}"),
     }
     gpu.check().expect("the refusal leaves no fault behind");
+}
+
+#[test]
+fn a_limit_of_memory_is_kept_and_what_is_dropped_is_there_again() {
+    let gpu = support::open(&DeviceOptions {
+        memory_limit: Some(1000),
+        ..DeviceOptions::default()
+    });
+    let storage = |bytes| wait(Buffer::storage(&gpu, "test", bytes));
+    let first = storage(600).expect("there is room");
+    assert_eq!(gpu.allocated(), first.size());
+    match storage(500) {
+        Err(GpuError::OutOfMemory {
+            needed: 512,
+            available: 1000,
+            ..
+        }) => {}
+        other => panic!("{other:?}"),
+    }
+    let second = storage(384).expect("there is room for less");
+    assert_eq!(gpu.allocated(), first.size() + second.size());
+    drop(first);
+    assert!(storage(500).is_ok(), "it is there again");
+    drop(second);
+    assert_eq!(gpu.allocated(), 0);
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     pollster::block_on(future)
 }
 
-fn open(options: &DeviceOptions) -> Gpu {
+pub(crate) fn open(options: &DeviceOptions) -> Gpu {
     wait(Gpu::open(options)).expect("the kernel tests need a WebGPU adapter")
 }
 
@@ -46,6 +46,7 @@ pub(crate) fn small_gpu() -> &'static Gpu {
         open(&DeviceOptions {
             max_binding_size: Some(SMALL_BINDING),
             tuning: Some(Tuning::GPU),
+            ..DeviceOptions::default()
         })
     })
 }

@@ -3,6 +3,7 @@
 mod batching;
 mod conversion;
 mod exits;
+mod fit;
 mod fixtures;
 mod generation;
 mod kv_format;
