@@ -42,8 +42,6 @@ export async function fill(filling: Filling): Promise<void> {
     converter.plan(source, format === "stored" ? {} : { format }),
   );
   try {
-    // Before the weights come: what this GPU cannot hold need not be fetched.
-    await conversion.check(filling.config);
     const plan = conversion.describe();
     await fillPlanned(filling, conversion, plan);
   } finally {
@@ -61,6 +59,8 @@ async function fillPlanned(filling: Filling, conversion: Conversion, plan: Conve
   if (!origin.tellsVersions(plan.sources)) {
     throw new Uncacheable("its server tells no versions of its files apart (no ETag and no Last-Modified)");
   }
+  // What this GPU cannot hold need not be fetched.
+  await conversion.check(filling.config);
   const before = await continued(filling, plan, heads);
   const manifest = await begin(filling, plan, heads, before);
   const kept = await entry.pieces(plan.pieces);
