@@ -1,11 +1,20 @@
+/** The widest format and the longest context that would fit; what is absent can stay as it is. */
+export interface Suggestion {
+  format?: "f16" | "q8" | "q4";
+  contextLength?: number;
+}
+
 /** What each `code` tells beyond its message. */
 export interface ErrorDetails {
   /** This browser or machine offers no WebGPU. */
   "webgpu-unavailable": { reason?: string };
   /** The GPU has WebGPU, but a limit is too low for this model. */
   "adapter-too-small": { limit?: string; needed?: number; offered?: number };
-  /** The GPU could not give the memory (`needed`: bytes). */
-  "out-of-memory": { needed?: number };
+  /**
+   * The GPU could not give the memory: `needed` more bytes, where `available` are known to be there for the model (the
+   * `memoryLimit`, or what the GPU had given by then). `suggestion`: options to load with that fit, both together.
+   */
+  "out-of-memory": { needed?: number; available?: number; suggestion?: Suggestion };
   /** The GPU went away: driver reset, sleep, or the browser took it back. */
   "device-lost": { reason?: string };
   /** The folder is no model this engine can run. */

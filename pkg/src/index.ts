@@ -20,7 +20,7 @@ export {
   TokenizerError,
   WebGPUUnavailableError,
 } from "./errors.js";
-export type { ErrorCode, ErrorDetails } from "./errors.js";
+export type { ErrorCode, ErrorDetails, Suggestion } from "./errors.js";
 export { LoopLM } from "./loop-lm.js";
 export type { TokenStream } from "./token-stream.js";
 export { Trainer } from "./trainer/trainer.js";

@@ -56,11 +56,11 @@ async function load(
 describe("through the cache", () => {
   const request: LoadRequest = { source: URL_SOURCE, config: { format: "q4", kvFormat: "f16" }, cache: true };
 
-  test("the model is converted once, and given without a format to convert to", async () => {
+  test("the model is converted once, and given as it was converted", async () => {
     const first = await load(request);
     expect(first).toEqual({
       loaded: await expected(),
-      config: { kvFormat: "f16" },
+      config: request.config,
       warnings: [],
       phases: ["download", "weights"],
     });

@@ -5,7 +5,6 @@ import { withSpeed } from "./cache/progress.js";
 import { browserStorage, ModelStore, type Storage } from "./cache/store.js";
 import { keepTunings, readTunings } from "./cache/tunings.js";
 import { UrlOrigin } from "./cache/url-origin.js";
-import { without } from "./checks.js";
 import type { LoadConfig, LoadRequest } from "./engine.js";
 import { openSource, readThrough } from "./source.js";
 import type { LoadProgress } from "./types.js";
@@ -54,8 +53,9 @@ export async function loadModel(
         origin: await openOrigin(request, signal),
         converter: Conversion,
         format: request.config.format ?? "stored",
-        // Converted by now.
-        load: (source) => load(source, without(request.config, "format")),
+        config: request.config,
+        // Converted by now; what was asked for is still what another format is suggested for.
+        load: (source) => load(source, request.config),
         report,
         signal,
         estimate: keeping.estimate,

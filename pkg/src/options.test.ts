@@ -219,10 +219,13 @@ test("forward", () => {
 });
 
 test("load", () => {
-  expect(loadConfig({ worker: false, contextLength: 10, maxBindingSize: 1024, kvBytes: 1 })).toEqual({
+  expect(
+    loadConfig({ worker: false, contextLength: 10, maxBindingSize: 1024, kvBytes: 1, memoryLimit: 2 }),
+  ).toEqual({
     contextLength: 10,
     maxBindingSize: 1024,
     kvBytes: 1,
+    memoryLimit: 2,
   });
   expect(loadConfig({ format: "q4", kv: "f16", cache: false })).toEqual({ format: "q4", kvFormat: "f16" });
   expect(loadConfig({ format: "stored" })).toEqual({});

@@ -50,11 +50,20 @@ export function loadConfig(options: LoadOptions): LoadConfig {
     maxRows: whole(1),
     maxBindingSize: whole(1),
     kvBytes: whole(1),
+    memoryLimit: whole(1),
     restore: flag,
   });
-  const { format, kv: kvFormat, contextLength, maxRows, maxBindingSize, kvBytes } = all;
+  const { format, kv: kvFormat, contextLength, maxRows, maxBindingSize, kvBytes, memoryLimit } = all;
   const conversion = format === "stored" ? undefined : format;
-  return given({ format: conversion, kvFormat, contextLength, maxRows, maxBindingSize, kvBytes });
+  return given({
+    format: conversion,
+    kvFormat,
+    contextLength,
+    maxRows,
+    maxBindingSize,
+    kvBytes,
+    memoryLimit,
+  });
 }
 
 /** `evict`'s options; throws `invalid-argument`. */

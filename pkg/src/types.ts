@@ -55,6 +55,11 @@ export interface LoadOptions {
    */
   kvBytes?: number | undefined;
   /**
+   * Most bytes of the GPU's memory that the model may take in all. What would exceed them is `out-of-memory`, as where the
+   * GPU has no more: before the download where that can be known, and with `details.suggestion`. Default: no limit.
+   */
+  memoryLimit?: number | undefined;
+  /**
    * When the GPU goes away, load the model anew from where it came and go on (events `"lost"` and `"restored"`). Default
    * true; false makes every call on the model reject with `device-lost` from then on.
    */

@@ -1,5 +1,10 @@
 //! Buffers that free their memory when they are dropped, in browsers too.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use wgpu::BufferUsages;
 
 use crate::{device::Gpu, error::GpuError};
@@ -9,6 +14,8 @@ use crate::{device::Gpu, error::GpuError};
 #[derive(Debug)]
 pub struct Buffer {
     raw: wgpu::Buffer,
+    /// Bytes of all buffers of the device.
+    ledger: Arc<AtomicU64>,
 }
 
 /// Where a part of a buffer may begin: every WebGPU adapter can bind storage at multiples of this many bytes.
@@ -40,7 +47,25 @@ impl View<'_> {
 impl Drop for Buffer {
     fn drop(&mut self) {
         self.raw.destroy();
+        self.ledger.fetch_sub(self.raw.size(), Ordering::Relaxed);
     }
+}
+
+/// The size of a storage buffer for `bytes` bytes where kernels bind up to `max_binding`.
+///
+/// # Errors
+/// [`GpuError::AdapterTooSmall`] if it is larger than that.
+pub fn storage_size(label: &str, bytes: u64, max_binding: u64) -> Result<u64, GpuError> {
+    let size = bytes.max(16).next_multiple_of(16);
+    if size > max_binding {
+        return Err(GpuError::AdapterTooSmall {
+            limit: "maxStorageBufferBindingSize",
+            what: label.to_string(),
+            needed: size,
+            offered: max_binding,
+        });
+    }
+    Ok(size)
 }
 
 impl Buffer {
@@ -49,15 +74,7 @@ impl Buffer {
     /// # Errors
     /// [`GpuError::AdapterTooSmall`] if it is larger than a kernel can bind, [`GpuError::OutOfMemory`].
     pub async fn storage(gpu: &Gpu, label: &str, bytes: u64) -> Result<Self, GpuError> {
-        let size = bytes.max(16).next_multiple_of(16);
-        if size > gpu.max_binding() {
-            return Err(GpuError::AdapterTooSmall {
-                limit: "maxStorageBufferBindingSize",
-                what: label.to_string(),
-                needed: size,
-                offered: gpu.max_binding(),
-            });
-        }
+        let size = storage_size(label, bytes, gpu.max_binding())?;
         Self::create(
             gpu,
             label,
@@ -111,13 +128,15 @@ impl Buffer {
         usage: BufferUsages,
     ) -> Result<Self, GpuError> {
         gpu.check()?;
-        let out_of_memory = || GpuError::OutOfMemory {
+        let out_of_memory = GpuError::OutOfMemory {
             what: label.to_string(),
             needed: size,
+            available: gpu.known_memory(),
         };
-        if size > gpu.max_buffer() {
-            return Err(out_of_memory());
-        }
+        // Counted at once: others allocate while this waits.
+        let Some(ledger) = gpu.reserve(size) else {
+            return Err(out_of_memory);
+        };
         let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let raw = gpu.device.create_buffer(&wgpu::BufferDescriptor {
@@ -126,12 +145,12 @@ impl Buffer {
             usage,
             mapped_at_creation: false,
         });
+        let buffer = Self { raw, ledger };
         let invalid = validation.pop();
         let too_much = memory.pop();
         let (invalid, too_much) = (invalid.await, too_much.await);
-        let buffer = Self { raw };
         if too_much.is_some() {
-            return Err(out_of_memory());
+            return Err(out_of_memory);
         }
         if let Some(error) = invalid {
             gpu.check()?;

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use futures::channel::oneshot;
@@ -103,6 +103,9 @@ impl Tuning {
 pub struct DeviceOptions {
     /// Lower the largest storage binding to this many bytes, to act like a smaller adapter.
     pub max_binding_size: Option<u64>,
+    /// Most bytes that all buffers of the device may have together: what exceeds them is out of memory. As much as the
+    /// device gives if absent.
+    pub memory_limit: Option<u64>,
     /// Workgroups other than those for the adapter's kind.
     pub tuning: Option<Tuning>,
     /// Use no more than this tier, to act like an adapter that has no more.
@@ -127,6 +130,9 @@ pub struct Gpu {
     tuning: Tuning,
     max_binding: u64,
     max_buffer: u64,
+    memory_limit: Option<u64>,
+    /// Bytes of all buffers there are.
+    allocated: Arc<AtomicU64>,
     faults: Arc<Mutex<Faults>>,
     pipelines: Arc<AtomicUsize>,
 }
@@ -206,6 +212,7 @@ impl Gpu {
                 wgpu::Error::OutOfMemory { .. } => GpuError::OutOfMemory {
                     what: "a command".into(),
                     needed: 0,
+                    available: 0,
                 },
                 other => GpuError::Internal(other.to_string()),
             };
@@ -265,6 +272,8 @@ impl Gpu {
                 .max_binding_size
                 .map_or(max_binding, |m| m.min(max_binding)),
             max_buffer: limits.max_buffer_size,
+            memory_limit: options.memory_limit,
+            allocated: Arc::default(),
             faults,
             pipelines: Arc::default(),
         })
@@ -302,6 +311,35 @@ impl Gpu {
     /// Largest buffer, in bytes.
     pub fn max_buffer(&self) -> u64 {
         self.max_buffer
+    }
+
+    /// Most bytes that all buffers may have together, where that was said when the device was opened.
+    pub fn memory_limit(&self) -> Option<u64> {
+        self.memory_limit
+    }
+
+    /// Bytes of all buffers there are.
+    pub fn allocated(&self) -> u64 {
+        self.allocated.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that are known to be there for buffers: the limit, or what the device has given at present. No platform says
+    /// how much there would be.
+    pub fn known_memory(&self) -> u64 {
+        self.memory_limit.unwrap_or_else(|| self.allocated())
+    }
+
+    /// Counts a buffer of `size` bytes as allocated, if there may be one. Whoever has the count takes them off again.
+    pub(crate) fn reserve(&self, size: u64) -> Option<Arc<AtomicU64>> {
+        let most = self.memory_limit.unwrap_or(u64::MAX);
+        let add = |held: u64| held.checked_add(size).filter(|&held| held <= most);
+        if size > self.max_buffer {
+            return None;
+        }
+        self.allocated
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .ok()?;
+        Some(self.allocated.clone())
     }
 
     /// Pipelines compiled so far.

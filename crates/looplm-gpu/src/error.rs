@@ -43,6 +43,8 @@ pub enum GpuError {
         what: String,
         /// Bytes asked for.
         needed: u64,
+        /// Bytes that are known to be there for this device: its limit, or what it had given by then; 0 if nothing is known.
+        available: u64,
     },
     /// The device went away.
     #[error("the GPU device was lost ({reason}); load the model again")]

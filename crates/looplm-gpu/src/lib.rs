@@ -26,7 +26,7 @@ pub mod rows;
 mod subgroups;
 pub mod tune;
 
-pub use buffer::{Buffer, VIEW_ALIGN, View};
+pub use buffer::{Buffer, VIEW_ALIGN, View, storage_size};
 pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier, Tuning};
 pub use error::GpuError;
 pub use format::{Element, Format};

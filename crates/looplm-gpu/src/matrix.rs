@@ -112,6 +112,19 @@ impl MatrixShape {
         (self.outputs * self.stacked()) as u64 * self.row_bytes() as u64
     }
 
+    /// Bytes of its buffers on a device that binds up to `max_binding`.
+    ///
+    /// # Errors
+    /// As [`MatrixShape::split`].
+    pub fn held_bytes(&self, what: &str, max_binding: u64) -> Result<u64, GpuError> {
+        let parts = self.split(what, max_binding)?;
+        let bytes = |outputs: usize| (outputs * self.stacked() * self.row_bytes()) as u64;
+        Ok(parts
+            .into_iter()
+            .map(|outputs| bytes(outputs).max(16).next_multiple_of(16))
+            .sum())
+    }
+
     /// Outputs of each part when no part may exceed `max_binding` bytes.
     ///
     /// # Errors

@@ -2,7 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{buffer::Buffer, device::Gpu, error::GpuError, kernel, kernels::MAX_FEW_ROWS};
+use crate::{
+    buffer::{Buffer, VIEW_ALIGN},
+    device::Gpu,
+    error::GpuError,
+    kernel,
+    kernels::MAX_FEW_ROWS,
+};
 
 /// Beside the number of a draw, in place of a token: the token that the draw gives, earlier in the same submission.
 pub const DRAWN: u32 = 1 << 31;
@@ -72,7 +78,6 @@ pub struct RowTables {
     buffer: Buffer,
     bind_group: wgpu::BindGroup,
     max_rows: usize,
-    alignment: usize,
     staged: Vec<u8>,
 }
 
@@ -89,6 +94,20 @@ pub struct Table {
 }
 
 impl RowTables {
+    /// Bytes of the tables of [`RowTables::with_small`] on an adapter that binds up to `max_binding`.
+    pub fn bytes(
+        (tables, max_rows): (usize, usize),
+        (small_tables, small_rows): (usize, usize),
+        max_binding: u64,
+    ) -> u64 {
+        let pitch = |rows| bytes_of(rows).next_multiple_of(VIEW_ALIGN as usize);
+        // The last table, whatever its rows, is bound as if it had the most.
+        let small = (small_tables * pitch(small_rows) + pitch(max_rows)) as u64;
+        small
+            .min(max_binding)
+            .max((tables * pitch(max_rows)) as u64)
+    }
+
     /// Room for `tables` tables of up to `max_rows` rows.
     ///
     /// # Errors
@@ -107,14 +126,8 @@ impl RowTables {
         (tables, max_rows): (usize, usize),
         small: (usize, usize),
     ) -> Result<Self, GpuError> {
-        let alignment = gpu.device.limits().min_storage_buffer_offset_alignment as usize;
         let bytes = bytes_of(max_rows);
-        let pitch = |rows| bytes_of(rows).next_multiple_of(alignment);
-        // The last table, whatever its rows, is bound as if it had the most.
-        let small = (small.0 * pitch(small.1) + pitch(max_rows)) as u64;
-        let size = small
-            .min(gpu.max_binding())
-            .max((tables * pitch(max_rows)) as u64);
+        let size = Self::bytes((tables, max_rows), small, gpu.max_binding());
         let buffer = Buffer::storage(gpu, "row tables", size).await?;
         let bind_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("row tables"),
@@ -132,7 +145,6 @@ impl RowTables {
             buffer,
             bind_group,
             max_rows,
-            alignment,
             staged: Vec::new(),
         })
     }
@@ -145,7 +157,7 @@ impl RowTables {
     /// Tables of `rows` rows there is room for.
     pub fn room(&self, rows: usize) -> usize {
         let starts = self.buffer.size() as usize - bytes_of(self.max_rows);
-        1 + starts / bytes_of(rows).next_multiple_of(self.alignment)
+        1 + starts / bytes_of(rows).next_multiple_of(VIEW_ALIGN as usize)
     }
 
     /// Forgets all tables; call before the tables of the next submission.
@@ -158,7 +170,7 @@ impl RowTables {
     /// # Errors
     /// [`GpuError::Shape`] if there are too many rows or tables.
     pub fn push(&mut self, rows: &[GpuRow]) -> Result<Table, GpuError> {
-        let offset = self.staged.len().next_multiple_of(self.alignment);
+        let offset = self.staged.len().next_multiple_of(VIEW_ALIGN as usize);
         let end = (offset + bytes_of(self.max_rows)) as u64;
         if rows.len() > self.max_rows || end > self.buffer.size() {
             return Err(crate::error::shape(

@@ -6,6 +6,7 @@ use looplm::{
     checkpoint::CheckpointError,
     conversion::{self, ConversionOptions, Extent, SMALL_FILES},
 };
+use looplm_gpu::Gpu;
 use looplm_js::{
     error,
     value::{from_js_or_default, to_js},
@@ -14,7 +15,7 @@ use serde_json::json;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::{
-    options::ConversionConfig,
+    options::{ConversionConfig, LoadConfig},
     source::{FilesOf, JsSource},
 };
 
@@ -49,6 +50,20 @@ impl Conversion {
             .await
             .map_err(failed)?;
         Ok(Self { inner })
+    }
+
+    /// Fails where the limits of the device prove that what comes out cannot be loaded, so that it need not be fetched.
+    ///
+    /// # Errors
+    /// An `Error` with a `code`.
+    pub async fn check(&self, options: JsValue) -> Result<(), JsValue> {
+        let config: LoadConfig = from_js_or_default(options)?;
+        let gpu = Gpu::open(&config.device())
+            .await
+            .map_err(|e| error::to_js(&e.into()))?;
+        let checked = self.inner.check(&gpu, &config.engine());
+        gpu.destroy();
+        checked.map_err(|e| error::to_js(&e))
     }
 
     /// The files and the pieces.

@@ -3,13 +3,11 @@
 use js_sys::{Float32Array, Function, Object, Promise, Reflect, Uint32Array};
 use looplm::{
     Error, LoopLm,
-    engine::EngineOptions,
     exit::ExitRule,
     forward::ForwardOptions,
     generate::{GenerateOptions, Generation as Inner},
     model::LoadOptions,
 };
-use looplm_gpu::DeviceOptions;
 use looplm_js::{
     error,
     value::{from_js_or_default, to_js},
@@ -21,7 +19,7 @@ use web_sys::AbortSignal;
 use crate::{
     convert,
     generation::Generation,
-    options::{self, ForwardConfig, GenerateConfig, LoadConfig},
+    options::{ForwardConfig, GenerateConfig, LoadConfig},
     source::{FilesOf, JsSource},
 };
 
@@ -50,16 +48,8 @@ impl Model {
     ) -> Result<Model, JsValue> {
         let config: LoadConfig = from_js_or_default(options)?;
         let options = LoadOptions {
-            engine: EngineOptions {
-                context_length: config.context_length.map(options::count),
-                max_rows: config.max_rows.map(options::count),
-                kv_bytes: config.kv_bytes.map(|bytes| bytes as u64),
-                kv_format: config.kv_format.unwrap_or_default(),
-            },
-            device: DeviceOptions {
-                max_binding_size: config.max_binding_size.map(|bytes| bytes as u64),
-                ..DeviceOptions::default()
-            },
+            engine: config.engine(),
+            device: config.device(),
             precision: config.format.unwrap_or_default().into(),
             tunings: config.tunings,
         };

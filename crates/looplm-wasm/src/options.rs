@@ -3,13 +3,13 @@
 use std::str::FromStr;
 
 use looplm::{
-    engine::KvFormat,
+    engine::{EngineOptions, KvFormat},
     exit::{Exit as Leaving, ExitRule},
     generate::{GenerateOptions, Verify},
     kv_policy::KvPolicy,
     precision::WeightFormat,
 };
-use looplm_gpu::tune::Tunings;
+use looplm_gpu::{DeviceOptions, tune::Tunings};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 #[derive(Debug, Default, Deserialize)]
@@ -19,11 +19,31 @@ pub(crate) struct LoadConfig {
     pub(crate) max_rows: Option<f64>,
     pub(crate) max_binding_size: Option<f64>,
     pub(crate) kv_bytes: Option<f64>,
+    pub(crate) memory_limit: Option<f64>,
     #[serde(deserialize_with = "named")]
     pub(crate) kv_format: Option<KvFormat>,
     #[serde(deserialize_with = "named")]
     pub(crate) format: Option<WeightFormat>,
     pub(crate) tunings: Option<Tunings>,
+}
+
+impl LoadConfig {
+    pub(crate) fn engine(&self) -> EngineOptions {
+        EngineOptions {
+            context_length: self.context_length.map(count),
+            max_rows: self.max_rows.map(count),
+            kv_bytes: self.kv_bytes.map(|bytes| bytes as u64),
+            kv_format: self.kv_format.unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn device(&self) -> DeviceOptions {
+        DeviceOptions {
+            max_binding_size: self.max_binding_size.map(|bytes| bytes as u64),
+            memory_limit: self.memory_limit.map(|bytes| bytes as u64),
+            ..DeviceOptions::default()
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,10 @@ use serde::Serialize;
 use thiserror::Error as ThisError;
 
 use crate::{
-    chat::ChatError, checkpoint::CheckpointError, generation_config::GenerationConfigError,
+    chat::ChatError,
+    checkpoint::CheckpointError,
+    fit::{OutOfMemory, Suggestion},
+    generation_config::GenerationConfigError,
     tokenizer::TokenizerError,
 };
 
@@ -61,6 +64,12 @@ pub struct Details {
     /// The limit that was met: a number of tokens, or the name of one of the adapter's limits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<serde_json::Value>,
+    /// Bytes that are known to be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<u64>,
+    /// What would fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<Suggestion>,
 }
 
 impl Details {
@@ -112,6 +121,9 @@ pub enum Error {
     /// The device.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    /// The device has not the memory for a model, or for a longer sequence of it.
+    #[error(transparent)]
+    OutOfMemory(Box<OutOfMemory>),
     /// The folder or its weights.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -185,6 +197,7 @@ impl Coded for Error {
     fn code(&self) -> &'static str {
         match self {
             Error::Gpu(e) => e.code(),
+            Error::OutOfMemory(_) => "out-of-memory",
             Error::TokenizerMissing => "tokenizer-missing",
             Error::ContextFull { .. } => "context-full",
             Error::Busy { .. } => "busy",
@@ -212,6 +225,10 @@ impl Coded for Error {
                 (details.needed, details.offered) = (Some(*needed), Some(*offered));
             }
             Error::Gpu(GpuError::OutOfMemory { needed, .. }) => details.needed = Some(*needed),
+            Error::OutOfMemory(e) => {
+                (details.needed, details.available) = (Some(e.needed), Some(e.available));
+                details.suggestion = e.suggestion;
+            }
             Error::ContextFull { limit, needed, .. } => {
                 details.limit = Some((*limit).into());
                 details.needed = Some(*needed as u64);

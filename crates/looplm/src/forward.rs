@@ -154,6 +154,8 @@ impl Collect {
             let full = || GpuError::OutOfMemory {
                 what: format!("reading back the {what} of {positions} positions"),
                 needed: needed.saturating_mul(4),
+                // Of the host's memory.
+                available: 0,
             };
             let count = usize::try_from(needed).map_err(|_| full())?;
             let mut values = Vec::new();

@@ -9,6 +9,7 @@ pub mod conversion;
 pub mod engine;
 pub mod error;
 pub mod exit;
+pub mod fit;
 pub mod forward;
 pub mod generate;
 pub mod generation_config;

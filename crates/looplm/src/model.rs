@@ -25,6 +25,7 @@ use crate::{
     config::Config,
     engine::{Engine, EngineOptions, Kernels, Memory, bytes_per_position},
     error::Error,
+    fit::Fit,
     generation_config::GenerationConfig,
     precision::{Precision, WeightFormat},
     row::{MAX_STEPS, SequenceId, Step},
@@ -100,8 +101,8 @@ pub struct Info {
     pub tuning: Tuning,
     /// What was given as [`LoadOptions::tunings`], and what was measured now.
     pub tunings: Tunings,
-    /// Dispatches of one pass.
-    pub dispatches_per_pass: usize,
+    /// Dispatches of a pass of few rows that see few keys each, and of one with a row that sees the longest context.
+    pub dispatches_per_pass: (usize, usize),
     /// What was odd about the checkpoint, but harmless.
     pub warnings: Vec<String>,
 }
@@ -176,55 +177,73 @@ impl LoopLm {
         options: &LoadOptions,
         progress: &mut dyn FnMut(Loading<'_>),
     ) -> Result<Self, Error> {
+        progress(Loading::Adapter);
+        let gpu = Gpu::open(&options.device).await?;
+        let loaded = Self::load_on(&gpu, source, options, progress).await;
+        if loaded.is_err() {
+            gpu.destroy();
+        }
+        loaded
+    }
+
+    /// Loads a model folder onto a device that is open, whose own options are those it was opened with. After a failure
+    /// nothing of the model is left on it. [`LoopLm::dispose`] destroys the device.
+    ///
+    /// # Errors
+    /// As [`LoopLm::load`]. What the device's limits prove to be too small is said before the files of the model are
+    /// opened, and again, more exactly, before its weights are read.
+    pub async fn load_on(
+        gpu: &Gpu,
+        source: &dyn Source,
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(Loading<'_>),
+    ) -> Result<Self, Error> {
         progress(Loading::Config);
         let config = checkpoint::read_config(source).await?;
+        let fit = Fit::new(&config, &options.engine, options.precision);
+        fit.check(gpu, &[])?;
         let generation = GenerationConfig::read(source).await?;
         progress(Loading::Tokenizer);
         let tokenizer_config = TokenizerConfig::read(source).await?;
         let tokenizer = Tokenizer::read(source, &tokenizer_config, config.vocab_size).await?;
         let chat = ChatSource::read(source, &tokenizer_config).await?;
-        progress(Loading::Adapter);
-        let gpu = Gpu::open(&options.device).await?;
-        match Self::upload(source, options, progress, &gpu, &config).await {
-            Ok((engine, tunings, warnings)) => {
-                let entry = bytes_per_position(&config, options.engine.kv_format) * 1000;
-                let info = Info {
-                    adapter: gpu.report().clone(),
-                    device_limits: (gpu.max_binding(), gpu.max_buffer()),
-                    format: engine.weight_format(),
-                    memory: engine.memory(),
-                    kv_per_1000: (entry * config.total_ut_steps as u64, entry),
-                    context: engine.context(),
-                    tokenizer_size: tokenizer.as_ref().map(Tokenizer::vocab_size),
-                    chat_template: chat.is_some(),
-                    stop_ids: generation.stop_ids(tokenizer.as_ref()),
-                    tuning: engine.gpu().tuning(),
-                    tunings,
-                    dispatches_per_pass: engine.dispatches_per_pass(),
-                    warnings,
-                    config,
-                };
-                progress(Loading::Ready);
-                let batch = Batch::default();
-                let running = Mutex::new(Some(Running { engine, batch }));
-                let dropped = StdMutex::default();
-                Ok(Self {
-                    shared: Arc::new(Shared {
-                        info,
-                        gpu,
-                        tokenizer,
-                        chat,
-                        generation,
-                        running,
-                        dropped,
-                    }),
-                })
-            }
-            Err(error) => {
-                gpu.destroy();
-                Err(error)
-            }
-        }
+        let loaded = Self::upload(source, options, progress, gpu, (&config, fit)).await;
+        let (engine, tunings, warnings) = loaded?;
+        let entry = bytes_per_position(&config, options.engine.kv_format) * 1000;
+        let info = Info {
+            adapter: gpu.report().clone(),
+            device_limits: (gpu.max_binding(), gpu.max_buffer()),
+            format: engine.weight_format(),
+            memory: engine.memory(),
+            kv_per_1000: (entry * config.total_ut_steps as u64, entry),
+            context: engine.context(),
+            tokenizer_size: tokenizer.as_ref().map(Tokenizer::vocab_size),
+            chat_template: chat.is_some(),
+            stop_ids: generation.stop_ids(tokenizer.as_ref()),
+            tuning: engine.gpu().tuning(),
+            tunings,
+            dispatches_per_pass: (
+                engine.dispatches_per_pass(1),
+                engine.dispatches_per_pass(engine.context()),
+            ),
+            warnings,
+            config,
+        };
+        progress(Loading::Ready);
+        let batch = Batch::default();
+        let running = Mutex::new(Some(Running { engine, batch }));
+        let dropped = StdMutex::default();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                info,
+                gpu: gpu.clone(),
+                tokenizer,
+                chat,
+                generation,
+                running,
+                dropped,
+            }),
+        })
     }
 
     async fn upload(
@@ -232,7 +251,7 @@ impl LoopLm {
         options: &LoadOptions,
         progress: &mut dyn FnMut(Loading<'_>),
         gpu: &Gpu,
-        config: &Config,
+        (config, fit): (&Config, Fit),
     ) -> Result<(Engine, Tunings, Vec<String>), Error> {
         let (plan, planned) = oneshot::channel();
         let mut uploader = Uploader::new(gpu, config, options.precision, plan);
@@ -240,6 +259,13 @@ impl LoopLm {
         // The shaders are compiled while the weights come, and only spoken of after them.
         let progress = RefCell::new(progress);
         let (uploaded, compiled) = (Cell::new(false), Cell::new(None));
+        let stored = Cell::new(None);
+        // As exactly as it is known by then.
+        let fit = || fit.clone().stored(stored.get());
+        let explained = |error| match error {
+            Error::Gpu(error) => fit().explain(error, gpu.max_binding(), 0),
+            other => other,
+        };
         let upload = async {
             let mut report = |p: checkpoint::Progress<'_>| {
                 (progress.borrow_mut())(Loading::Weights(p));
@@ -257,6 +283,8 @@ impl LoopLm {
         let compile = async {
             // Without a plan nothing comes of the weights either, and `upload` says why.
             let planned = planned.await.unwrap_or_default();
+            stored.set(planned.iter().find_map(PlannedMatrix::stored_layer));
+            fit().check(gpu, &planned)?;
             let (gpu, tunings) = tuned(gpu, &planned, options).await?;
             let kernels = Kernels::new(&gpu, config, &options.engine, &planned).await?;
             let mut report = |done, total| {
@@ -268,7 +296,8 @@ impl LoopLm {
             compile_all(&kernels.first_needed(), &mut report).await;
             Ok::<_, Error>((gpu, tunings, kernels))
         };
-        let (loaded, (gpu, tunings, kernels)) = try_join(upload, compile).await?;
+        let (loaded, (gpu, tunings, kernels)) =
+            try_join(upload, compile).await.map_err(explained)?;
         let weights = uploader.finish()?;
         gpu.flush()?;
         let mut warnings = loaded.warnings;
@@ -278,7 +307,16 @@ impl LoopLm {
                 "the checkpoint is stored in {held} and stays so; {asked} needs the one it was converted from"
             ));
         }
-        let engine = Engine::new(gpu, config.clone(), weights, &options.engine, kernels).await?;
+        let engine = Engine::new(
+            gpu,
+            config.clone(),
+            weights,
+            &options.engine,
+            kernels,
+            fit(),
+        )
+        .await
+        .map_err(explained)?;
         // Nothing as a rule: what the first file's header did not tell.
         let mut late = false;
         let mut report = |done, total| {

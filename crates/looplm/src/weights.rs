@@ -9,7 +9,7 @@ use looplm_gpu::{
 };
 
 use crate::{
-    checkpoint::{TensorInfo, TensorSink},
+    checkpoint::{Dtype, TensorInfo, TensorSink},
     config::Config,
     model::let_others_run,
     precision::{Precision, WeightFormat},
@@ -75,11 +75,35 @@ pub(crate) enum Slot {
     Down(usize),
 }
 
+impl Slot {
+    /// The name of its tensors.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Embedding => "model.embed_tokens.weight",
+            Self::Head => "lm_head.weight",
+            Self::Qkv(_) => "self_attn.q_proj.weight",
+            Self::Output(_) => "self_attn.o_proj.weight",
+            Self::GateUp(_) => "mlp.gate_proj.weight",
+            Self::Down(_) => "mlp.down_proj.weight",
+        }
+    }
+}
+
 /// What a matrix will be, as far as headers tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PlannedMatrix {
     pub(crate) slot: Slot,
     pub(crate) shape: MatrixShape,
+    /// What its tensor is stored as.
+    pub(crate) stored: Dtype,
+}
+
+impl PlannedMatrix {
+    /// What it is stored as, if it is one of a layer.
+    pub(crate) fn stored_layer(&self) -> Option<Dtype> {
+        let outside = matches!(self.slot, Slot::Embedding | Slot::Head);
+        (!outside).then_some(self.stored)
+    }
 }
 
 /// Where a tensor goes.
@@ -126,6 +150,118 @@ pub(crate) struct Uploader<'a> {
     plan: Option<oneshot::Sender<Vec<PlannedMatrix>>>,
 }
 
+fn target(config: &Config, name: &str) -> Target {
+    let rows = |slot, stack, row| Target::Rows { slot, stack, row };
+    match name {
+        "model.embed_tokens.weight" => return rows(Slot::Embedding, 0, 0),
+        "lm_head.weight" => return rows(Slot::Head, 0, 0),
+        _ => {}
+    }
+    let Some((layer, rest)) = name
+        .strip_prefix("model.layers.")
+        .and_then(|n| n.split_once('.'))
+    else {
+        return Target::Vector;
+    };
+    let Ok(layer) = layer.parse() else {
+        return Target::Vector;
+    };
+    let (q, kv) = (config.query_size(), config.key_value_size());
+    match rest {
+        "self_attn.q_proj.weight" => rows(Slot::Qkv(layer), 0, 0),
+        "self_attn.k_proj.weight" => rows(Slot::Qkv(layer), 0, q),
+        "self_attn.v_proj.weight" => rows(Slot::Qkv(layer), 0, q + kv),
+        "self_attn.o_proj.weight" => rows(Slot::Output(layer), 0, 0),
+        "mlp.gate_proj.weight" => rows(Slot::GateUp(layer), 0, 0),
+        "mlp.up_proj.weight" => rows(Slot::GateUp(layer), 1, 0),
+        "mlp.down_proj.weight" => rows(Slot::Down(layer), 0, 0),
+        _ => Target::Vector,
+    }
+}
+
+fn shape(c: &Config, slot: Slot, format: Format) -> MatrixShape {
+    let (width, inner) = (c.hidden_size, c.intermediate_size);
+    let (outputs, inputs, arrangement) = match slot {
+        Slot::Embedding | Slot::Head => (c.vocab_size, width, Arrangement::Plain),
+        Slot::Qkv(_) => (
+            c.query_size() + 2 * c.key_value_size(),
+            width,
+            Arrangement::Heads(c.head_dim),
+        ),
+        Slot::Output(_) => (width, c.query_size(), Arrangement::Plain),
+        Slot::GateUp(_) => (inner, width, Arrangement::Paired),
+        Slot::Down(_) => (width, inner, Arrangement::Plain),
+    };
+    MatrixShape {
+        outputs,
+        inputs,
+        format,
+        arrangement,
+    }
+}
+
+/// What the matrices of these tensors will be.
+pub(crate) fn plan<'t>(
+    config: &Config,
+    precision: Precision,
+    tensors: impl IntoIterator<Item = &'t TensorInfo>,
+) -> Vec<PlannedMatrix> {
+    let mut matrices: Vec<PlannedMatrix> = Vec::new();
+    for tensor in tensors {
+        let Target::Rows { slot, .. } = target(config, &tensor.name) else {
+            continue;
+        };
+        let planned = planned(config, precision, slot, (&tensor.name, tensor.dtype));
+        match matrices.iter_mut().find(|other| other.slot == slot) {
+            None => matrices.push(planned),
+            // As `Uploader::matrix` does it.
+            Some(other) if other.shape.format != planned.shape.format => {
+                other.shape.format = Format::F32;
+            }
+            Some(_) => {}
+        }
+    }
+    matrices
+}
+
+/// What a matrix will be, after one of its tensors: its name, and what it is stored as.
+fn planned(
+    config: &Config,
+    precision: Precision,
+    slot: Slot,
+    (name, stored): (&str, Dtype),
+) -> PlannedMatrix {
+    let held = precision.of(name, stored, config.tie_word_embeddings);
+    PlannedMatrix {
+        slot,
+        shape: shape(config, slot, held.format()),
+        stored,
+    }
+}
+
+/// What the matrices of a checkpoint will be that stores all of them alike.
+pub(crate) fn plan_alike(
+    config: &Config,
+    precision: Precision,
+    stored: Dtype,
+) -> Vec<PlannedMatrix> {
+    let layer = |i| {
+        [
+            Slot::Qkv(i),
+            Slot::Output(i),
+            Slot::GateUp(i),
+            Slot::Down(i),
+        ]
+    };
+    let head = (!config.tie_word_embeddings).then_some(Slot::Head);
+    let slots = (0..config.num_hidden_layers).flat_map(layer);
+    slots
+        .chain([Slot::Embedding])
+        .chain(head)
+        .map(|slot| planned(config, precision, slot, (slot.name(), stored)))
+        .collect()
+}
+
 impl<'a> Uploader<'a> {
     /// `plan` is told what the matrices of the first file will be, before their bytes come.
     pub(crate) fn new(
@@ -143,57 +279,6 @@ impl<'a> Uploader<'a> {
             vectors: HashMap::new(),
             current: None,
             unflushed: 0,
-        }
-    }
-
-    fn target(&self, name: &str) -> Target {
-        let rows = |slot, stack, row| Target::Rows { slot, stack, row };
-        match name {
-            "model.embed_tokens.weight" => return rows(Slot::Embedding, 0, 0),
-            "lm_head.weight" => return rows(Slot::Head, 0, 0),
-            _ => {}
-        }
-        let Some((layer, rest)) = name
-            .strip_prefix("model.layers.")
-            .and_then(|n| n.split_once('.'))
-        else {
-            return Target::Vector;
-        };
-        let Ok(layer) = layer.parse() else {
-            return Target::Vector;
-        };
-        let (q, kv) = (self.config.query_size(), self.config.key_value_size());
-        match rest {
-            "self_attn.q_proj.weight" => rows(Slot::Qkv(layer), 0, 0),
-            "self_attn.k_proj.weight" => rows(Slot::Qkv(layer), 0, q),
-            "self_attn.v_proj.weight" => rows(Slot::Qkv(layer), 0, q + kv),
-            "self_attn.o_proj.weight" => rows(Slot::Output(layer), 0, 0),
-            "mlp.gate_proj.weight" => rows(Slot::GateUp(layer), 0, 0),
-            "mlp.up_proj.weight" => rows(Slot::GateUp(layer), 1, 0),
-            "mlp.down_proj.weight" => rows(Slot::Down(layer), 0, 0),
-            _ => Target::Vector,
-        }
-    }
-
-    fn shape(&self, slot: Slot, format: Format) -> MatrixShape {
-        let c = self.config;
-        let (width, inner) = (c.hidden_size, c.intermediate_size);
-        let (outputs, inputs, arrangement) = match slot {
-            Slot::Embedding | Slot::Head => (c.vocab_size, width, Arrangement::Plain),
-            Slot::Qkv(_) => (
-                c.query_size() + 2 * c.key_value_size(),
-                width,
-                Arrangement::Heads(c.head_dim),
-            ),
-            Slot::Output(_) => (width, c.query_size(), Arrangement::Plain),
-            Slot::GateUp(_) => (inner, width, Arrangement::Paired),
-            Slot::Down(_) => (width, inner, Arrangement::Plain),
-        };
-        MatrixShape {
-            outputs,
-            inputs,
-            format,
-            arrangement,
         }
     }
 
@@ -261,7 +346,7 @@ impl Uploader<'_> {
 
     /// Makes room for a tensor's matrix, or sees that it fits the one its neighbours have made.
     async fn matrix(&mut self, slot: Slot, tensor: &TensorInfo) -> Result<MatrixShape, GpuError> {
-        let shape = self.shape(slot, self.held(tensor));
+        let shape = shape(self.config, slot, self.held(tensor));
         match self.matrices.get_mut(&slot) {
             None => {
                 let matrix = Matrix::zeros(self.gpu, &tensor.name, shape).await?;
@@ -332,32 +417,17 @@ impl TensorSink for Uploader<'_> {
     type Error = GpuError;
 
     async fn planned(&mut self, tensors: &[TensorInfo]) {
-        let Some(plan) = self.plan.take() else {
+        let Some(send) = self.plan.take() else {
             return;
         };
-        let mut matrices: Vec<PlannedMatrix> = Vec::new();
-        for tensor in tensors {
-            let Target::Rows { slot, .. } = self.target(&tensor.name) else {
-                continue;
-            };
-            let shape = self.shape(slot, self.held(tensor));
-            match matrices.iter_mut().find(|other| other.slot == slot) {
-                None => matrices.push(PlannedMatrix { slot, shape }),
-                // As `matrix` does it.
-                Some(other) if other.shape.format != shape.format => {
-                    other.shape.format = Format::F32;
-                }
-                Some(_) => {}
-            }
-        }
         // Nobody listens any longer when the load has failed.
-        let _ = plan.send(matrices);
+        let _ = send.send(plan(self.config, self.precision, tensors));
         // A file on a disk may never make this wait again.
         let_others_run().await;
     }
 
     async fn begin(&mut self, tensor: &TensorInfo) -> Result<(), GpuError> {
-        let target = self.target(&tensor.name);
+        let target = target(self.config, &tensor.name);
         let contents = match (tensor.scales, tensor.dtype.element()) {
             (true, _) => Contents::Scales,
             (false, Some(element)) => Contents::Floats(element),

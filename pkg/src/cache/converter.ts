@@ -1,4 +1,4 @@
-import type { FileSource } from "../wasm/looplm.js";
+import type { FileSource, LoadConfig } from "../wasm/looplm.js";
 
 /** What weights can be converted to. */
 export type ConversionFormat = "q4" | "q8" | "f16";
@@ -35,6 +35,8 @@ export interface ConversionPlan {
 
 /** A conversion that has been planned. */
 export interface Conversion {
+  /** Throws an Error with a `code` where what comes out cannot be loaded onto this GPU. */
+  check(config: LoadConfig): Promise<void>;
   describe(): ConversionPlan;
   /** The first bytes of a target file. */
   head(file: number): Uint8Array<ArrayBuffer>;

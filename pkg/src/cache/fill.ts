@@ -1,6 +1,7 @@
 import { createError } from "../errors.js";
 import { readThrough } from "../source.js";
 import type { LoadProgress, WeightFormat } from "../types.js";
+import type { LoadConfig } from "../wasm/looplm.js";
 import type { Conversion, ConversionPlan, Converter } from "./converter.js";
 import { downloadPieces } from "./download.js";
 import { pieceBytes, type CacheEntry, type KeptPiece } from "./entry.js";
@@ -20,6 +21,8 @@ export interface Filling {
   origin: Origin;
   converter: Converter;
   format: WeightFormat;
+  /** How it is to be loaded. */
+  config: LoadConfig;
   /** Whether what is kept must be looked at first: something of it was found to be wrong. */
   verify: boolean;
   report: (progress: LoadProgress) => void;
@@ -56,6 +59,8 @@ async function fillPlanned(filling: Filling, conversion: Conversion, plan: Conve
   if (!origin.tellsVersions(plan.sources)) {
     throw new Uncacheable("its server tells no versions of its files apart (no ETag and no Last-Modified)");
   }
+  // What this GPU cannot hold need not be fetched.
+  await conversion.check(filling.config);
   const before = await continued(filling, plan, heads);
   const manifest = await begin(filling, plan, heads, before);
   const kept = await entry.pieces(plan.pieces);

@@ -335,6 +335,17 @@ test("weights that are no numbers are the model's fault", async () => {
   expect(bed.converter.open).toBe(0);
 });
 
+test("what this GPU cannot hold is not fetched", async () => {
+  const refusal = wasmError("out-of-memory", "too large", { suggestion: { format: "q4" } });
+  bed.converter.refusal = refusal;
+  await expect(bed.load()).rejects.toBe(refusal);
+  expect(bed.converter.open).toBe(0);
+  expect(bed.pieces()).toEqual([]);
+  expect(requests().filter((request) => request.endsWith(" 1000"))).toEqual([]);
+  bed.converter.refusal = undefined;
+  expect(await bed.load()).toEqual(await expected());
+});
+
 test("what the load itself throws comes through, and the weights stay", async () => {
   const failing = (): Promise<Hashes> => Promise.reject(wasmError("out-of-memory", "no memory"));
   await expect(bed.load({ load: failing })).rejects.toMatchObject({ code: "out-of-memory" });

@@ -1,7 +1,7 @@
 import { without } from "../checks.js";
 import { createError, toLoopLMError } from "../errors.js";
 import type { LoadProgress, WeightFormat } from "../types.js";
-import type { FileSource } from "../wasm/looplm.js";
+import type { FileSource, LoadConfig } from "../wasm/looplm.js";
 import { CachedSource } from "./cached-source.js";
 import type { Converter } from "./converter.js";
 import type { CacheEntry } from "./entry.js";
@@ -26,6 +26,8 @@ export interface CachedLoad<M> {
   origin: Origin;
   converter: Converter;
   format: WeightFormat;
+  /** How it is to be loaded. */
+  config: LoadConfig;
   /** What to do with the converted folder. */
   load: (source: FileSource) => Promise<M>;
   report: (progress: LoadProgress) => void;
@@ -88,10 +90,12 @@ async function readEntry<M>(job: CachedLoad<M>, entry: CacheEntry, fresh: boolea
 
 /** Gets what the entry does not have. */
 async function fillEntry<M>(job: CachedLoad<M>, entry: CacheEntry, verify: boolean): Promise<void> {
-  const { origin, converter, format, report, signal, estimate } = job;
+  const { origin, converter, format, config, report, signal, estimate } = job;
   for (let again = false; ; again = true) {
     try {
-      await stored(() => fill({ entry, origin, converter, format, verify, report, signal, estimate }));
+      await stored(() =>
+        fill({ entry, origin, converter, format, config, verify, report, signal, estimate }),
+      );
       return;
     } catch (thrown) {
       if (!(thrown instanceof SourceChanged)) throw thrown;

@@ -58,6 +58,7 @@ export class CacheBed {
       origin: new UrlOrigin(options.base ?? BASE, signal, () => Promise.resolve()),
       converter: this.converter,
       format: options.format ?? "q4",
+      config: {},
       load: options.load ?? hashes,
       report: options.report ?? (() => undefined),
       signal,

@@ -33,6 +33,8 @@ export class FakeConverter implements Converter {
   converted = 0;
   /** Conversions that have not been freed. */
   open = 0;
+  /** What the GPU has against a model. */
+  refusal: Error | undefined;
 
   async plan(source: FileSource, options: { format?: string }): Promise<Conversion> {
     const config = await read(source, "config.json");
@@ -71,6 +73,9 @@ export class FakeConverter implements Converter {
     if (format === undefined) for (const piece of pieces) piece.targets = [piece.source];
     this.open++;
     return {
+      check: async () => {
+        if (this.refusal !== undefined) throw this.refusal;
+      },
       describe: () => plan,
       head: (file) => (format === undefined ? headers[file] : HEAD) ?? new Uint8Array(),
       convert: (index, bytes) => {

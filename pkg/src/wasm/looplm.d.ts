@@ -40,6 +40,7 @@ export interface LoadConfig {
   maxRows?: number;
   maxBindingSize?: number;
   kvBytes?: number;
+  memoryLimit?: number;
   /** Workgroups that were measured before; others may be measured now, for at most a second. */
   tunings?: Tunings;
 }
@@ -65,6 +66,7 @@ export interface ChatSource {
 export class Conversion {
   private constructor();
   static plan(source: FileSource, options: { format?: ConversionFormat }): Promise<Conversion>;
+  check(config: LoadConfig): Promise<void>;
   describe(): ConversionPlan;
   head(file: number): Uint8Array<ArrayBuffer>;
   convert(piece: number, source: Uint8Array): Uint8Array<ArrayBuffer>;

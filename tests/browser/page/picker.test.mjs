@@ -167,6 +167,20 @@ test("without memory for it, smaller ways are one press away", async () => {
   assert.equal(await words(page.getByTestId("badge")), "q8 weights in 8 bits");
 });
 
+test("without memory for it, what would fit is one press away", async () => {
+  const details = { needed: 3e8, suggestion: { format: "q8", contextLength: 542 } };
+  const page = await site.open({ double: { fail: { code: "out-of-memory", details } } });
+  const ouro = card(page, "Ouro-1.4B");
+  await ouro.getByText("4 bits, 2,048").click();
+  await ouro.getByRole("radio", { name: /^16 bits\b.*GiB Half/ }).check();
+  await press(ouro, /^Load/);
+  const alert = ouro.getByRole("alert");
+  assert.match(await words(alert), /286 MiB more were needed. What fits: 8 bits and 542 tokens of context/);
+  await press(alert, "Take 8 bits and 542 tokens of context");
+  await page.getByRole("heading", { name: "Talk to it" }).waitFor();
+  assert.equal(await words(page.getByTestId("badge")), "q8 weights in 8 bits");
+});
+
 test("after a broken connection, trying again goes on where it stopped", async () => {
   const page = await site.open({ double: { pause: 60, fail: { code: "network", at: 0.6 } } });
   const ouro = card(page, "Ouro-1.4B");

@@ -1,6 +1,7 @@
 // A real Chromium with WebGPU on the CPU, and a page that can import the built package.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
+import { freemem, totalmem } from "node:os";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launchChromium } from "../chromium.mjs";
@@ -15,6 +16,7 @@ export function usePage({ webgpu = true, folders } = {}) {
   const opened = {};
   let server;
   let browser;
+  let ending = false;
   before(async () => {
     for (const file of ["looplm_bg.wasm", "looplm_chat_bg.wasm", "looplm_train_bg.wasm"]) {
       const wasm = fileURLToPath(new URL(`../../../pkg/dist/wasm/${file}`, import.meta.url));
@@ -25,13 +27,22 @@ export function usePage({ webgpu = true, folders } = {}) {
     opened.origin = server.origin;
     opened.asked = server.asked;
     opened.page = await browser.newPage();
+    // What a test then hears is only that its page is closed.
+    opened.page.on("crash", () => console.error(`the page's process crashed; ${memoryLeft()}`));
+    browser.on("disconnected", () => ending || console.error(`the browser is gone; ${memoryLeft()}`));
     await opened.page.goto(`${server.origin}/`);
   });
   after(async () => {
+    ending = true;
     await browser?.close();
     await server?.close();
   });
   return opened;
+}
+
+/** For whoever looks for the reason afterwards. */
+function memoryLeft() {
+  return `${Math.round(freemem() / 2 ** 20)} of ${Math.round(totalmem() / 2 ** 20)} MiB of this machine's memory were free`;
 }
 
 /** What `run` throws in the page, as { name, code, message, details }; fails if it does not throw. */

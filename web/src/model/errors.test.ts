@@ -30,6 +30,14 @@ describe("explain", () => {
     expect(said.message).toBe("the engine's words");
     expect(said.title + said.advice).not.toMatch(/undefined|null|\[object/);
   });
+  it("says what would fit where there is too little memory", () => {
+    const suggestion = { format: "q4", contextLength: 2048 };
+    const said = explain(thrown("out-of-memory", { needed: 2 ** 30, suggestion }));
+    expect(said.advice).toContain("1 GiB more were needed. What fits: 4 bits and 2,048 tokens of context.");
+    expect(said.suggestion).toEqual(suggestion);
+    for (const nonsense of [{}, { format: "q5", contextLength: -1 }, "q4", null])
+      expect(explain(thrown("out-of-memory", { suggestion: nonsense })).suggestion).toBeUndefined();
+  });
   it("says which address was not found", () => {
     const said = explain(thrown("network", { url: "https://example.org/m/config.json", status: 404 }));
     expect(said.advice).toContain("https://example.org/m/config.json");

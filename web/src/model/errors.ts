@@ -1,4 +1,5 @@
 import { bytes } from "./format.ts";
+import { readSuggestion, type Suggestion, suggestionWords } from "./offers/suggestion.ts";
 
 /** An error as the page tells it: what happened, and what to do about it. */
 export interface Explanation {
@@ -7,6 +8,8 @@ export interface Explanation {
   advice: string;
   /** The engine's own words, for whoever reports it. */
   message: string;
+  /** Where there was too little memory: what would have fitted. */
+  suggestion?: Suggestion;
 }
 
 type Details = Record<string, unknown>;
@@ -92,6 +95,21 @@ function network(d: Details): Omit<Explanation, "code" | "message"> {
   };
 }
 
+function outOfMemory(d: Details): Omit<Explanation, "code" | "message"> {
+  const needed = asBytes(d["needed"]);
+  const suggestion = readSuggestion(d["suggestion"]);
+  const said = [
+    needed && `${needed} more were needed.`,
+    suggestion && `What fits: ${suggestionWords(suggestion)}.`,
+    "Close other tabs that use the GPU, free the model that is open, or take a smaller one.",
+  ];
+  return {
+    title: "The GPU has no memory left for this",
+    advice: said.filter(Boolean).join(" "),
+    ...(suggestion && { suggestion }),
+  };
+}
+
 function plain(code: string, d: Details): Omit<Explanation, "code" | "message"> {
   switch (code) {
     case "webgpu-unavailable":
@@ -102,10 +120,7 @@ function plain(code: string, d: Details): Omit<Explanation, "code" | "message"> 
     case "adapter-too-small":
       return adapterTooSmall(d);
     case "out-of-memory":
-      return {
-        title: "The GPU has no memory left for this",
-        advice: `${asBytes(d["needed"]) ? `${asBytes(d["needed"])} more were needed. ` : ""}Close other tabs that use the GPU, free the model that is open, or take a smaller one.`,
-      };
+      return outOfMemory(d);
     case "device-lost":
       return {
         title: "The GPU went away",

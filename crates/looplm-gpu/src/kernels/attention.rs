@@ -228,6 +228,13 @@ pub struct AttentionOp {
     max_rows: usize,
 }
 
+impl AttentionOp {
+    /// Dispatches for a pass of few rows, the longest of which sees `keys` keys.
+    pub fn dispatches(&self, keys: usize) -> usize {
+        1 + usize::from(parts_of(keys, self.most_parts) > 1)
+    }
+}
+
 impl Op for AttentionOp {
     fn encode(
         &self,

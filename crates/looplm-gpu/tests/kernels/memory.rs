@@ -55,6 +55,31 @@ fn a_buffer_above_the_largest_size_is_out_of_memory() {
 }
 
 #[test]
+fn a_limit_of_memory_is_kept_and_what_is_dropped_is_there_again() {
+    let gpu = support::open(&DeviceOptions {
+        memory_limit: Some(1000),
+        ..DeviceOptions::default()
+    });
+    let storage = |bytes| wait(Buffer::storage(&gpu, "test", bytes));
+    let first = storage(600).expect("there is room");
+    assert_eq!(gpu.allocated(), first.size());
+    match storage(500) {
+        Err(GpuError::OutOfMemory {
+            needed: 512,
+            available: 1000,
+            ..
+        }) => {}
+        other => panic!("{other:?}"),
+    }
+    let second = storage(384).expect("there is room for less");
+    assert_eq!(gpu.allocated(), first.size() + second.size());
+    drop(first);
+    assert!(storage(500).is_ok(), "it is there again");
+    drop(second);
+    assert_eq!(gpu.allocated(), 0);
+}
+
+#[test]
 fn row_tables_refuse_what_they_have_no_room_for() {
     let gpu = support::gpu();
     let mut tables = wait(RowTables::new(gpu, 2, 3)).expect("two small tables");

@@ -11,9 +11,16 @@ mod folder;
 mod piece;
 mod target;
 
+use looplm_gpu::Gpu;
+
 use crate::{
     checkpoint::{Checkpoint, CheckpointError, INDEX, Source, read_config},
+    config::Config,
+    engine::EngineOptions,
+    error::Error,
+    fit::Fit,
     precision::{Precision, WeightFormat},
+    weights::{self, PlannedMatrix},
 };
 
 #[cfg(not(target_family = "wasm"))]
@@ -55,6 +62,8 @@ pub struct Conversion {
     index: Option<String>,
     pieces: Vec<Piece>,
     warnings: Vec<String>,
+    config: Config,
+    matrices: Vec<PlannedMatrix>,
 }
 
 impl Conversion {
@@ -78,6 +87,9 @@ impl Conversion {
             }
         }
         let (files, index, segments) = layout.finish();
+        let tensors = layouts.iter().flat_map(|file| &file.tensors);
+        let tensors = tensors.map(|(info, _)| info);
+        let matrices = weights::plan(&config, options.precision, tensors);
         Ok(Self {
             options,
             sources: layouts.into_iter().map(|layout| layout.file).collect(),
@@ -85,7 +97,19 @@ impl Conversion {
             files,
             index,
             warnings,
+            config,
+            matrices,
         })
+    }
+
+    /// Fails where the limits of a device prove that what comes out cannot be loaded onto it.
+    ///
+    /// # Errors
+    /// As [`crate::LoopLm::load_on`].
+    pub fn check(&self, gpu: &Gpu, options: &EngineOptions) -> Result<(), Error> {
+        Fit::new(&self.config, options, self.options.precision)
+            .of_planned(&self.matrices)
+            .check(gpu, &self.matrices)
     }
 
     /// Names the format, its options and this converter's version: equal fingerprints of equal checkpoints are equal bytes.

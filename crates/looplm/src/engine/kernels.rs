@@ -90,8 +90,8 @@ impl Kernels {
             .map_err(|error| Error::invalid("kv_format", error.to_string()))?;
         let epsilon = config.rms_norm_eps as f32;
         let max_rows = options.max_rows();
-        let parts = attention_parts(gpu, config, options.context(config));
-        let slots = state_slots(gpu, max_rows);
+        let parts = attention_parts(gpu.max_binding(), config, options.context(config));
+        let slots = state_slots(gpu.max_binding(), max_rows);
         let mut kernels = Self {
             shape,
             kv_format: options.kv_format,
@@ -108,7 +108,7 @@ impl Kernels {
             swiglu: Variants::new(),
             head: Variants::new(),
         };
-        for &PlannedMatrix { slot, shape } in matrices {
+        for &PlannedMatrix { slot, shape, .. } in matrices {
             match slot {
                 Slot::Embedding => {
                     kernels.embed(gpu, shape)?;

@@ -11,16 +11,20 @@ use looplm_gpu::{
     Buffer, Gpu, GpuError, KvFormat,
     cpu::rotary_table,
     kernels::{AttentionShape, KvMean, KvMeanOp, KvMove},
+    storage_size,
 };
 
-use super::sequence::Sequence;
+use super::{EngineOptions, sequence::Sequence};
 use crate::{config::Config, error::Error, row::MAX_STEPS};
 
 /// Positions that a line of the map starts with.
-const FIRST_PITCH: usize = 256;
+pub(crate) const FIRST_PITCH: usize = 256;
 
 /// Moves of one dispatch.
 const MAX_MOVES: usize = 256;
+
+/// Bytes of the table of them.
+pub(crate) const MOVE_BYTES: u64 = (MAX_MOVES * size_of::<KvMove>()) as u64;
 
 /// Keys and values of a layer, [entries, kv_heads, head_stride] each, in the cache's format.
 #[derive(Debug)]
@@ -66,6 +70,50 @@ pub fn bytes_per_position(config: &Config, format: KvFormat) -> u64 {
     2 * (config.num_hidden_layers * attention_shape(config).entry_bytes(format)) as u64
 }
 
+/// Most entries there may be where kernels bind up to `max_binding`, and `max_bytes` bounds keys and values of all layers.
+///
+/// # Errors
+/// [`GpuError::AdapterTooSmall`], or [`GpuError::OutOfMemory`], if there is no room for a single token.
+fn most_entries(
+    config: &Config,
+    format: KvFormat,
+    max_bytes: Option<u64>,
+    max_binding: u64,
+) -> Result<usize, GpuError> {
+    let steps = config.total_ut_steps.min(MAX_STEPS) as u64;
+    let entry = attention_shape(config).entry_bytes(format) as u64;
+    let what = "the keys and values of a single token";
+    storage_size(what, steps * entry, max_binding)?;
+    let position = bytes_per_position(config, format);
+    let wanted = max_bytes.map_or(u64::MAX, |bytes| bytes / position);
+    if wanted < steps {
+        return Err(GpuError::OutOfMemory {
+            what: what.to_owned(),
+            needed: steps * position,
+            available: wanted * position,
+        });
+    }
+    Ok(usize::try_from(wanted.min(max_binding / entry)).unwrap_or(usize::MAX))
+}
+
+/// Bytes of a cache for sequences of up to `tokens` tokens, which take `config.total_ut_steps` steps.
+///
+/// # Errors
+/// [`GpuError::AdapterTooSmall`], or [`GpuError::OutOfMemory`], if there is no room for a single one.
+pub(crate) fn cache_bytes(
+    config: &Config,
+    options: &EngineOptions,
+    tokens: usize,
+    max_binding: u64,
+) -> Result<u64, GpuError> {
+    let (format, steps) = (options.kv_format, config.total_ut_steps.min(MAX_STEPS));
+    let most = most_entries(config, format, options.kv_bytes, max_binding)?;
+    let entries = tokens.saturating_mul(steps).min(most);
+    let layer = 2 * (entries * attention_shape(config).entry_bytes(format)).next_multiple_of(16);
+    let rotary = (tokens * config.head_dim / 2 * size_of::<[f32; 2]>()).next_multiple_of(16);
+    Ok((config.num_hidden_layers * layer + MAX_STEPS * tokens * 4 + rotary) as u64)
+}
+
 /// Keys and values of all layers; `bytes` are those of the keys, or the values, of one.
 async fn allocate(gpu: &Gpu, layers: usize, bytes: u64) -> Result<Vec<LayerKv>, GpuError> {
     let mut allocated = Vec::with_capacity(layers);
@@ -94,19 +142,10 @@ impl KvCache {
     ) -> Result<Self, Error> {
         let shape = attention_shape(config);
         let entry = shape.entry_bytes(format) as u64;
-        let position = bytes_per_position(config, format);
-        let binding = gpu.max_binding() / entry;
-        let wanted = max_bytes.map_or(u64::MAX, |bytes| bytes / position);
-        let limit = usize::try_from(binding.min(wanted)).unwrap_or(usize::MAX);
+        let limit = most_entries(config, format, max_bytes, gpu.max_binding())?;
         let steps = config.total_ut_steps.min(MAX_STEPS);
-        if limit < steps {
-            let needed = steps as u64 * position;
-            let what = "the keys and values of a single token".to_owned();
-            return Err(GpuError::OutOfMemory { what, needed }.into());
-        }
         let pitch = FIRST_PITCH.min(context);
         let capacity = (pitch * steps).min(limit);
-        let moves = (MAX_MOVES * size_of::<KvMove>()) as u64;
         let cache = Self {
             layers: allocate(gpu, config.num_hidden_layers, capacity as u64 * entry).await?,
             map: Buffer::storage(gpu, "KV map", (MAX_STEPS * pitch * 4) as u64).await?,
@@ -121,7 +160,7 @@ impl KvCache {
             shape,
             format,
             mean: KvMean::new(gpu, shape, format),
-            moves: Buffer::storage(gpu, "KV moves", moves).await?,
+            moves: Buffer::storage(gpu, "KV moves", MOVE_BYTES).await?,
         };
         Ok(cache)
     }
@@ -145,6 +184,16 @@ impl KvCache {
     /// Entries that hold something.
     pub(super) fn used(&self) -> usize {
         self.capacity - self.free.len()
+    }
+
+    /// Whether so many more are more than there can ever be.
+    pub(super) fn exceeds(&self, entries: usize) -> bool {
+        self.used() + self.promised + entries > self.limit
+    }
+
+    /// Entries there are at present.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Most entries there can ever be.
@@ -185,9 +234,12 @@ impl KvCache {
         let grown = needed > self.capacity;
         if grown {
             if needed > self.limit {
-                let what = format!("{needed} entries of keys and values");
-                let needed = self.bytes_of_entries(needed);
-                return Err(GpuError::OutOfMemory { what, needed }.into());
+                return Err(GpuError::OutOfMemory {
+                    what: format!("{needed} entries of keys and values"),
+                    needed: self.bytes_of_entries(needed),
+                    available: self.bytes_of_entries(self.limit),
+                }
+                .into());
             }
             let wished = needed.max(2 * self.capacity).min(self.limit);
             match self.resize(gpu, wished).await {

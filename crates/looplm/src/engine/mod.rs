@@ -20,6 +20,7 @@ use looplm_gpu::{Gpu, GpuError, Submitted, kernels::MAX_FEW_ROWS, pipeline::comp
 use crate::{
     config::Config,
     error::Error,
+    fit::Fit,
     kv_policy::KvPolicy,
     precision::WeightFormat,
     row::{SequenceId, Step},
@@ -34,6 +35,8 @@ use workspace::{MAX_PASSES, Workspace};
 pub use ask::{Ask, Outcome, Place};
 pub(crate) use kernels::Kernels;
 pub use kv::bytes_per_position;
+pub(crate) use kv::{FIRST_PITCH, MOVE_BYTES, cache_bytes};
+pub(crate) use workspace::Layout;
 
 /// Most sequences at once.
 pub const MAX_SEQUENCES: usize = 64;
@@ -52,12 +55,12 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    fn context(&self, config: &Config) -> usize {
+    pub(crate) fn context(&self, config: &Config) -> usize {
         let wanted = self.context_length.unwrap_or(usize::MAX);
         wanted.min(config.max_position_embeddings)
     }
 
-    fn max_rows(&self) -> usize {
+    pub(crate) fn max_rows(&self) -> usize {
         self.max_rows.unwrap_or(128).clamp(1, 1024)
     }
 }
@@ -82,6 +85,7 @@ pub struct Engine {
     /// The last submission that nothing was read back from.
     in_flight: Option<Submitted>,
     slots: Slots,
+    fit: Fit,
 }
 
 /// Bytes on the device, by what they are for. Row tables, gains and uniforms, which are small, are left out.
@@ -102,11 +106,9 @@ impl Engine {
         weights: Weights,
         options: &EngineOptions,
         kernels: Kernels,
+        fit: Fit,
     ) -> Result<Self, Error> {
         let context = options.context(&config);
-        if context == 0 {
-            return Err(Error::invalid("context_length", "must be at least 1"));
-        }
         let workspace = Workspace::new(&gpu, &config, context, options.max_rows()).await?;
         let kv = KvCache::new(&gpu, &config, context, options.kv_format, options.kv_bytes).await?;
         let plan = Plan::new(&gpu, &config, &weights, &workspace, &kv, kernels).await?;
@@ -127,6 +129,7 @@ impl Engine {
             submissions: 0,
             in_flight: None,
             slots,
+            fit,
         })
     }
 
@@ -160,9 +163,9 @@ impl Engine {
         }
     }
 
-    /// Dispatches of one pass.
-    pub fn dispatches_per_pass(&self) -> usize {
-        self.plan.dispatches(&self.weights)
+    /// Dispatches of one pass of few rows, the longest of which sees `keys` keys.
+    pub fn dispatches_per_pass(&self, keys: usize) -> usize {
+        self.plan.dispatches(&self.weights, keys)
     }
 
     /// Dispatches of all passes so far, and of the heads behind them.
@@ -296,23 +299,45 @@ impl Engine {
             });
         }
         let (steps, entries) = (sequence.steps.get(), count * sequence.entries_a_token());
-        self.reserve_map(id.place as usize, needed).await?;
-        match self.kv.promise(&self.gpu, entries).await {
-            Ok(false) => {}
-            Ok(true) => self.rebind_kv()?,
-            Err(error) => return Err(self.no_room(error, id, steps, needed)),
+        if let Err(error) = self.find_room(id, needed, entries).await {
+            return Err(self.no_room(error, id, (steps, entries), needed));
         }
         let sequence = find(&mut self.sequences, id).ok_or_else(unknown_sequence)?;
         sequence.promised += entries;
         Ok(())
     }
 
+    /// Room for so many positions of a sequence, and for so many entries more.
+    async fn find_room(
+        &mut self,
+        id: SequenceId,
+        positions: usize,
+        entries: usize,
+    ) -> Result<(), Error> {
+        self.reserve_map(id.place as usize, positions).await?;
+        if self.kv.promise(&self.gpu, entries).await? {
+            self.rebind_kv()?;
+        }
+        Ok(())
+    }
+
     /// What a sequence is told when there is no room for more of it: how much of it there is room for, if it is alone, else
     /// that there is no memory at present.
-    fn no_room(&self, error: Error, id: SequenceId, steps: usize, needed: usize) -> Error {
+    fn no_room(
+        &self,
+        error: Error,
+        id: SequenceId,
+        (steps, entries): (usize, usize),
+        needed: usize,
+    ) -> Error {
         let others = self.sequences.iter().flatten().any(|s| s.id != id);
         match error {
-            Error::Gpu(GpuError::OutOfMemory { .. }) if !others => Error::ContextFull {
+            error if others => error,
+            Error::Gpu(error) if !self.kv.exceeds(entries) => {
+                let reached = self.kv.capacity() / steps;
+                self.fit.explain(error, self.gpu.max_binding(), reached)
+            }
+            Error::Gpu(GpuError::OutOfMemory { .. }) => Error::ContextFull {
                 limit: self.kv.limit() / steps,
                 needed,
                 reason: format!(

@@ -253,15 +253,20 @@ impl Plan {
         Ok(dispatches)
     }
 
-    /// Dispatches of one pass, if no row of it sees so many keys that attention takes two.
-    pub(super) fn dispatches(&self, weights: &Weights) -> usize {
+    /// Dispatches of one pass of few rows, the longest of which sees `keys` keys.
+    pub(super) fn dispatches(&self, weights: &Weights, keys: usize) -> usize {
+        let attention: usize = self
+            .layers
+            .iter()
+            .map(|l| l.attention.dispatches(keys))
+            .sum();
         let layer = |l: &crate::weights::LayerWeights| {
-            3 + l.qkv.parts.len()
+            2 + l.qkv.parts.len()
                 + l.output.parts.len()
                 + l.gate_up.parts.len()
                 + l.down.parts.len()
         };
-        weights.embedding.parts.len() + weights.layers.iter().map(layer).sum::<usize>()
+        weights.embedding.parts.len() + attention + weights.layers.iter().map(layer).sum::<usize>()
     }
 
     /// After a pass of `rows` rows, `heads` of which went through the head: compiles what does better with so many, if they

@@ -4,6 +4,7 @@ mod batching;
 mod chain;
 mod conversion;
 mod exits;
+mod fit;
 mod fixtures;
 mod generation;
 mod kv_format;

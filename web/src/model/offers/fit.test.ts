@@ -106,6 +106,15 @@ describe("remedies", () => {
     expect(found[0]!.words).toBe("Take 8 bits instead (1.6 GiB)");
     expect(found[1]!.words).toBe("Take 1,024 tokens of context (768 MiB less)");
   });
+  it("are what the engine says would fit, where it says so", () => {
+    const suggestion = { format: "q8", contextLength: 542 } as const;
+    const found = remediesFor({ code: "out-of-memory", suggestion }, undefined, { ...HELD, format: "f16" });
+    expect(found).toEqual([
+      { words: "Take 8 bits and 542 tokens of context", held: { ...HELD, format: "q8", context: 542 } },
+    ]);
+    const shorter = remediesFor({ code: "out-of-memory", suggestion: { contextLength: 1024 } }, shape, HELD);
+    expect(shorter).toEqual([{ words: "Take 1,024 tokens of context", held: { ...HELD, context: 1024 } }]);
+  });
   it("are none where it was not, and none below what there is", () => {
     expect(remediesFor({ code: "network" }, shape, HELD)).toEqual([]);
     expect(remediesFor({ code: "out-of-memory" }, undefined, HELD)).toEqual([]);

@@ -4,6 +4,7 @@ import { FORMATS, type Held } from "./held.ts";
 import { needsOf, weightBytes } from "./needs.ts";
 import type { Shape } from "./shape.ts";
 import { smallerWays } from "./fit.ts";
+import { asSuggested, suggestionWords } from "./suggestion.ts";
 
 /** Another way to hold a model, and what the button says that takes it. */
 export interface Remedy {
@@ -14,13 +15,20 @@ export interface Remedy {
 /** Errors after which a model that takes less may well load. */
 const MEMORY: readonly string[] = ["out-of-memory", "adapter-too-small"];
 
-/** What to try after an error: a smaller format, and a shorter context. */
+/** What to try after an error: what is known to fit, or else a smaller format, and a shorter context. */
 export function remediesFor(
-  error: Pick<Explanation, "code">,
+  error: Pick<Explanation, "code" | "suggestion">,
   shape: Shape | undefined,
   held: Held,
 ): Remedy[] {
-  if (shape === undefined || !MEMORY.includes(error.code)) return [];
+  if (!MEMORY.includes(error.code)) return [];
+  // What the engine has worked out goes before what is guessed here.
+  const { suggestion } = error;
+  if (suggestion !== undefined) {
+    const words = `Take ${suggestionWords(suggestion)}`;
+    return [{ words, held: asSuggested(held, suggestion) }];
+  }
+  if (shape === undefined) return [];
   const smaller = smallerWays(shape, held);
   const format = smaller.find((way) => way.format !== held.format && way.context === held.context);
   const context = held.context !== undefined && held.context > 512 ? held.context / 2 : undefined;

@@ -30,7 +30,7 @@ export function OpeningError({
               class="secondary"
               onClick={() => {
                 setHeld(offer, held);
-                void openModel(sourceOf(offer));
+                void openModel({ ...sourceOf(offer), held });
               }}
             >
               {words}
