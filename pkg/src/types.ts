@@ -475,14 +475,30 @@ export interface TaskInfo {
   [field: string]: unknown;
 }
 
+/** The workgroups of matrix products, as they suit the adapter. */
+export interface Tuning {
+  /** Lanes of a workgroup that computes few rows. */
+  lanes: number;
+  /** Outputs of one that computes one row. */
+  outputsOfOne: number;
+  /** Outputs of one that computes two to four rows. */
+  outputsOfFew?: number;
+  /** Rows of one that computes many. */
+  tileRows?: number;
+  /** Whether a lane takes 32 elements of a quantised row at once. */
+  wide?: boolean;
+  /** Whether sums are made with subgroup operations, where the tier has them. */
+  subgroups?: boolean;
+}
+
 /** Everything that stays as it is for the life of a model. */
 export interface ModelInfo {
   /** Its shape. */
   architecture: Architecture;
   /** What the layers' weights are held as; "stored" for floats as the checkpoint has them. */
   format: "stored" | "f16" | "q8" | "q4";
-  /** The workgroups that one row of a product is computed in: lanes, and outputs of each. */
-  tuning: { lanes: number; outputsOfOne: number };
+  /** The workgroups that matrix products are computed in. */
+  tuning: Tuning;
   /** What it takes of the GPU. */
   memory: MemoryInfo;
   /** Its tokenizer; null if the folder has none (ids still work). */

@@ -126,7 +126,7 @@ pub struct Gpu {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     report: Arc<AdapterReport>,
-    on_cpu: bool,
+    kind: wgpu::DeviceType,
     tuning: Tuning,
     max_binding: u64,
     max_buffer: u64,
@@ -252,7 +252,7 @@ impl Gpu {
         Ok(Self {
             device,
             queue,
-            on_cpu,
+            kind: info.device_type,
             tuning: options.tuning.unwrap_or(usual),
             report: Arc::new(AdapterReport {
                 name: if info.name.is_empty() {
@@ -287,7 +287,12 @@ impl Gpu {
     /// Whether the adapter is a program on the CPU (lavapipe, SwiftShader), where loads and barriers cost more than
     /// arithmetic.
     pub fn on_cpu(&self) -> bool {
-        self.on_cpu
+        self.kind == wgpu::DeviceType::Cpu
+    }
+
+    /// Whether the adapter is known to be a GPU with memory of its own. Browsers do not say.
+    pub fn is_discrete(&self) -> bool {
+        self.kind == wgpu::DeviceType::DiscreteGpu
     }
 
     /// The workgroups of products of few rows.

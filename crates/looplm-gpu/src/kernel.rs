@@ -6,7 +6,6 @@ use crate::{
     error::GpuError,
     pipeline::{Pipeline, Recipe},
     rows::Table,
-    subgroups,
 };
 
 /// How a kernel uses one of its bindings in group 0.
@@ -29,8 +28,6 @@ pub struct Source {
     pub wgsl: &'static str,
     /// Bindings of group 0 in order.
     pub bindings: &'static [Binding],
-    /// Whether it has subgroup operations.
-    pub subgroups: bool,
     /// Whether it reads the row table in group 1.
     pub rows: bool,
     /// Entry points.
@@ -41,7 +38,7 @@ impl Source {
     fn descriptor(&self) -> wgpu::ShaderModuleDescriptor<'static> {
         wgpu::ShaderModuleDescriptor {
             label: Some(self.name),
-            source: wgpu::ShaderSource::Wgsl(subgroups::enabled(self)),
+            source: wgpu::ShaderSource::Wgsl(self.wgsl.into()),
         }
     }
 }

@@ -1,11 +1,8 @@
-//! Subgroup operations: wgpu has a feature for them natively, and none in browsers, where the browser's own is used.
+//! Subgroup operations: wgpu has a feature for them natively, and as yet none in browsers.
 
-use std::borrow::Cow;
+use crate::device::Tier;
 
-use crate::{device::Tier, kernel::Source};
-
-/// Whether the adapter has them.
-#[cfg(not(target_arch = "wasm32"))]
+/// Whether a device of the adapter can be asked for them.
 pub(crate) fn offered(adapter: &wgpu::Adapter) -> bool {
     adapter.features().contains(wgpu::Features::SUBGROUP)
 }
@@ -16,14 +13,5 @@ pub(crate) fn features(tier: Tier) -> wgpu::Features {
         wgpu::Features::SUBGROUP
     } else {
         wgpu::Features::empty()
-    }
-}
-
-/// The text of a shader as the platform takes it: browsers ask for a directive which naga does not know.
-pub(crate) fn enabled(source: &Source) -> Cow<'static, str> {
-    if source.subgroups && cfg!(target_arch = "wasm32") {
-        format!("enable subgroups;\n{}", source.wgsl).into()
-    } else {
-        source.wgsl.into()
     }
 }

@@ -198,6 +198,10 @@ impl LoopLm {
         options: &LoadOptions,
         progress: &mut dyn FnMut(Loading<'_>),
     ) -> Result<Self, Error> {
+        let options = &LoadOptions {
+            engine: options.engine.on(gpu),
+            ..options.clone()
+        };
         progress(Loading::Config);
         let config = checkpoint::read_config(source).await?;
         let fit = Fit::new(&config, &options.engine, options.precision);

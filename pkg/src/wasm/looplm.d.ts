@@ -9,6 +9,7 @@ import type {
   GenerateOptions,
   LoadProgress,
   ModelInfo,
+  Tuning,
 } from "../types.js";
 
 /** Loads and starts the module. May be called again; only the first call counts. */
@@ -46,7 +47,7 @@ export interface LoadConfig {
 }
 
 /** Workgroups of the products of few rows, by adapter, shader and matrix. */
-export type Tunings = Record<string, { lanes: number; outputsOfOne: number }>;
+export type Tunings = Record<string, Tuning>;
 
 export type GenerateConfig = Omit<GenerateOptions, "signal" | "verify"> & {
   verify?: "auto" | "on" | "always" | "off";

@@ -12,7 +12,6 @@ pub const SOURCE: Source = Source {
     name: "accumulate",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/accumulate.wgsl")),
     bindings: &[Binding::Write, Binding::Read],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

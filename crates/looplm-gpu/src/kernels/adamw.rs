@@ -20,7 +20,6 @@ pub const SOURCE: Source = Source {
         Binding::Read,
         Binding::Read,
     ],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

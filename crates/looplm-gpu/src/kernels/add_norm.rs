@@ -15,7 +15,6 @@ pub const SOURCE: Source = Source {
     name: "add_norm",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/add_norm.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
-    subgroups: false,
     rows: true,
     entries: &["main"],
 };

@@ -28,7 +28,6 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
-    subgroups: false,
     rows: true,
     entries: &["main_row", "main_merge", "main_tile"],
 };

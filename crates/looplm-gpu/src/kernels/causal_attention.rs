@@ -14,7 +14,6 @@ pub const SOURCE: Source = Source {
     name: "causal_attention",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/causal_attention.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["main", "main_four"],
 };

@@ -24,7 +24,6 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
-    subgroups: false,
     rows: false,
     entries: &["queries", "keys", "queries_four", "keys_four"],
 };

@@ -19,7 +19,6 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

@@ -25,7 +25,6 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Read,
     ],
-    subgroups: false,
     rows: true,
     entries: &["main"],
 };

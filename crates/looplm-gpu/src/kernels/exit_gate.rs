@@ -14,7 +14,6 @@ pub const SOURCE: Source = Source {
     name: "exit_gate",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/exit_gate.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

@@ -22,7 +22,6 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
-    subgroups: false,
     rows: false,
     entries: &["main", "add_chunks"],
 };

@@ -27,7 +27,6 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
-    subgroups: false,
     rows: false,
     entries: &["gradient", "chunk_totals", "totals_of_chunks"],
 };

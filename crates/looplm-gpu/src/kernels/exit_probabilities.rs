@@ -21,7 +21,6 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

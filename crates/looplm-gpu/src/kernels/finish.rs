@@ -24,7 +24,6 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
-    subgroups: false,
     rows: true,
     entries: &["main"],
 };

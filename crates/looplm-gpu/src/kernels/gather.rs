@@ -13,7 +13,6 @@ pub const SOURCE: Source = Source {
     name: "gather",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/gather.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

@@ -13,7 +13,6 @@ pub const SOURCE: Source = Source {
     name: "glu",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/glu.wgsl")),
     bindings: &[Binding::Read, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

@@ -14,7 +14,6 @@ pub const SOURCE: Source = Source {
     name: "glu_backward",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/glu_backward.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

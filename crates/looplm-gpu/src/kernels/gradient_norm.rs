@@ -12,7 +12,6 @@ pub const SOURCE: Source = Source {
     name: "gradient_norm",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/gradient_norm.wgsl")),
     bindings: &[Binding::Read, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["sums", "total"],
 };

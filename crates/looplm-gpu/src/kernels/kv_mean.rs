@@ -18,7 +18,6 @@ pub const SOURCE: Source = Source {
     name: "kv_mean",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/kv_mean.wgsl")),
     bindings: &[Binding::Read, Binding::Write, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

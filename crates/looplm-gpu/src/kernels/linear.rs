@@ -23,7 +23,6 @@ pub const SOURCE: Source = Source {
         Binding::Uniform,
         Binding::Write,
     ],
-    subgroups: false,
     rows: true,
     entries: &["main_few", "main_tile"],
 };

@@ -13,7 +13,6 @@ pub const SOURCE: Source = Source {
     name: "product",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/product.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["main_tile", "main_block", "reduce"],
 };

@@ -86,7 +86,6 @@ pub(crate) fn kernel(gpu: &Gpu, source: Source, with_subgroups: &'static str) ->
     let source = if uses_subgroups(gpu) {
         Source {
             wgsl: with_subgroups,
-            subgroups: true,
             ..source
         }
     } else {

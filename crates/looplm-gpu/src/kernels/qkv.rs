@@ -141,7 +141,6 @@ pub const SOURCE: Source = Source {
         Binding::Write,
         Binding::Write,
     ],
-    subgroups: false,
     rows: true,
     entries: &["main_few", "main_tile"],
 };

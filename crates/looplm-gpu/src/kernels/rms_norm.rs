@@ -13,7 +13,6 @@ pub const SOURCE: Source = Source {
     name: "rms_norm",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/rms_norm.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Read, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

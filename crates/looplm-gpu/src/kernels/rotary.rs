@@ -14,7 +14,6 @@ pub const SOURCE: Source = Source {
     name: "rotary",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/rotary.wgsl")),
     bindings: &[Binding::Write, Binding::Read, Binding::Read],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

@@ -16,7 +16,6 @@ pub const SOURCE: Source = Source {
     name: "sample",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/sample.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write, Binding::Write],
-    subgroups: false,
     rows: true,
     entries: &["main"],
 };

@@ -12,7 +12,6 @@ pub const SOURCE: Source = Source {
     name: "stream_read",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/stream_read.wgsl")),
     bindings: &[Binding::Read, Binding::Write],
-    subgroups: false,
     rows: false,
     entries: &["main"],
 };

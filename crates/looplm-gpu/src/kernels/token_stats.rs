@@ -17,7 +17,6 @@ pub const SOURCE: Source = Source {
     name: "token_stats",
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/token_stats.wgsl")),
     bindings: &[Binding::Read, Binding::Uniform, Binding::Write],
-    subgroups: false,
     rows: true,
     entries: &["main"],
 };

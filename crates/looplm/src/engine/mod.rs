@@ -46,7 +46,8 @@ pub const MAX_SEQUENCES: usize = 64;
 pub struct EngineOptions {
     /// Longest sequence in tokens; the model's own limit if absent or larger than it.
     pub context_length: Option<usize>,
-    /// Most rows of a pass, which is also the chunk of a prefill; 128 if absent.
+    /// Most rows of a pass, which is also the chunk of a prefill. If absent 128, and on a discrete GPU, which many more keep
+    /// busy, 512.
     pub max_rows: Option<usize>,
     /// Most bytes of keys and values, all sequences and layers together; what the device binds at once if absent.
     pub kv_bytes: Option<u64>,
@@ -62,6 +63,15 @@ impl EngineOptions {
 
     pub(crate) fn max_rows(&self) -> usize {
         self.max_rows.unwrap_or(128).clamp(1, 1024)
+    }
+
+    /// The same, with what suits the device where nothing was said.
+    pub(crate) fn on(&self, gpu: &Gpu) -> Self {
+        let max_rows = gpu.is_discrete().then_some(512);
+        Self {
+            max_rows: self.max_rows.or(max_rows),
+            ..self.clone()
+        }
     }
 }
 
