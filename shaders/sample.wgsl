@@ -13,7 +13,7 @@
 // Limits: baseline WebGPU (5 storage buffers, 11 KiB of workgroup memory, 256 invocations).
 
 import package::shared::rows::rows;
-import package::shared::ordered::{ordered, workgroup_best, workgroup_total, Best, WIDE_LANES};
+import package::shared::ordered::{ordered, workgroup_best, workgroup_total, WIDE_LANES};
 import package::shared::bins::{clear_bins, add_to_bin, bin_that_reaches};
 
 override VOCAB: u32 = 1u;
@@ -47,26 +47,32 @@ fn seen_word(draw: u32, id: u32) -> u32 {
 override QUADS: u32 = (VOCAB + 3u) / 4u;
 const QUADS_A_TURN: u32 = 1024u;  // 4 * WIDE_LANES
 
-fn penalty_of(draw: u32, logit: f32, is_seen: bool) -> f32 {
-    let penalty = requests[draw].repetition_penalty;
-    return select(logit, select(logit * penalty, logit / penalty, logit > 0.0), is_seen);
+fn quad_at(r: u32, quad: u32) -> vec4<f32> {
+    return logits[r * (STRIDE / 4u) + min(quad, QUADS - 1u)];
 }
 
-// The logits of tokens 4 quad .. 4 quad + 3, after the repetition penalty; of quads that are not there, another's.
-fn penalised(r: u32, quad: u32) -> vec4<f32> {
-    let at = min(quad, QUADS - 1u);
-    let logit = logits[r * (STRIDE / 4u) + at];
-    let draw = rows.row[r].token;
-    if requests[draw].repetition_penalty == 1.0 {
+// The quads of a lane's turn: quad, and what follows at distances of WIDE_LANES.
+fn turn_at(r: u32, quad: u32) -> array<vec4<f32>, 4> {
+    return array<vec4<f32>, 4>(
+        quad_at(r, quad),
+        quad_at(r, quad + WIDE_LANES),
+        quad_at(r, quad + 2u * WIDE_LANES),
+        quad_at(r, quad + 3u * WIDE_LANES),
+    );
+}
+
+// The token of element i of a turn; VOCAB or more for what is beyond the row.
+fn id_at(quad: u32, i: u32) -> u32 {
+    return 4u * (quad + WIDE_LANES * (i / 4u)) + i % 4u;
+}
+
+// The logit after the repetition penalty.
+fn penalised(draw: u32, id: u32, logit: f32) -> f32 {
+    let penalty = requests[draw].repetition_penalty;
+    if penalty == 1.0 || ((seen[seen_word(draw, id)] >> (id % 32u)) & 1u) == 0u {
         return logit;
     }
-    let bits = seen[seen_word(draw, 4u * at)] >> (4u * at % 32u);
-    return vec4<f32>(
-        penalty_of(draw, logit.x, (bits & 1u) != 0u),
-        penalty_of(draw, logit.y, (bits & 2u) != 0u),
-        penalty_of(draw, logit.z, (bits & 4u) != 0u),
-        penalty_of(draw, logit.w, (bits & 8u) != 0u),
-    );
+    return select(logit * penalty, logit / penalty, logit > 0.0);
 }
 
 fn scramble(value: u32) -> u32 {  // PCG-RXS-M-XS, one round
@@ -81,86 +87,32 @@ fn gumbel(draw: u32, id: u32) -> f32 {
     return -log(-log(u));
 }
 
-fn better(best: Best, value: f32, id: u32) -> Best {
-    if id < VOCAB && (value > best.value || best.id == VOCAB) {
-        return Best(value, id);
-    }
-    return best;
-}
-
-fn best_of_quad(best: Best, quad: u32, values: vec4<f32>) -> Best {
-    var found = better(best, values.x, 4u * quad);
-    found = better(found, values.y, 4u * quad + 1u);
-    found = better(found, values.z, 4u * quad + 2u);
-    return better(found, values.w, 4u * quad + 3u);
-}
-
-// What is kept, and how it is weighed: a token weighs exp((logit - best) * heat), which is 1 for heat 0.
-struct Sieve {
-    least: u32,  // the lowest ordered value that is kept
-    best: f32,
-    heat: f32,
-    digits: u32,  // bits of `lowest` that are known, from the highest on, are those above `shift + 3`
-    lowest: u32,
-    shift: u32,
-}
-
-fn weigh(sieve: Sieve, lane: u32, id: u32, value: f32) {
-    let key = ordered(value);
-    let known = sieve.digits == 0u || (key ^ sieve.lowest) >> (sieve.shift + 3u) == 0u;
-    if id < VOCAB && key >= sieve.least && known {
-        add_to_bin(lane, (key >> sieve.shift) & 7u, exp((value - sieve.best) * sieve.heat));
-    }
-}
-
-fn weigh_quad(sieve: Sieve, lane: u32, quad: u32, values: vec4<f32>) {
-    weigh(sieve, lane, 4u * quad, values.x);
-    weigh(sieve, lane, 4u * quad + 1u, values.y);
-    weigh(sieve, lane, 4u * quad + 2u, values.z);
-    weigh(sieve, lane, 4u * quad + 3u, values.w);
-}
-
-// The largest ordered value such that tokens from it on, of those that the sieve keeps, weigh `wanted` together. Three bits
-// of the answer at a time, from the highest.
-fn lowest_kept(r: u32, lane: u32, least: u32, wanted: f32, best: f32, heat: f32) -> u32 {
-    var sieve = Sieve(least, best, heat, 0u, 0u, 30u);
+// The largest ordered value such that tokens from it on, of those from `least` on, weigh `wanted` together. A token
+// weighs exp((logit - best) * heat), which is 1 for heat 0. Three bits of the answer at a time, from the highest.
+fn lowest_kept(r: u32, draw: u32, lane: u32, least: u32, wanted: f32, best: f32, heat: f32) -> u32 {
+    var lowest = 0u;
     var above = 0.0;
     for (var digit = 0u; digit < 11u; digit++) {
-        sieve.digits = digit;
-        sieve.shift = 30u - 3u * digit;
+        let shift = 30u - 3u * digit;
         clear_bins(lane);
         for (var quad = lane; quad < QUADS; quad += QUADS_A_TURN) {
-            let q_0 = penalised(r, quad);
-            let q_1 = penalised(r, quad + WIDE_LANES);
-            let q_2 = penalised(r, quad + 2u * WIDE_LANES);
-            let q_3 = penalised(r, quad + 3u * WIDE_LANES);
-            weigh_quad(sieve, lane, quad, q_0);
-            weigh_quad(sieve, lane, quad + WIDE_LANES, q_1);
-            weigh_quad(sieve, lane, quad + 2u * WIDE_LANES, q_2);
-            weigh_quad(sieve, lane, quad + 3u * WIDE_LANES, q_3);
+            var turn = turn_at(r, quad);
+            for (var i = 0u; i < 16u; i++) {
+                let id = id_at(quad, i);
+                if id < VOCAB {
+                    let value = penalised(draw, id, turn[i / 4u][i % 4u]);
+                    let key = ordered(value);
+                    if key >= least && (digit == 0u || (key ^ lowest) >> (shift + 3u) == 0u) {
+                        add_to_bin(lane, (key >> shift) & 7u, exp((value - best) * heat));
+                    }
+                }
+            }
         }
         let bin = bin_that_reaches(lane, wanted - above);
-        sieve.lowest |= bin.index << sieve.shift;
+        lowest |= bin.index << shift;
         above += bin.above;
     }
-    return sieve.lowest;
-}
-
-fn kept_mass(sieve: Sieve, id: u32, value: f32) -> f32 {
-    return select(0.0, exp((value - sieve.best) * sieve.heat), id < VOCAB && ordered(value) >= sieve.least);
-}
-
-fn kept_quad_mass(sieve: Sieve, quad: u32, values: vec4<f32>) -> f32 {
-    return (kept_mass(sieve, 4u * quad, values.x) + kept_mass(sieve, 4u * quad + 1u, values.y))
-        + (kept_mass(sieve, 4u * quad + 2u, values.z) + kept_mass(sieve, 4u * quad + 3u, values.w));
-}
-
-fn better_draw(sieve: Sieve, draw: u32, best: Best, value: f32, id: u32) -> Best {
-    let z = (value - sieve.best) * sieve.heat;
-    if id < VOCAB && ordered(value) >= sieve.least && exp(z) >= requests[draw].min_p {
-        return better(best, z + gumbel(draw, id), id);
-    }
-    return best;
+    return lowest;
 }
 
 @compute @workgroup_size(256)
@@ -168,44 +120,68 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let r = group.x;
     let draw = rows.row[r].token;
     let request = requests[draw];
-    var top = Best(-3.4e38, VOCAB);
+    var top = -3.4e38;
+    var top_id = VOCAB;
     for (var quad = lane; quad < QUADS; quad += QUADS_A_TURN) {
-        let q_0 = penalised(r, quad);
-        let q_1 = penalised(r, quad + WIDE_LANES);
-        let q_2 = penalised(r, quad + 2u * WIDE_LANES);
-        let q_3 = penalised(r, quad + 3u * WIDE_LANES);
-        top = best_of_quad(top, quad, q_0);
-        top = best_of_quad(top, quad + WIDE_LANES, q_1);
-        top = best_of_quad(top, quad + 2u * WIDE_LANES, q_2);
-        top = best_of_quad(top, quad + 3u * WIDE_LANES, q_3);
+        var turn = turn_at(r, quad);
+        for (var i = 0u; i < 16u; i++) {
+            let id = id_at(quad, i);
+            if id < VOCAB {
+                let value = penalised(draw, id, turn[i / 4u][i % 4u]);
+                if value > top || top_id == VOCAB {
+                    top = value;
+                    top_id = id;
+                }
+            }
+        }
     }
-    let best = workgroup_best(lane, top.value, top.id);
+    let best = workgroup_best(lane, top, top_id);
     var drawn = best.id;
     if request.temperature > 0.0 {
         let heat = 1.0 / request.temperature;
-        // Raised by each filter in turn.
-        var sieve = Sieve(0u, best.value, heat, 0u, 0u, 0u);
+        // Lowest ordered value that is kept; raised by each filter in turn.
+        var least = 0u;
         if request.top_k > 0u && request.top_k < VOCAB {
-            sieve.least = lowest_kept(r, lane, 0u, f32(request.top_k), best.value, 0.0);
+            least = lowest_kept(r, draw, lane, 0u, f32(request.top_k), best.value, 0.0);
         }
         if request.top_p < 1.0 {
             var mass = 0.0;
-            for (var quad = lane; quad < QUADS; quad += WIDE_LANES) {
-                mass += kept_quad_mass(sieve, quad, penalised(r, quad));
+            for (var quad = lane; quad < QUADS; quad += QUADS_A_TURN) {
+                var turn = turn_at(r, quad);
+                for (var i = 0u; i < 16u; i++) {
+                    let id = id_at(quad, i);
+                    if id < VOCAB {
+                        let value = penalised(draw, id, turn[i / 4u][i % 4u]);
+                        if ordered(value) >= least {
+                            mass += exp((value - best.value) * heat);
+                        }
+                    }
+                }
             }
             let wanted = request.top_p * workgroup_total(lane, mass);
-            let lowest = lowest_kept(r, lane, sieve.least, wanted, best.value, heat);
-            sieve.least = max(sieve.least, min(lowest, ordered(best.value)));
+            let lowest = lowest_kept(r, draw, lane, least, wanted, best.value, heat);
+            least = max(least, min(lowest, ordered(best.value)));
         }
-        top = Best(-3.4e38, VOCAB);
-        for (var quad = lane; quad < QUADS; quad += WIDE_LANES) {
-            let values = penalised(r, quad);
-            top = better_draw(sieve, draw, top, values.x, 4u * quad);
-            top = better_draw(sieve, draw, top, values.y, 4u * quad + 1u);
-            top = better_draw(sieve, draw, top, values.z, 4u * quad + 2u);
-            top = better_draw(sieve, draw, top, values.w, 4u * quad + 3u);
+        top = -3.4e38;
+        top_id = VOCAB;
+        for (var quad = lane; quad < QUADS; quad += QUADS_A_TURN) {
+            var turn = turn_at(r, quad);
+            for (var i = 0u; i < 16u; i++) {
+                let id = id_at(quad, i);
+                if id < VOCAB {
+                    let value = penalised(draw, id, turn[i / 4u][i % 4u]);
+                    let z = (value - best.value) * heat;
+                    if ordered(value) >= least && exp(z) >= request.min_p {
+                        let score = z + gumbel(draw, id);
+                        if score > top || top_id == VOCAB {
+                            top = score;
+                            top_id = id;
+                        }
+                    }
+                }
+            }
         }
-        let kept = workgroup_best(lane, top.value, top.id).id;
+        let kept = workgroup_best(lane, top, top_id).id;
         drawn = select(best.id, kept, kept < VOCAB);
     }
     // Logits that are no numbers may leave nothing to choose from: the result is a token all the same.
