@@ -6,9 +6,9 @@
 // Limits: baseline WebGPU (4 storage buffers, 9 KiB of workgroup memory, 64 invocations).
 
 import package::shared::rows::rows;
-import package::shared::matmul::{
-    few, few_sums, few_slot, few_in_subgroup, tile, tile_sums, part, LANES, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS
-};
+import package::shared::matmul::part;
+import package::shared::few::{few, few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS};
+import package::shared::tile::{tile, tile_sums, TILE_ROWS, TILE_SLOTS};
 
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 

@@ -1,6 +1,6 @@
 // qkv: the query, key and value projections, rotary embedding, and the write into the KV cache.
 //
-//   weights, x, part   see shared/matmul.wgsl: rows are q heads, then k heads, then v heads; part.span = HEAD_DIM,
+//   weights, x, part   see shared/matmul.wgsl: rows are q heads, then k heads, then v heads; SPAN = HEAD_DIM,
 //                      so that a pair of slots is what one rotation turns (element i and i + HEAD_DIM / 2 of a head)
 //   rotary             [positions, HEAD_DIM / 2] of (cos, sin)
 //   q                  [rows, HEADS, HEAD_STRIDE] f32
@@ -11,9 +11,9 @@
 
 import package::shared::rows::rows;
 import package::shared::kv::{f16_pair, q8_quad, KV_FORMAT};
-import package::shared::matmul::{
-    few, few_sums, few_slot, few_in_subgroup, tile, tile_sums, part, LANES, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS
-};
+import package::shared::matmul::part;
+import package::shared::few::{few, few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS};
+import package::shared::tile::{tile, tile_sums, TILE_ROWS, TILE_SLOTS};
 
 override HEADS: u32 = 1u;
 override KV_HEADS: u32 = 1u;

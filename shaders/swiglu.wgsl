@@ -1,5 +1,5 @@
 // swiglu: m[r, i] = silu(gate_i . x_r) * (up_i . x_r), with the gate and up matrices stored as one part:
-// the part's gate rows, then its up rows (part.span = weight_rows, so slots 2i and 2i + 1 are gate_i and up_i).
+// the part's gate rows, then its up rows (SPAN = 0, so slots 2i and 2i + 1 are gate_i and up_i).
 //
 //   weights, x, part   see shared/matmul.wgsl
 //   m                  [rows, part.outputs] f32, part.outputs a multiple of 8; padding is written as zero
@@ -7,9 +7,9 @@
 // Limits: baseline WebGPU (4 storage buffers, 9 KiB of workgroup memory, 64 invocations).
 
 import package::shared::rows::rows;
-import package::shared::matmul::{
-    few, few_sums, few_slot, few_in_subgroup, tile, tile_sums, part, LANES, FEW_ROWS, FEW_SLOTS, TILE_ROWS, TILE_SLOTS
-};
+import package::shared::matmul::part;
+import package::shared::few::{few, few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS};
+import package::shared::tile::{tile, tile_sums, TILE_ROWS, TILE_SLOTS};
 
 @group(0) @binding(3) var<storage, read_write> m: array<vec2<f32>>;
 
