@@ -1,5 +1,7 @@
 import type { DeviceLostError } from "./errors.js";
 
+export type * from "./model-info.js";
+
 /** A token's id: its row in the embedding, from 0 up to (not including) `architecture.vocabSize`. */
 export type TokenId = number;
 
@@ -399,116 +401,4 @@ export interface ForwardResult {
   exitSteps: number[];
   /** M, if `trace` was given. */
   positions?: PositionTrace[];
-}
-
-/** The model's shape, from its config.json. */
-export interface Architecture {
-  /** `model_type` of config.json. */
-  modelType: string;
-  /** Tokens the head knows, V. */
-  vocabSize: number;
-  /** Width of the hidden state, D. */
-  hiddenSize: number;
-  /** Width inside the SwiGLU. */
-  intermediateSize: number;
-  /** Layers of the stack that is applied again and again. */
-  layers: number;
-  /** Query heads. */
-  heads: number;
-  /** Key/value heads; fewer than `heads` is grouped-query attention. */
-  kvHeads: number;
-  /** Width of one head. */
-  headDim: number;
-  /** Recurrent steps the model was trained with, T. */
-  steps: number;
-  /** Longest sequence the model was made for. */
-  maxPositions: number;
-  /** Whether the head is the embedding. */
-  tiedHead: boolean;
-  /** Base of the rotary embedding. */
-  ropeTheta: number;
-  /** Epsilon of the norms. */
-  rmsNormEps: number;
-  /** Stored parameters. */
-  parameters: number;
-}
-
-/** GPU memory, in bytes. */
-export interface MemoryInfo {
-  /** Of the weights. */
-  weights: number;
-  /** Of keys and values, for each 1,000 tokens: of every step, or of one for all steps. */
-  kvPer1000Tokens: { full: number; shared: number };
-  /** Of everything else. */
-  workspace: number;
-}
-
-/** The model's tokenizer. */
-export interface TokenizerInfo {
-  /** Tokens it knows. */
-  vocabSize: number;
-  /** Whether `chat` can be used. */
-  chatTemplate: boolean;
-  /** Tokens that end a generation. */
-  stopIds: TokenId[];
-}
-
-/** The GPU in use. */
-export interface AdapterInfo {
-  /** As the browser names it; often not very telling. */
-  name: string;
-  /** The maker. */
-  vendor: string;
-  /** The graphics API underneath. */
-  backend: string;
-  /** Which kernels run: `baseline` needs WebGPU's default limits only. */
-  tier: "baseline" | "f16" | "subgroups";
-  /** Bytes. */
-  limits: { maxStorageBufferBindingSize: number; maxBufferSize: number };
-}
-
-/** What a model was trained to do, where its config.json says so (`looplm_task`, verbatim). */
-export interface TaskInfo {
-  /** The task's name. */
-  kind: string;
-  /** Whatever else the task says of itself. */
-  [field: string]: unknown;
-}
-
-/** The workgroups of matrix products, as they suit the adapter. */
-export interface Tuning {
-  /** Lanes of a workgroup that computes few rows. */
-  lanes: number;
-  /** Outputs of one that computes one row. */
-  outputsOfOne: number;
-  /** Outputs of one that computes two to four rows. */
-  outputsOfFew?: number;
-  /** Rows of one that computes many. */
-  tileRows?: number;
-  /** Whether a lane takes 32 elements of a quantised row at once. */
-  wide?: boolean;
-  /** Whether sums are made with subgroup operations, where the tier has them. */
-  subgroups?: boolean;
-}
-
-/** Everything that stays as it is for the life of a model. */
-export interface ModelInfo {
-  /** Its shape. */
-  architecture: Architecture;
-  /** What the layers' weights are held as; "stored" for floats as the checkpoint has them. */
-  format: "stored" | "f16" | "q8" | "q4";
-  /** The workgroups that matrix products are computed in. */
-  tuning: Tuning;
-  /** What it takes of the GPU. */
-  memory: MemoryInfo;
-  /** Its tokenizer; null if the folder has none (ids still work). */
-  tokenizer: TokenizerInfo | null;
-  /** The GPU it runs on. */
-  adapter: AdapterInfo;
-  /** Most tokens a sequence may hold, prompt included. */
-  contextLength: number;
-  /** What it was trained to do, if it says. */
-  task: TaskInfo | null;
-  /** What is odd about the checkpoint but does no harm, and why it was not cached, a sentence each; usually none. */
-  warnings: string[];
 }

@@ -7,11 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{
-    channel::oneshot,
-    future::try_join,
-    lock::{Mutex, MutexGuard},
-};
+use futures::{channel::oneshot, future::try_join, lock::Mutex};
 use looplm_gpu::{
     AdapterReport, DeviceOptions, Gpu, Matrix, Tuning,
     pipeline::compile_all,
@@ -32,6 +28,10 @@ use crate::{
     tokenizer::{Tokenizer, TokenizerConfig},
     weights::{PlannedMatrix, Slot, Uploader},
 };
+
+mod guard;
+
+pub use guard::EngineGuard;
 
 /// How to load a model.
 #[derive(Debug, Clone, Default)]
@@ -462,41 +462,4 @@ pub(crate) async fn let_others_run() {
         Poll::Pending
     })
     .await;
-}
-
-/// The engine of a model, for one caller at a time.
-#[derive(Debug)]
-pub struct EngineGuard<'a> {
-    guard: MutexGuard<'a, Option<Running>>,
-}
-
-impl EngineGuard<'_> {
-    /// The engine, and the requests it works on.
-    pub(crate) fn parts(&mut self) -> (&mut Engine, &mut Batch) {
-        let running = self.running_mut();
-        (&mut running.engine, &mut running.batch)
-    }
-
-    fn running_mut(&mut self) -> &mut Running {
-        self.guard
-            .as_mut()
-            .expect("an EngineGuard is made only of a model that has its engine")
-    }
-}
-
-impl std::ops::Deref for EngineGuard<'_> {
-    type Target = Engine;
-
-    fn deref(&self) -> &Engine {
-        let running = self.guard.as_ref();
-        &running
-            .expect("an EngineGuard is made only of a model that has its engine")
-            .engine
-    }
-}
-
-impl std::ops::DerefMut for EngineGuard<'_> {
-    fn deref_mut(&mut self) -> &mut Engine {
-        &mut self.running_mut().engine
-    }
 }
