@@ -10,7 +10,7 @@
 
 import package::shared::rows::rows;
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};
-import package::shared::quads::{has_quad, some_quad, quad, square, WIDTH, STRIDE, QUADS_A_TURN};
+import package::shared::quads::{has_quad, some_quad, quad, squares, WIDTH, STRIDE, QUADS_A_TURN};
 
 override EPSILON: f32 = 1e-6;
 
@@ -59,7 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let q_1 = branch(row, i + REDUCE_LANES);
         let q_2 = branch(row, i + 2u * REDUCE_LANES);
         let q_3 = branch(row, i + 3u * REDUCE_LANES);
-        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
+        sum += squares(q_0, q_1, q_2, q_3);
     }
     let scale_a = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
     sum = 0.0;
@@ -72,7 +72,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         store_h(row, i + REDUCE_LANES, q_1);
         store_h(row, i + 2u * REDUCE_LANES, q_2);
         store_h(row, i + 3u * REDUCE_LANES, q_3);
-        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
+        sum += squares(q_0, q_1, q_2, q_3);
     }
     let scale_x = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
     // Each lane reads again what it wrote.

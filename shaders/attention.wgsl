@@ -126,6 +126,8 @@ fn zero_padding(row: u32, lane: u32) {
 
 const KEYS_EACH: u32 = 8u;  // keys of a lane in a turn of main_row, taken together: none waits for another's loads
 
+// naga 30 takes arrays whose size is a constant of the pipeline only where no type follows that it has not met: it panics
+// when the blocks and words above are declared in a module of their own.
 var<workgroup> lane_sums: array<f32, 8 * ROW_LANES>;
 var<workgroup> score: array<f32, 8 * ROW_LANES>;
 

@@ -17,7 +17,7 @@
 import package::shared::rows::{rows, DRAWN};
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};
 import package::shared::weights::weight_block;
-import package::shared::quads::{has_quad, some_quad, quad, square, WIDTH, STRIDE, QUADS_A_TURN};
+import package::shared::quads::{has_quad, some_quad, quad, squares, WIDTH, STRIDE, QUADS_A_TURN};
 
 override EPSILON: f32 = 1e-6;
 
@@ -96,7 +96,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         store_h(row, i + REDUCE_LANES, q_1);
         store_h(row, i + 2u * REDUCE_LANES, q_2);
         store_h(row, i + 3u * REDUCE_LANES, q_3);
-        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
+        sum += squares(q_0, q_1, q_2, q_3);
     }
     let scale = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
     for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {

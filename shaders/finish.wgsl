@@ -15,7 +15,7 @@
 
 import package::shared::rows::rows;
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};
-import package::shared::quads::{has_quad, some_quad, quad, square, WIDTH, STRIDE, QUADS_A_TURN};
+import package::shared::quads::{has_quad, some_quad, quad, square, squares, WIDTH, STRIDE, QUADS_A_TURN};
 
 override EPSILON: f32 = 1e-6;
 
@@ -86,7 +86,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let q_1 = branch(row, i + REDUCE_LANES);
         let q_2 = branch(row, i + 2u * REDUCE_LANES);
         let q_3 = branch(row, i + 3u * REDUCE_LANES);
-        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
+        sum += squares(q_0, q_1, q_2, q_3);
     }
     let scale_a = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
     sum = 0.0;
@@ -95,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let q_1 = residual(row, i + REDUCE_LANES, scale_a);
         let q_2 = residual(row, i + 2u * REDUCE_LANES, scale_a);
         let q_3 = residual(row, i + 3u * REDUCE_LANES, scale_a);
-        sum += (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
+        sum += squares(q_0, q_1, q_2, q_3);
     }
     let scale_y = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
 

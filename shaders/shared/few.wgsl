@@ -1,7 +1,7 @@
 // Products of up to 8 rows: see matmul.wgsl. Each weight is read once, and lanes split K.
 
 import package::shared::weights::{
-    weight_raw, weight_group, raw_steps, group_steps, step_powers, Block, Group, Raw, WEIGHT_BLOCKS, WEIGHT_FORMAT
+    weight_raw, weight_group, raw_steps, group_steps, step_powers, Block, Raw, WEIGHT_BLOCKS, WEIGHT_FORMAT
 };
 import package::shared::rows::rows;
 import package::shared::matmul::{
@@ -87,30 +87,7 @@ fn few_add(first_row: u32, block: u32, low: Four, low_scale: vec4<f32>, high: Fo
     }
 }
 
-struct FourGroups {
-    a: Group,
-    b: Group,
-    c: Group,
-    d: Group,
-}
-
-fn four_groups(row: vec4<u32>, group: u32) -> FourGroups {
-    return FourGroups(
-        weight_group(row.x, group, part.scales),
-        weight_group(row.y, group, part.scales),
-        weight_group(row.z, group, part.scales),
-        weight_group(row.w, group, part.scales),
-    );
-}
-
-fn of_groups(w: FourGroups, b: u32) -> Four {
-    return Four(group_steps(w.a, b), group_steps(w.b, b), group_steps(w.c, b), group_steps(w.d, b));
-}
-
-fn scales_of(w: FourGroups) -> vec4<f32> {
-    return vec4<f32>(w.a.scale, w.b.scale, w.c.scale, w.d.scale);
-}
-
+// The same as they lie in the buffer: a block, or, of a quantised format, a group of four.
 struct FourRaws {
     a: Raw,
     b: Raw,
@@ -127,12 +104,25 @@ fn four_raws(row: vec4<u32>, block: u32) -> FourRaws {
     );
 }
 
+fn four_groups(row: vec4<u32>, group: u32) -> FourRaws {
+    return FourRaws(
+        weight_group(row.x, group, part.scales),
+        weight_group(row.y, group, part.scales),
+        weight_group(row.z, group, part.scales),
+        weight_group(row.w, group, part.scales),
+    );
+}
+
 // Without scales, which the sums are multiplied with.
 fn of_raws(w: FourRaws) -> Four {
     return Four(raw_steps(w.a), raw_steps(w.b), raw_steps(w.c), raw_steps(w.d));
 }
 
-fn raw_scales(w: FourRaws) -> vec4<f32> {
+fn of_groups(w: FourRaws, b: u32) -> Four {
+    return Four(group_steps(w.a, b), group_steps(w.b, b), group_steps(w.c, b), group_steps(w.d, b));
+}
+
+fn scales_of(w: FourRaws) -> vec4<f32> {
     return vec4<f32>(w.a.scale, w.b.scale, w.c.scale, w.d.scale);
 }
 
@@ -177,7 +167,7 @@ fn few(first_row: u32, first_slot: u32, lane: u32) {
                 if FEW_SLOTS == 8u {
                     high = four_raws(high_row, block);
                 }
-                few_add(first_row, block, of_raws(low), raw_scales(low), of_raws(high), raw_scales(high));
+                few_add(first_row, block, of_raws(low), scales_of(low), of_raws(high), scales_of(high));
             }
         }
     }

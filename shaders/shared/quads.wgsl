@@ -26,3 +26,8 @@ fn quad(i: u32, value: vec4<f32>) -> vec4<f32> {
 fn square(value: vec4<f32>) -> f32 {
     return dot(value, value);
 }
+
+// The squares of a turn.
+fn squares(q_0: vec4<f32>, q_1: vec4<f32>, q_2: vec4<f32>, q_3: vec4<f32>) -> f32 {
+    return (square(q_0) + square(q_1)) + (square(q_2) + square(q_3));
+}

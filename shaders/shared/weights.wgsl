@@ -81,6 +81,15 @@ fn weight_raw(row: u32, block: u32, scales: u32) -> Raw {
     return Raw(vec4<u32>(weight_word(index), 0u, 0u, 0u), none, scale);
 }
 
+// Block b of four, of a quantised format, without scale and powers.
+fn group_steps(group: Raw, b: u32) -> Block {
+    if WEIGHT_FORMAT == 3u {
+        let quads = select(group.low, group.high, b >= 2u);
+        return Block(signed_bytes(quads[2u * (b % 2u)]), signed_bytes(quads[2u * (b % 2u) + 1u]));
+    }
+    return Block(nibbles(group.low[b]), nibbles(group.low[b] >> 16u));
+}
+
 // Its elements; of quantised formats without scale and powers.
 fn raw_steps(raw: Raw) -> Block {
     if WEIGHT_FORMAT == 0u {
@@ -96,10 +105,7 @@ fn raw_steps(raw: Raw) -> Block {
     if WEIGHT_FORMAT == 2u {
         return Block(vec4<f32>(bf16_pair(w.x), bf16_pair(w.y)), vec4<f32>(bf16_pair(w.z), bf16_pair(w.w)));
     }
-    if WEIGHT_FORMAT == 3u {
-        return Block(signed_bytes(w.x), signed_bytes(w.y));
-    }
-    return Block(nibbles(w.x), nibbles(w.x >> 16u));
+    return group_steps(raw, 0u);
 }
 
 // Its elements.
@@ -112,29 +118,14 @@ fn raw_block(raw: Raw) -> Block {
     return Block(steps.a * powers, steps.b * powers);
 }
 
-// Four blocks of a row and their scale, from loads of 16 bytes.
-struct Group {
-    low: vec4<u32>,
-    high: vec4<u32>,  // of q8 only
-    scale: f32,
-}
-
-fn weight_group(row: u32, group: u32, scales: u32) -> Group {
+// Four blocks of a quantised row, which share a scale, from loads of 16 bytes: of q8 all words, of q4 the lower ones.
+fn weight_group(row: u32, group: u32, scales: u32) -> Raw {
     let index = row * (WEIGHT_BLOCKS / 4u) + group;
     let scale = scale_of(row, 4u * group, scales);
     if WEIGHT_FORMAT == 3u {
-        return Group(weights[2u * index], weights[2u * index + 1u], scale);
+        return Raw(weights[2u * index], weights[2u * index + 1u], scale);
     }
-    return Group(weights[index], vec4<u32>(0u), scale);
-}
-
-// Block 4 group + b of it, as `raw_steps` has it.
-fn group_steps(group: Group, b: u32) -> Block {
-    if WEIGHT_FORMAT == 3u {
-        let quads = select(group.low, group.high, b >= 2u);
-        return Block(signed_bytes(quads[2u * (b % 2u)]), signed_bytes(quads[2u * (b % 2u) + 1u]));
-    }
-    return Block(nibbles(group.low[b]), nibbles(group.low[b] >> 16u));
+    return Raw(weights[index], vec4<u32>(0u), scale);
 }
 
 // Block `block` of a row. `scales` matters in the quantised formats only.

@@ -34,18 +34,22 @@ fn validated(source: &Source) -> (Module, ModuleInfo) {
 
 /// The entry points of a shader with all values of the constants that choose between pieces of its code.
 fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
-    let choices: [(&'static str, &[f64]); 5] = [
+    let choices: [(&'static str, &[f64]); 7] = [
         ("WEIGHT_FORMAT", &[0.0, 1.0, 2.0, 3.0, 4.0]),
         ("FEW_ROWS", &[1.0, 2.0, 4.0, 8.0]),
         ("LANES", &[8.0, 64.0]),
         ("GATHER_STATES", &[0.0, 1.0]),
         ("KV_FORMAT", &[0.0, 1.0, 2.0]),
+        ("TILE_ROWS", &[32.0, 64.0]),
+        ("ROW_LANES", &[64.0, 256.0]),
     ];
     let mut all = Vec::new();
     for &entry in source.entries {
         let mut of_entry = vec![(entry, Vec::new())];
         for (name, values) in choices {
             let unused = (["FEW_ROWS", "LANES"].contains(&name) && entry != "main_few")
+                || (name == "TILE_ROWS" && entry != "main_tile")
+                || (name == "ROW_LANES" && entry != "main_row")
                 || (name == "GATHER_STATES" && source.name != "linear");
             if unused || !source.wgsl.contains(&format!("override {name}:")) {
                 continue;
