@@ -134,7 +134,7 @@ pub struct Finish {
     pub prompt_tokens: usize,
     /// Tokens generated.
     pub new_tokens: usize,
-    /// Passes that rows of it were in, those of the prompt included.
+    /// Passes that rows of it were in, those of the prompt included. What was computed ahead of its end is in no figure.
     pub passes: usize,
     /// Passes of the prompt alone.
     pub prefill_passes: usize,
@@ -142,7 +142,7 @@ pub struct Finish {
     pub row_steps: usize,
     /// Guesses that full depth confirmed.
     pub accepted: usize,
-    /// Rows computed for tokens that were taken back: built on a wrong guess, or behind the end of the answer.
+    /// Rows computed for tokens that were taken back.
     pub discarded: usize,
     /// Guesses by the step that made them, from step 1.
     pub drafts: Vec<DraftCount>,

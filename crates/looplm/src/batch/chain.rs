@@ -1,7 +1,7 @@
 //! How many tokens follow one another on the device before the host reads any of them: each begins with what was drawn from the
 //! one before it. That is possible where nothing of a token has to be decided before its last step.
 
-use super::{Batch, LaneId, PassRow, PassTrace, flight::Flight, lane::Lane};
+use super::{Batch, LaneId, flight::Flight, lane::Lane};
 use crate::engine::Engine;
 
 /// Most tokens of a chain.
@@ -25,14 +25,6 @@ impl Pace {
         let fit = self.0.map_or(1, |seconds| (PATIENCE / seconds) as usize);
         fit.clamp(1, LONGEST)
     }
-}
-
-/// What of a chain is on the device behind the token that is being taken in.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Behind {
-    pub(super) tokens: usize,
-    /// Passes of each.
-    pub(super) passes: usize,
 }
 
 impl Batch {
@@ -141,31 +133,16 @@ impl Lane {
         Some(self.flights.len() - 1)
     }
 
-    /// Takes back what of a chain was computed in vain, behind the token that ends the answer.
+    /// Takes back what of a chain was computed in vain, behind the token that ends the answer. It is in none of the figures:
+    /// how much there is depends on the machine's pace, and the answer would have been the same without it.
     pub(super) fn drop_behind(&mut self, engine: &mut Engine) {
-        let Behind { tokens, passes } = std::mem::take(&mut self.behind);
+        let tokens = std::mem::take(&mut self.behind);
         let Some(id) = self.sequence.filter(|_| tokens > 0) else {
             return;
         };
         let all = engine.tokens(id).map_or(0, <[u32]>::len);
-        let kept = all.saturating_sub(tokens);
         // It fails only for a sequence that has ended.
-        let _ = engine.truncate(id, kept);
-        let rows = tokens * passes;
-        self.figures.passes += rows;
-        self.figures.row_steps += rows;
-        self.figures.discarded += rows;
-        if self.request.timeline {
-            let of = |position| (1..=passes).map(move |step| PassRow { position, step });
-            let timeline = &mut self.figures.timeline;
-            timeline.extend((kept..all).flat_map(of).map(|row| PassTrace {
-                rows: vec![row],
-                discarded_from: None,
-            }));
-            if let Some(last) = timeline.last_mut() {
-                last.discarded_from = Some(kept);
-            }
-        }
+        let _ = engine.truncate(id, all.saturating_sub(tokens));
     }
 }
 

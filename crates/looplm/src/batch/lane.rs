@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use super::{
-    chain::Behind,
     drafting::{Drafting, PassCost},
     figures::{Figures, PassRow, PassTrace},
     flight::{Draft, Flight, next_pass},
@@ -50,7 +49,8 @@ pub(super) struct Lane {
     pub(super) released: usize,
     /// The token to be appended before the next pass.
     pub(super) pending: Option<u32>,
-    pub(super) behind: Behind,
+    /// Tokens that are on the device behind the one that is being taken in.
+    pub(super) behind: usize,
 }
 
 impl Lane {
@@ -69,7 +69,7 @@ impl Lane {
             drafting,
             released: 0,
             pending: None,
-            behind: Behind::default(),
+            behind: 0,
             request,
         }
     }

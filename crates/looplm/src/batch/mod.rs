@@ -22,7 +22,7 @@ use crate::{
     row::{Pass, Row, SequenceId},
     sampling::Sampling,
 };
-use chain::{Behind, Pace};
+use chain::Pace;
 use drafting::PassCost;
 use lane::{Lane, Stage};
 use request::Wanted;
@@ -348,11 +348,14 @@ impl Batch {
         let of_link = answers.len() / tokens;
         let mut answers = answers.into_iter();
         for link in 0..tokens {
-            let behind = Behind {
-                tokens: tokens - 1 - link,
+            let place = (link, tokens - 1 - link);
+            self.take_in(
+                engine,
+                &taken,
+                place,
                 passes,
-            };
-            self.take_in(engine, &taken, link, behind, answers.by_ref().take(of_link));
+                answers.by_ref().take(of_link),
+            );
         }
         // Whoever came first comes last in the next pass.
         let len = self.order.len();
@@ -360,13 +363,13 @@ impl Batch {
         Ok(())
     }
 
-    /// Takes in what came of the passes of a token each, the `link`th of a chain, of which others are `behind`.
+    /// Takes in what came of the `passes` of a token each, the `link`th of a chain, of which others are `behind`.
     fn take_in(
         &mut self,
         engine: &mut Engine,
         taken: &[(LaneId, Vec<usize>)],
-        link: usize,
-        behind: Behind,
+        (link, behind): (usize, usize),
+        passes: usize,
         answers: impl Iterator<Item = Answer>,
     ) {
         for (id, rows) in taken {
@@ -381,7 +384,7 @@ impl Batch {
                 },
             };
             lane.behind = behind;
-            for _ in 0..behind.passes {
+            for _ in 0..passes {
                 lane.stepped(followed.as_ref().map_or(rows, |flight| flight));
             }
         }

@@ -256,7 +256,6 @@ fn what_comes_behind_a_stop_is_taken_back() {
         let (_, finish) = run(&free, &prompt, &options(warm, 1));
         finish.kv_bytes / prompt.len() as u64
     };
-    let mut discarded = 0;
     // The first time each of these tokens comes is where the answer stops.
     for at in [0, 1, 2, 5, 9, 17, 21, 30] {
         let stop = text[at];
@@ -277,11 +276,13 @@ fn what_comes_behind_a_stop_is_taken_back() {
             if timeline {
                 assert_eq!(finish.timeline.len(), decoding);
             }
-            discarded += finish.discarded;
+            assert_eq!(
+                finish.discarded, 0,
+                "no figure depends on the machine's pace"
+            );
         }
         assert_eq!(kv_used(&model), 0);
     }
-    println!("{discarded} rows were computed in vain");
 }
 
 #[test]
