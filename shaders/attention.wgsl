@@ -31,7 +31,7 @@ override SCALE: f32 = 1.0;
 override KEY_LANES: u32 = 1u;
 override MAX_PARTS: u32 = 1u;
 override PART_KEYS: u32 = 256u;  // the fewest keys of a part
-override ROW_LANES: u32 = 64u;  // lanes of a workgroup of main_row: 64 or 256
+override ROW_LANES: u32 = 64u;  // lanes of a workgroup of main_row: a power of two, 8 and KEY_LANES at least
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
@@ -347,21 +347,25 @@ fn main_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     }
 }
 
-const TILE_KEYS: u32 = 32u;
-const KEY_SLICE: u32 = 4u;    // blocks of keys and queries staged at a time
+override TILE_KEYS: u32 = 32u;  // keys staged at a time, 8 or 32
+override KEY_SLICE: u32 = TILE_KEYS / 8u;  // blocks of keys and queries staged at a time
 const VALUE_SLICE: u32 = 8u;  // blocks of values
 
-// Keys: [of f32 2 halves][4 blocks][32 keys], then queries: [8 quads][32 rows]. Values: [of f32 2 halves][32 keys][8 blocks].
-var<workgroup> staged: array<vec4<u32>, 512>;
-var<workgroup> weights: array<vec4<f32>, 256>;  // [32 keys][8 lots of 4 rows]
+// Keys: [of f32 2 halves][blocks][keys], then queries: [quads][32 rows]. Values: [of f32 2 halves][keys][8 blocks].
+var<workgroup> staged: array<vec4<u32>, 16 * TILE_KEYS>;
+var<workgroup> weights: array<vec4<f32>, 8 * TILE_KEYS>;  // [keys][8 lots of 4 rows]
 var<workgroup> tops: array<vec4<f32>, 64>;
-var<workgroup> places: array<u32, 32>;
+var<workgroup> places: array<u32, TILE_KEYS>;
+
+fn staged_queries() -> u32 {
+    return 2u * KEY_SLICE * TILE_KEYS;
+}
 
 fn stage_keys(slice: u32, in_tile: u32, lane: u32) {
     let blocks = HEAD_STRIDE / 8u;
-    for (var half = 0u; half < 2u; half++) {
-        let key = lane / KEY_SLICE + 16u * half;
-        let block = lane % KEY_SLICE;
+    for (var i = lane; i < KEY_SLICE * TILE_KEYS; i += LANES) {
+        let key = i / KEY_SLICE;
+        let block = i % KEY_SLICE;
         let from_block = slice * KEY_SLICE + block;
         var words = Words(vec4<u32>(0u), vec4<u32>(0u));
         if key < in_tile && from_block < blocks {
@@ -384,30 +388,30 @@ fn staged_key(block: u32, key: u32) -> Block {
 
 fn stage_queries(first_row: u32, head: u32, slice: u32, lane: u32) {
     let quads = HEAD_STRIDE / 4u;
-    for (var i = 0u; i < 4u; i++) {
-        let row = lane / 8u + 8u * i;
-        let quad = 2u * KEY_SLICE * slice + lane % 8u;
+    for (var i = lane; i < 2u * KEY_SLICE * ROW_TILE; i += LANES) {
+        let row = i / (2u * KEY_SLICE);
+        let in_slice = i % (2u * KEY_SLICE);
+        let quad = 2u * KEY_SLICE * slice + in_slice;
         var value = vec4<f32>(0.0);
         if first_row + row < rows.count && quad < quads {
             value = q[((first_row + row) * HEADS + head) * quads + quad] * SCALE;
         }
-        staged[256u + (lane % 8u) * ROW_TILE + row] = bitcast<vec4<u32>>(value);
+        staged[staged_queries() + in_slice * ROW_TILE + row] = bitcast<vec4<u32>>(value);
     }
 }
 
 fn stage_values(slice: u32, in_tile: u32, lane: u32) {
     let blocks = HEAD_STRIDE / 8u;
-    for (var i = 0u; i < 4u; i++) {
-        let key = lane / VALUE_SLICE + 8u * i;
-        let block = slice * VALUE_SLICE + lane % VALUE_SLICE;
+    for (var i = lane; i < VALUE_SLICE * TILE_KEYS; i += LANES) {
+        let key = i / VALUE_SLICE;
+        let block = slice * VALUE_SLICE + i % VALUE_SLICE;
         var words = Words(vec4<u32>(0u), vec4<u32>(0u));
         if key < in_tile && block < blocks {
             words = value_words(places[key] * blocks + block);
         }
-        let to = key * VALUE_SLICE + lane % VALUE_SLICE;
-        staged[to] = words.low;
+        staged[i] = words.low;
         if KV_FORMAT == 0u {
-            staged[256u + to] = words.high;
+            staged[VALUE_SLICE * TILE_KEYS + i] = words.high;
         }
     }
 }
@@ -415,7 +419,7 @@ fn stage_values(slice: u32, in_tile: u32, lane: u32) {
 fn staged_value(block: u32, key: u32) -> Block {
     let at = key * VALUE_SLICE + block;
     if KV_FORMAT == 0u {
-        return unpacked(Words(staged[at], staged[256u + at]));
+        return unpacked(Words(staged[at], staged[VALUE_SLICE * TILE_KEYS + at]));
     }
     return unpacked(Words(staged[at], vec4<u32>(0u)));
 }
@@ -444,7 +448,7 @@ fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     let map = rows.row[first_row].map;
     // Positions ascend within a shared tile.
     let count = key_count(min(first_row + ROW_TILE, rows.count) - 1u);
-    // A lane has rows 4 ty .. 4 ty + 3: their scores with keys tx, tx + 8, tx + 16, tx + 24, and block tx of their output.
+    // A lane has rows 4 ty .. 4 ty + 3: their scores with keys tx, tx + 8, and so on, and block tx of their output.
     let tx = lane % 8u;
     let ty = lane / 8u;
     var position = vec4<u32>(0u);
@@ -476,19 +480,19 @@ fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
             for (var block = 0u; block < KEY_SLICE; block++) {
                 var queries: array<Block, 4>;
                 for (var i = 0u; i < 4u; i++) {
-                    let at = 256u + 2u * block * ROW_TILE + 4u * ty + i;
+                    let at = staged_queries() + 2u * block * ROW_TILE + 4u * ty + i;
                     queries[i] = Block(
                         bitcast<vec4<f32>>(staged[at]),
                         bitcast<vec4<f32>>(staged[at + ROW_TILE]),
                     );
                 }
-                for (var j = 0u; j < 4u; j++) {
+                for (var j = 0u; j < TILE_KEYS / 8u; j++) {
                     s[j] += four_dots(&queries, staged_key(block, tx + 8u * j));
                 }
             }
         }
         var new_top = top;
-        for (var j = 0u; j < 4u; j++) {
+        for (var j = 0u; j < TILE_KEYS / 8u; j++) {
             let key = vec4<u32>(first + tx + 8u * j);
             s[j] = select(vec4<f32>(HIDDEN), s[j], key <= position);
             new_top = max(new_top, s[j]);
@@ -501,7 +505,7 @@ fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
         let rescale = exp(top - new_top);
         top = new_top;
         norm *= rescale;
-        for (var j = 0u; j < 4u; j++) {
+        for (var j = 0u; j < TILE_KEYS / 8u; j++) {
             let p = exp(s[j] - top);
             norm += p;
             weights[(tx + 8u * j) * 8u + ty] = p;

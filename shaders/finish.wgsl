@@ -71,7 +71,7 @@ fn store(at: u32, i: u32, value: vec4<f32>) {
     }
 }
 
-@compute @workgroup_size(128)
+@compute @workgroup_size(REDUCE_LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let r = group.x;
     if r >= rows.count {

@@ -12,7 +12,7 @@
 import package::shared::rows::rows;
 import package::shared::kv::{f16_pair, q8_quad, KV_FORMAT};
 import package::shared::matmul::part;
-import package::shared::few::{few, few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS};
+import package::shared::few::{few, few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS, FEW_SUMS};
 import package::shared::tile::{tile, tile_sums, TILE_ROWS, TILE_SLOTS};
 
 override HEADS: u32 = 1u;
@@ -121,7 +121,7 @@ fn main_few(
     let first_row = group.y * FEW_ROWS;
     let first_slot = group.x * FEW_SLOTS;
     few(first_row, first_slot, lane);
-    for (var i = lane; i < FEW_ROWS * FEW_SLOTS / 4u; i += LANES) {
+    for (var i = lane; i < FEW_SUMS; i += LANES) {
         let row = first_row + i % FEW_ROWS;
         if row < rows.count {
             emit(row, first_slot + few_slot(i), few_sums(first_slot, i));

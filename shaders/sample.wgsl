@@ -10,7 +10,7 @@
 // Temperature 0 takes the largest logit (the smallest id among equals). The draw is Gumbel-max: the largest
 // z + g(seed, position, id) among what was kept, so equal seeds give equal text however rows are batched.
 // Tokens that tie with the last one kept by top-k or top-p are kept as well.
-// Limits: baseline WebGPU (5 storage buffers, 11 KiB of workgroup memory, 256 invocations).
+// Limits: baseline WebGPU (5 storage buffers, 11 KiB of workgroup memory, 256 invocations at most).
 
 import package::shared::rows::rows;
 import package::shared::ordered::{ordered, workgroup_best, workgroup_total, WIDE_LANES};
@@ -45,7 +45,7 @@ fn seen_word(draw: u32, id: u32) -> u32 {
 
 // Logits are looked at four by four, and four such quads in a turn, whose loads do not wait for each other.
 override QUADS: u32 = (VOCAB + 3u) / 4u;
-const QUADS_A_TURN: u32 = 1024u;  // 4 * WIDE_LANES
+override QUADS_A_TURN: u32 = 4u * WIDE_LANES;
 
 fn quad_at(r: u32, quad: u32) -> vec4<f32> {
     return logits[r * (STRIDE / 4u) + min(quad, QUADS - 1u)];
@@ -115,7 +115,7 @@ fn lowest_kept(r: u32, draw: u32, lane: u32, least: u32, wanted: f32, best: f32,
     return lowest;
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(WIDE_LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let r = group.x;
     let draw = rows.row[r].token;

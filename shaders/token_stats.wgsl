@@ -28,7 +28,7 @@ struct Wanted {
 @group(0) @binding(1) var<uniform> wanted: Wanted;
 @group(0) @binding(2) var<storage, read_write> stats: array<u32>;  // a float that holds an id could be flushed to zero
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(WIDE_LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let r = group.x;
     if r >= rows.count {

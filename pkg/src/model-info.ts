@@ -74,7 +74,7 @@ export interface TaskInfo {
   [field: string]: unknown;
 }
 
-/** The workgroups of matrix products, as they suit the adapter. */
+/** The workgroups of kernels, as they suit the adapter: of matrix products where nothing else is said. */
 export interface Tuning {
   /** Lanes of a workgroup that computes few rows. */
   lanes: number;
@@ -84,6 +84,10 @@ export interface Tuning {
   outputsOfFew?: number;
   /** Rows of one that computes many. */
   tileRows?: number;
+  /** Keys that attention over a prompt holds in workgroup memory at a time. */
+  tileKeys?: number;
+  /** Lanes of one that goes over one row, as in norms, attention and sampling. */
+  rowLanes?: number;
   /** Whether a lane takes 32 elements of a quantised row at once. */
   wide?: boolean;
   /** Whether sums are made with subgroup operations, where the tier has them. */
@@ -96,7 +100,7 @@ export interface ModelInfo {
   architecture: Architecture;
   /** What the layers' weights are held as; "stored" for floats as the checkpoint has them. */
   format: "stored" | "f16" | "q8" | "q4";
-  /** The workgroups that matrix products are computed in. */
+  /** The workgroups that kernels compute in. */
   tuning: Tuning;
   /** What it takes of the GPU. */
   memory: MemoryInfo;

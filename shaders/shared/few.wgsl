@@ -17,6 +17,9 @@ override FEW_SLOTS: u32 = 4u;
 override WIDE: u32 = 0u;
 // Lanes of a workgroup of `few`: 8, 16, 32 or 64. They split K.
 override LANES: u32 = 64u;
+// The vectors of sums a lane has. No more workgroup memory is declared than they need: a browser has
+// every workgroup set it to zero, and SwiftShader compiles a store for each word of it.
+override FEW_SUMS: u32 = FEW_ROWS * FEW_SLOTS / 4u;
 
 fn four_weight_rows(slot: u32) -> vec4<u32> {
     return vec4<u32>(weight_row(slot), weight_row(slot + 1u), weight_row(slot + 2u), weight_row(slot + 3u));
@@ -126,6 +129,14 @@ fn scales_of(w: FourRaws) -> vec4<f32> {
     return vec4<f32>(w.a.scale, w.b.scale, w.c.scale, w.d.scale);
 }
 
+// Adds what block b of a group gives, if there is one.
+fn few_add_of_group(first_row: u32, group: u32, b: u32, low: FourRaws, high: FourRaws) {
+    let block = 4u * group + b;
+    if K_BLOCKS % 4u == 0u || block < K_BLOCKS {
+        few_add(first_row, block, of_groups(low, b), scales_of(low), of_groups(high, b), scales_of(high));
+    }
+}
+
 // Leaves the sums of its rows and slots to few_sums.
 fn few(first_row: u32, first_slot: u32, lane: u32) {
     let low_row = four_weight_rows(first_slot);
@@ -143,18 +154,16 @@ fn few(first_row: u32, first_slot: u32, lane: u32) {
                 if FEW_SLOTS == 8u {
                     high = four_groups(high_row, group);
                 }
-                let low_scale = scales_of(low);
-                let high_scale = scales_of(high);
-                let block = 4u * group;
-                few_add(first_row, block, of_groups(low, 0u), low_scale, of_groups(high, 0u), high_scale);
-                if K_BLOCKS % 4u == 0u || block + 1u < K_BLOCKS {
-                    few_add(first_row, block + 1u, of_groups(low, 1u), low_scale, of_groups(high, 1u), high_scale);
-                }
-                if K_BLOCKS % 4u == 0u || block + 2u < K_BLOCKS {
-                    few_add(first_row, block + 2u, of_groups(low, 2u), low_scale, of_groups(high, 2u), high_scale);
-                }
-                if K_BLOCKS % 4u == 0u || block + 3u < K_BLOCKS {
-                    few_add(first_row, block + 3u, of_groups(low, 3u), low_scale, of_groups(high, 3u), high_scale);
+                if FEW_ROWS > 4u {
+                    // Written out, eight rows are so much that SwiftShader compiles them three times as long.
+                    for (var b = 0u; b < 4u; b++) {
+                        few_add_of_group(first_row, group, b, low, high);
+                    }
+                } else {
+                    few_add_of_group(first_row, group, 0u, low, high);
+                    few_add_of_group(first_row, group, 1u, low, high);
+                    few_add_of_group(first_row, group, 2u, low, high);
+                    few_add_of_group(first_row, group, 3u, low, high);
                 }
             }
         }
@@ -176,12 +185,9 @@ fn few(first_row: u32, first_slot: u32, lane: u32) {
 
 // Sums of a lane, and what is left of them: an order that does not depend on the number of rows, so that a row comes to the
 // same bits however many others share its pass.
-var<workgroup> few_lanes: array<vec4<f32>, 512>;
-var<workgroup> few_eighths: array<vec4<f32>, 64>;
-
-fn few_sum_count() -> u32 {
-    return FEW_ROWS * FEW_SLOTS / 4u;
-}
+var<workgroup> few_lanes: array<vec4<f32>, LANES * FEW_SUMS>;
+@if(!subgroups)
+var<workgroup> few_eighths: array<vec4<f32>, LANES * FEW_SUMS / 8u>;
 
 @if(subgroups)
 var<private> few_subgroup_size: u32;
@@ -199,17 +205,16 @@ fn few_in_subgroup(size: u32, place: u32) {
 fn few_leave(lane: u32, i: u32, sum: vec4<f32>) {
     let total = subgroupAdd(sum);
     if few_place == 0u {
-        few_lanes[lane / few_subgroup_size * few_sum_count() + i] = total;
+        few_lanes[lane / few_subgroup_size * FEW_SUMS + i] = total;
     }
 }
 
 @if(!subgroups)
 fn few_leave(lane: u32, i: u32, sum: vec4<f32>) {
-    few_lanes[lane * few_sum_count() + i] = sum;
+    few_lanes[lane * FEW_SUMS + i] = sum;
 }
 
 fn few_reduce(lane: u32) {
-    let count = few_sum_count();
     few_leave(lane, 0u, sum_0);
     if FEW_ROWS > 1u {
         few_leave(lane, 1u, sum_1);
@@ -236,11 +241,11 @@ fn few_reduce(lane: u32) {
     }
     workgroupBarrier();
     @if(!subgroups) {
-        if lane < count * (LANES / 8u) {
-            let at = 8u * (lane / count) * count + lane % count;
-            let low = (few_lanes[at] + few_lanes[at + count]) + (few_lanes[at + 2u * count] + few_lanes[at + 3u * count]);
-            let half = at + 4u * count;
-            let high = (few_lanes[half] + few_lanes[half + count]) + (few_lanes[half + 2u * count] + few_lanes[half + 3u * count]);
+        if lane < FEW_SUMS * (LANES / 8u) {
+            let at = 8u * (lane / FEW_SUMS) * FEW_SUMS + lane % FEW_SUMS;
+            let low = (few_lanes[at] + few_lanes[at + FEW_SUMS]) + (few_lanes[at + 2u * FEW_SUMS] + few_lanes[at + 3u * FEW_SUMS]);
+            let half = at + 4u * FEW_SUMS;
+            let high = (few_lanes[half] + few_lanes[half + FEW_SUMS]) + (few_lanes[half + 2u * FEW_SUMS] + few_lanes[half + 3u * FEW_SUMS]);
             few_eighths[lane] = low + high;
         }
         workgroupBarrier();
@@ -249,16 +254,17 @@ fn few_reduce(lane: u32) {
 
 @if(!subgroups)
 fn few_total(i: u32) -> vec4<f32> {
-    let count = few_sum_count();
     var total = few_eighths[i];
     if LANES > 8u {
-        total += few_eighths[count + i];
+        total += few_eighths[FEW_SUMS + i];
     }
     if LANES > 16u {
-        total += few_eighths[2u * count + i] + few_eighths[3u * count + i];
+        total += few_eighths[2u * FEW_SUMS + i] + few_eighths[3u * FEW_SUMS + i];
     }
     if LANES > 32u {
-        total += (few_eighths[4u * count + i] + few_eighths[5u * count + i]) + (few_eighths[6u * count + i] + few_eighths[7u * count + i]);
+        let low = few_eighths[4u * FEW_SUMS + i] + few_eighths[5u * FEW_SUMS + i];
+        let high = few_eighths[6u * FEW_SUMS + i] + few_eighths[7u * FEW_SUMS + i];
+        total += low + high;
     }
     return total;
 }
@@ -267,7 +273,7 @@ fn few_total(i: u32) -> vec4<f32> {
 fn few_total(i: u32) -> vec4<f32> {
     var total = vec4<f32>(0.0);
     for (var subgroup = 0u; subgroup < (LANES + few_subgroup_size - 1u) / few_subgroup_size; subgroup++) {
-        total += few_lanes[subgroup * few_sum_count() + i];
+        total += few_lanes[subgroup * FEW_SUMS + i];
     }
     return total;
 }

@@ -1,14 +1,14 @@
-// What a workgroup of 256 needs to look at a row of logits: order, best and sum, each in a fixed order.
+// What a workgroup of WIDE_LANES needs to look at a row of logits: order, best and sum, each in a fixed order.
 
-const WIDE_LANES: u32 = 256u;
+override WIDE_LANES: u32 = 256u;  // a power of two, 8 at least
 
 struct Best {
     value: f32,
     id: u32,
 }
 
-var<workgroup> wide_values: array<f32, 256>;
-var<workgroup> wide_ids: array<u32, 256>;
+var<workgroup> wide_values: array<f32, WIDE_LANES>;
+var<workgroup> wide_ids: array<u32, WIDE_LANES>;
 
 // Floats as integers of the same order.
 fn ordered(value: f32) -> u32 {

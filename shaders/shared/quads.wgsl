@@ -1,4 +1,4 @@
-// Rows of WIDTH numbers, padded to STRIDE, read four at a time by a workgroup of 128: a lane takes four such quads of a row in a
+// Rows of WIDTH numbers, padded to STRIDE, read four at a time by a workgroup of REDUCE_LANES: a lane takes four such quads of a row in a
 // turn, whose loads do not wait for each other. (Drivers unroll loops as they please; many do not.)
 
 import package::shared::reduce::REDUCE_LANES;
@@ -6,7 +6,7 @@ import package::shared::reduce::REDUCE_LANES;
 override WIDTH: u32 = 1u;
 override STRIDE: u32 = 8u;
 
-const QUADS_A_TURN: u32 = 512u;  // 4 * REDUCE_LANES
+override QUADS_A_TURN: u32 = 4u * REDUCE_LANES;
 
 // Whether a row has a quad `i`.
 fn has_quad(i: u32) -> bool {

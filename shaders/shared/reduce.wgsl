@@ -1,8 +1,8 @@
-// Sum of one value per invocation over a workgroup of 128, in a fixed order.
+// Sum of one value per invocation over a workgroup of REDUCE_LANES, in a fixed order.
 
-const REDUCE_LANES: u32 = 128u;
+override REDUCE_LANES: u32 = 128u;  // a power of two
 
-var<workgroup> reduce_scratch: array<f32, 128>;
+var<workgroup> reduce_scratch: array<f32, REDUCE_LANES>;
 
 // Every invocation gets the sum. Must be called in uniform control flow.
 fn workgroup_sum(lane: u32, value: f32) -> f32 {

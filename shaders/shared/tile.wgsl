@@ -15,7 +15,7 @@ const TILE_SLOTS: u32 = 64u;
 const TILE_BLOCKS: u32 = 2u;  // blocks of K staged at a time: 16 elements
 
 // Four elements of K each. Lanes write whole vectors: writing one component may touch its neighbours.
-var<workgroup> tile_x: array<vec4<f32>, 256>;  // [4 quads of K][32 or 64 rows]
+var<workgroup> tile_x: array<vec4<f32>, 4 * TILE_ROWS>;  // [4 quads of K][32 or 64 rows]
 var<workgroup> tile_w: array<vec4<f32>, 256>;  // [4 quads of K][64 slots, those that lanes read together side by side]
 
 // A lane has rows R ty .. R ty + R of the tile, R being TILE_ROWS / 8, and of them slots 4 tx .. 4 tx + 3 in sum_0 to sum_7,

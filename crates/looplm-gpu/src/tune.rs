@@ -37,7 +37,12 @@ fn candidates(gpu: &Gpu, format: Format) -> impl Iterator<Item = Tuning> {
                 ..gpu.tuning()
             })
         })
-        .chain([Tuning::CPU])
+        .chain([Tuning {
+            lanes: Tuning::CPU.lanes,
+            outputs_of_one: Tuning::CPU.outputs_of_one,
+            outputs_of_few: Tuning::CPU.outputs_of_few,
+            ..gpu.tuning()
+        }])
 }
 
 /// Products of a submission that is timed.

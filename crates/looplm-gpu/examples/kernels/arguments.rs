@@ -62,7 +62,7 @@ impl Arguments {
                 let names = KERNELS.map(|(name, _)| name).join(", ");
                 eprintln!(
                     "{argument} is not known, or what follows it; arguments are --json, --shapes reduced or ouro-1.4b, \
-                     --tuning LANES,OUTPUTS[,wide][,subgroups][,tall][,eight], --formats f32,f16,q8,q4, and any of {names}"
+                     --tuning LANES,OUTPUTS[,wide][,subgroups][,tall][,eight][,rowLANES], --formats f32,f16,q8,q4, and any of {names}"
                 );
                 std::process::exit(2);
             }
@@ -76,16 +76,24 @@ fn tuning(text: &str) -> Option<Tuning> {
     let mut words = text.split(',');
     let lanes = words.next()?.parse().ok()?;
     let outputs_of_one = words.next()?.parse().ok()?;
-    let flags: Vec<_> = words.collect();
-    flags
-        .iter()
-        .all(|flag| ["wide", "subgroups", "tall", "eight"].contains(flag))
-        .then(|| Tuning {
-            lanes,
-            outputs_of_one,
-            outputs_of_few: if flags.contains(&"eight") { 8 } else { 4 },
-            wide: flags.contains(&"wide"),
-            subgroups: flags.contains(&"subgroups"),
-            tile_rows: if flags.contains(&"tall") { 64 } else { 32 },
-        })
+    let mut tuning = Tuning {
+        lanes,
+        outputs_of_one,
+        outputs_of_few: 4,
+        wide: false,
+        subgroups: false,
+        tile_rows: 32,
+        tile_keys: 32,
+        row_lanes: 256,
+    };
+    for word in words {
+        match word {
+            "wide" => tuning.wide = true,
+            "subgroups" => tuning.subgroups = true,
+            "tall" => tuning.tile_rows = 64,
+            "eight" => tuning.outputs_of_few = 8,
+            _ => tuning.row_lanes = word.strip_prefix("row")?.parse().ok()?,
+        }
+    }
+    Some(tuning)
 }

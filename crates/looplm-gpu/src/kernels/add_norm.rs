@@ -34,6 +34,7 @@ impl AddNorm {
         let constants = vec![
             ("WIDTH", width as f64),
             ("STRIDE", stride(width) as f64),
+            ("REDUCE_LANES", gpu.tuning().lanes_of_row(8, 128) as f64),
             ("EPSILON", f64::from(epsilon)),
         ];
         let pipeline = kernel.lazy(gpu, "main", constants);

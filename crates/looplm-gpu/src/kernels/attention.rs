@@ -117,24 +117,10 @@ impl Attention {
         format: KvFormat,
         parts: AttentionParts,
     ) -> Result<Self, GpuError> {
-        // A GPU hides the time that loads take behind the work of many lanes, and has room for them.
-        let lanes = if gpu.on_cpu() { 64 } else { 256 };
-        Self::with_row_lanes(gpu, shape, format, parts, lanes)
-    }
-
-    /// As [`Attention::new`], with workgroups of 64 or 256 lanes for single rows.
-    ///
-    /// # Errors
-    /// [`GpuError::Shape`].
-    pub fn with_row_lanes(
-        gpu: &Gpu,
-        shape: AttentionShape,
-        format: KvFormat,
-        parts: AttentionParts,
-        row_lanes: usize,
-    ) -> Result<Self, GpuError> {
         shape.check_format(format)?;
         let key_lanes = (head_stride(shape.head_dim) / ALIGN).next_power_of_two();
+        // Two keys at once at least.
+        let row_lanes = gpu.tuning().lanes_of_row(2 * key_lanes, 256);
         let constants = |most: usize| {
             let mut constants = shape.constants(format);
             constants.extend([
@@ -143,6 +129,7 @@ impl Attention {
                 ("KEY_LANES", key_lanes as f64),
                 ("MAX_PARTS", most as f64),
                 ("ROW_LANES", row_lanes as f64),
+                ("TILE_KEYS", gpu.tuning().tile_keys as f64),
             ]);
             constants
         };

@@ -76,6 +76,7 @@ impl Embed {
         let constants = vec![
             ("WIDTH", width as f64),
             ("STRIDE", stride(width) as f64),
+            ("REDUCE_LANES", gpu.tuning().lanes_of_row(8, 128) as f64),
             ("EPSILON", f64::from(epsilon)),
             ("WEIGHT_FORMAT", format.constant()),
             (

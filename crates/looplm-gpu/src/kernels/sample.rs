@@ -20,6 +20,10 @@ pub const SOURCE: Source = Source {
     entries: &["main"],
 };
 
+/// Fewest lanes that go over a vocabulary. Lavapipe ends an invocation's loops after 65,535 turns, all of them together: eight
+/// lanes would not see all of 50,000 tokens as often as it takes.
+pub(crate) const VOCAB_LANES: usize = 64;
+
 /// How to draw the token of one row.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -66,7 +70,14 @@ impl Sample {
     pub fn new(gpu: &Gpu, vocab: usize) -> Self {
         // SAFETY: every loop of the shader counts up to a constant, or walks down the eight bins.
         let kernel = unsafe { Kernel::with_free_loops(gpu, SOURCE) };
-        let constants = vec![("VOCAB", vocab as f64), ("STRIDE", stride(vocab) as f64)];
+        let constants = vec![
+            ("VOCAB", vocab as f64),
+            ("STRIDE", stride(vocab) as f64),
+            (
+                "WIDE_LANES",
+                gpu.tuning().lanes_of_row(VOCAB_LANES, 256) as f64,
+            ),
+        ];
         let pipeline = kernel.lazy(gpu, "main", constants);
         Self {
             vocab,

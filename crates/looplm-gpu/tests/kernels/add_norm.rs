@@ -1,13 +1,18 @@
 //! `add_norm` against its twin.
 
-use looplm_gpu::{GpuError, cpu, kernel::Op, kernels::AddNorm, stride};
+use looplm_gpu::{Gpu, GpuError, cpu, kernel::Op, kernels::AddNorm, stride};
 
 use crate::support::{self, assert_close, fetch, poison, poisoned, upload};
 
 const EPSILON: f32 = 1e-5;
 
 fn check(width: usize, count: usize) {
-    let gpu = support::gpu();
+    for gpu in &support::lanes_of_rows() {
+        check_on(gpu, width, count);
+    }
+}
+
+fn check_on(gpu: &Gpu, width: usize, count: usize) {
     let mut rng = support::rng(width as u64);
     let a = support::padded_rows(&mut rng, count, width);
     let gains = support::padded_rows(&mut rng, 2, width);

@@ -208,7 +208,7 @@ fn compare_within(
     let longest = rows.iter().map(|row| row.position as usize + 1).max();
     let room = AttentionParts::new(shape, longest.unwrap_or(1), part_bytes);
     let mut dispatches = 0;
-    for row_lanes in [64, 256] {
+    for gpu in &support::lanes_of_rows() {
         let out = poisoned(gpu, want.len());
         let parts = poisoned(gpu, room.bytes as usize / 4);
         let buffers = AttentionBuffers {
@@ -219,13 +219,13 @@ fn compare_within(
             out: &out,
             parts: &parts,
         };
-        let op = Attention::with_row_lanes(gpu, shape, *format, room, row_lanes)
+        let op = Attention::new(gpu, shape, *format, room)
             .and_then(|kernel| kernel.bind(gpu, buffers))
             .expect("the shapes fit");
         support::run(gpu, rows, |pass, table| {
             dispatches = op.encode(gpu, pass, table).expect("the grid is small");
         });
-        let what = format!("{what}, {row_lanes} lanes");
+        let what = format!("{what}, {} lanes", gpu.tuning().row_lanes);
         assert_close(&what, &fetch(gpu, &out, want.len()), &want, tolerance);
     }
     dispatches

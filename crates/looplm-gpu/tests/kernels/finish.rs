@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable;
 use looplm_gpu::{
-    GpuError, GpuRow, cpu,
+    Gpu, GpuError, GpuRow, cpu,
     kernel::Op,
     kernels::{Finish, FinishBuffers, Record},
     stride,
@@ -39,7 +39,12 @@ struct Plan {
 
 /// Takes all plans through their steps, those that are under way in one pass, and compares all buffers after each pass.
 fn check(width: usize, plans: &[Plan]) -> Vec<Record> {
-    let gpu = support::gpu();
+    let [few, most] = &support::lanes_of_rows();
+    check_on(few, width, plans);
+    check_on(most, width, plans)
+}
+
+fn check_on(gpu: &Gpu, width: usize, plans: &[Plan]) -> Vec<Record> {
     let mut rng = support::rng(width as u64);
     let padded = stride(width);
     let slots = plans.len() + 1;

@@ -83,7 +83,6 @@ fn is_seen(words: &[u32], id: u32) -> bool {
 /// Draws once for each request with random logits and seen tokens, and compares with the twin. Where rounding makes them
 /// differ, the twin must think the same of both tokens to within 1e-4. Returns how often that was.
 fn check(rng: &mut StdRng, vocab: usize, mut requests: Vec<SampleRequest>) -> usize {
-    let gpu = support::gpu();
     let words = seen_words(vocab);
     let logits = numbers(rng, requests.len() * vocab, 8.0);
     let seen: Vec<u32> = (0..requests.len() * words)
@@ -93,9 +92,12 @@ fn check(rng: &mut StdRng, vocab: usize, mut requests: Vec<SampleRequest>) -> us
     for (r, request) in requests.iter_mut().enumerate() {
         request.sequence = ((r + 1) % count) as u32;
     }
-    let drawn = draw(gpu, vocab, &logits, &requests, &seen);
+    let drawn = support::lanes_of_rows().map(|gpu| draw(&gpu, vocab, &logits, &requests, &seen));
     let mut different = 0;
-    for (r, (request, &token)) in requests.iter().zip(&drawn).enumerate() {
+    for (r, (request, &token)) in drawn
+        .iter()
+        .flat_map(|drawn| requests.iter().zip(drawn).enumerate())
+    {
         let at = request.sequence as usize * words;
         let had = |id: u32| is_seen(&seen[at..at + words], id);
         let row = &logits[r * vocab..][..vocab];
@@ -172,7 +174,7 @@ fn all_filters_and_vocabularies() {
     ] {
         let requests = requests(&mut rng, count, vocab);
         different += check(&mut rng, vocab, requests);
-        rows += count;
+        rows += support::lanes_of_rows().len() * count;
     }
     println!("{different} of {rows} draws differ from the twin's by rounding");
     assert!(

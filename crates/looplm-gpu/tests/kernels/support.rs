@@ -68,9 +68,21 @@ pub(crate) fn unusual_tunings() -> Vec<Gpu> {
             wide,
             subgroups: subgroups && with_subgroups,
             tile_rows: lanes.max(32),
+            ..gpu().tuning()
         }));
     }
     all
+}
+
+/// The device with the fewest and with the most lanes for a row, and the fewest and the most keys in a tile.
+pub(crate) fn lanes_of_rows() -> [Gpu; 2] {
+    [(8, 8), (256, 32)].map(|(row_lanes, tile_keys)| {
+        gpu().with_tuning(Tuning {
+            row_lanes,
+            tile_keys,
+            ..gpu().tuning()
+        })
+    })
 }
 
 pub(crate) fn rng(seed: u64) -> StdRng {

@@ -1,7 +1,7 @@
 //! `token_stats` against its twin.
 
 use looplm_gpu::{
-    GpuError, GpuRow, MAX_STEPS, cpu,
+    Gpu, GpuError, GpuRow, MAX_STEPS, cpu,
     kernel::Op,
     kernels::{STATS_WORDS, TOP_MAX, TokenStats},
     stride,
@@ -11,7 +11,12 @@ use crate::support::{self, fetch, numbers, poison, poisoned, upload, wait};
 
 /// Statistics of `rows` with these logits, entry by entry; entries of no row must stay poisoned.
 fn check(vocab: usize, slots: usize, rows: &[GpuRow], logits: &[f32], top_k: usize) {
-    let gpu = support::gpu();
+    for gpu in &support::lanes_of_rows() {
+        check_on(gpu, vocab, slots, rows, logits, top_k);
+    }
+}
+
+fn check_on(gpu: &Gpu, vocab: usize, slots: usize, rows: &[GpuRow], logits: &[f32], top_k: usize) {
     let untouched = poison(1)[0].to_bits();
     let mut padded = Vec::new();
     for row in logits.chunks_exact(vocab) {
