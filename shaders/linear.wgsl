@@ -22,10 +22,11 @@ fn emit(row: u32, slot: u32, sums: vec4<f32>) {
 fn main_few(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
-    @if(subgroups) @builtin(subgroup_size) subgroup_size: u32,
+    @if(subgroups) @builtin(sample_index) subgroup: u32,
+    @if(subgroups) @builtin(instance_index) subgroup_count: u32,
     @if(subgroups) @builtin(subgroup_invocation_id) place: u32,
 ) {
-    @if(subgroups) few_in_subgroup(subgroup_size, place);
+    @if(subgroups) few_in_subgroup(subgroup, subgroup_count, place);
     let first_row = group.y * FEW_ROWS;
     let first_slot = group.x * FEW_SLOTS;
     few(first_row, first_slot, lane);

@@ -7,11 +7,18 @@ use wesl::{CompileOptions, ManglerKind, ModulePath, Wesl, syntax::PathOrigin};
 /// The condition of what needs subgroup operations.
 const SUBGROUPS: &str = "subgroups";
 
+/// Built-in values that wesl 0.4 does not know, with those of other stages that stand for them in `shaders/`.
+const STAND_INS: [(&str, &str); 2] = [
+    ("@builtin(sample_index)", "@builtin(subgroup_id)"),
+    ("@builtin(instance_index)", "@builtin(num_subgroups)"),
+];
+
 fn main() {
     let source =
         PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"))
             .join("shaders");
     let target = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let for_browsers = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32");
     println!("cargo::rerun-if-changed={}", source.display());
     println!(
         "cargo::rerun-if-changed={}",
@@ -37,9 +44,21 @@ fn main() {
         let module = ModulePath::new(PathOrigin::Absolute, vec![name.clone()]);
         let mut write = |file: String, subgroups: bool| {
             compiler.set_feature(SUBGROUPS, subgroups);
+            // Browsers want to be told, naga 30 refuses to be.
+            let prelude = if subgroups && for_browsers {
+                "enable subgroups;\n\n"
+            } else {
+                ""
+            };
             match compiler.compile(&module) {
                 Ok(text) => {
-                    fs::write(target.join(file), text.to_string()).expect("OUT_DIR can be written")
+                    let text = STAND_INS
+                        .into_iter()
+                        .fold(text.to_string(), |text, (theirs, ours)| {
+                            text.replace(theirs, ours)
+                        });
+                    fs::write(target.join(file), format!("{prelude}{text}"))
+                        .expect("OUT_DIR can be written");
                 }
                 Err(error) => panic!("{}: {error}", path.display()),
             }

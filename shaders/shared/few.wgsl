@@ -190,14 +190,17 @@ var<workgroup> few_lanes: array<vec4<f32>, LANES * FEW_SUMS>;
 var<workgroup> few_eighths: array<vec4<f32>, LANES * FEW_SUMS / 8u>;
 
 @if(subgroups)
-var<private> few_subgroup_size: u32;
+var<private> few_subgroup: u32;
+@if(subgroups)
+var<private> few_subgroup_count: u32;
 @if(subgroups)
 var<private> few_place: u32;
 
-// Tells `few` what only an entry point is told.
+// Tells `few` what only an entry point is told (by names that the build script replaces: see STAND_INS there). Which lanes make a subgroup, and how many, is the driver's affair.
 @if(subgroups)
-fn few_in_subgroup(size: u32, place: u32) {
-    few_subgroup_size = size;
+fn few_in_subgroup(subgroup: u32, count: u32, place: u32) {
+    few_subgroup = subgroup;
+    few_subgroup_count = count;
     few_place = place;
 }
 
@@ -205,7 +208,7 @@ fn few_in_subgroup(size: u32, place: u32) {
 fn few_leave(lane: u32, i: u32, sum: vec4<f32>) {
     let total = subgroupAdd(sum);
     if few_place == 0u {
-        few_lanes[lane / few_subgroup_size * FEW_SUMS + i] = total;
+        few_lanes[few_subgroup * FEW_SUMS + i] = total;
     }
 }
 
@@ -272,7 +275,7 @@ fn few_total(i: u32) -> vec4<f32> {
 @if(subgroups)
 fn few_total(i: u32) -> vec4<f32> {
     var total = vec4<f32>(0.0);
-    for (var subgroup = 0u; subgroup < (LANES + few_subgroup_size - 1u) / few_subgroup_size; subgroup++) {
+    for (var subgroup = 0u; subgroup < few_subgroup_count; subgroup++) {
         total += few_lanes[subgroup * FEW_SUMS + i];
     }
     return total;

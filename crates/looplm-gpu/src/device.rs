@@ -184,15 +184,17 @@ impl Gpu {
     pub async fn open(options: &DeviceOptions) -> Result<Self, GpuError> {
         let instance =
             wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-        let adapter = instance
-            .request_adapter(&wgpu::RequestAdapterOptions {
-                power_preference: wgpu::PowerPreference::HighPerformance,
-                ..Default::default()
-            })
-            .await
-            .map_err(|e| GpuError::NoAdapter {
-                reason: e.to_string(),
-            })?;
+        let fastest = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let with_subgroups = options.max_tier != Some(Tier::Baseline);
+        let (adapter, offers_subgroups) =
+            subgroups::request_adapter(&instance, &fastest, with_subgroups)
+                .await
+                .map_err(|e| GpuError::NoAdapter {
+                    reason: e.to_string(),
+                })?;
         let info = adapter.get_info();
         let offered = adapter.limits();
         let limits = wgpu::Limits {
@@ -212,17 +214,16 @@ impl Gpu {
         if let Some(error) = too_small {
             return Err(error);
         }
-        let offers_subgroups = subgroups::offered(&adapter);
-        let tier = match options.max_tier {
-            Some(Tier::Baseline) => Tier::Baseline,
-            _ if offers_subgroups => Tier::Subgroups,
-            _ => Tier::Baseline,
+        let required_features = if with_subgroups && offers_subgroups {
+            subgroups::feature()
+        } else {
+            wgpu::Features::empty()
         };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("looplm"),
                 required_limits: limits.clone(),
-                required_features: subgroups::features(tier),
+                required_features,
                 ..Default::default()
             })
             .await
@@ -230,6 +231,12 @@ impl Gpu {
                 adapter: info.name.clone(),
                 reason: e.to_string(),
             })?;
+
+        let tier = if subgroups::granted(&device) {
+            Tier::Subgroups
+        } else {
+            Tier::Baseline
+        };
 
         let faults = Arc::new(Mutex::new(Faults::default()));
         let collect = faults.clone();

@@ -15,6 +15,8 @@ pub mod error;
 #[cfg(any(target_arch = "wasm32", test))]
 mod firefox;
 pub mod format;
+#[cfg(target_arch = "wasm32")]
+mod intercept;
 pub mod kernel;
 pub mod kernels;
 pub mod kv_format;

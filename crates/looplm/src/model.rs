@@ -9,7 +9,7 @@ use std::{
 
 use futures::{channel::oneshot, future::try_join, lock::Mutex};
 use looplm_gpu::{
-    AdapterReport, DeviceOptions, Gpu, Matrix, Tuning,
+    AdapterReport, DeviceOptions, Gpu, Matrix, Pipeline, Tuning,
     pipeline::compile_all,
     tune::{self, Tunings},
 };
@@ -298,6 +298,11 @@ impl LoopLm {
                 }
             };
             compile_all(&kernels.first_needed(), &mut report).await;
+            // A long prompt waits for these; nothing else does.
+            kernels
+                .many_needed()
+                .iter()
+                .for_each(Pipeline::compile_soon);
             Ok::<_, Error>((gpu, tunings, kernels))
         };
         let (loaded, (gpu, tunings, kernels)) =

@@ -1,5 +1,7 @@
 // Serves a model's folder from another origin than the page's, by ranges, and wrongly on request.
+import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { createServer } from "node:http";
+import { join } from "node:path";
 
 /**
  * Starts on a free port. Of the returned object, `files` can be replaced, `version` is in every ETag, `ranges` says whether
@@ -17,6 +19,27 @@ export async function serveModel(files) {
       await new Promise((resolve) => server.close(resolve));
     },
   });
+}
+
+/** The files of a folder. */
+export function folder(path) {
+  return Object.fromEntries(readdirSync(path).map((name) => [name, fileOf(join(path, name))]));
+}
+
+function fileOf(path) {
+  return {
+    size: statSync(path).size,
+    read(start, end) {
+      const bytes = Buffer.alloc(end - start);
+      const file = openSync(path);
+      try {
+        const read = readSync(file, bytes, 0, bytes.length, start);
+        return bytes.subarray(0, read);
+      } finally {
+        closeSync(file);
+      }
+    },
+  };
 }
 
 async function respond(state, request, response) {

@@ -2,7 +2,7 @@
 const BLOCK = 1 << 20;
 
 /** A folder: { "config.json": file, "model.safetensors": file }; a file has `size` and `read(start, end)`. */
-export function syntheticModel({ vocab, hidden, intermediate, layers, heads, seed = 1 }) {
+export function syntheticModel({ vocab, hidden, intermediate, layers, heads, steps = 2, seed = 1 }) {
   const config = {
     vocab_size: vocab,
     hidden_size: hidden,
@@ -10,7 +10,7 @@ export function syntheticModel({ vocab, hidden, intermediate, layers, heads, see
     num_hidden_layers: layers,
     num_attention_heads: heads,
     num_key_value_heads: heads,
-    total_ut_steps: 2,
+    total_ut_steps: steps,
     rms_norm_eps: 1e-6,
     rope_theta: 1e6,
     max_position_embeddings: 256,

@@ -92,7 +92,7 @@ pub(crate) fn kernel(gpu: &Gpu, source: Source, with_subgroups: &'static str) ->
         source
     };
     // SAFETY: every loop of shared/few.wgsl, shared/tile.wgsl and the three epilogues counts up to a constant of the pipeline, or to
-    // that constant over the size of a subgroup.
+    // the number of subgroups.
     unsafe { Kernel::with_free_loops(gpu, source) }
 }
 

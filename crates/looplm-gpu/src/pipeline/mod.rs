@@ -1,12 +1,8 @@
 //! Pipelines that are compiled when they are first needed, or before that beside other work.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{StreamExt, channel::oneshot, stream::FuturesUnordered};
 
 use crate::{device::Gpu, kernel::Constants};
 
@@ -54,9 +50,42 @@ impl Recipe {
 struct Inner {
     recipe: Recipe,
     made: OnceLock<wgpu::ComputePipeline>,
+    /// Who waits for it, once somebody has begun to compile it.
+    waiting: Mutex<Option<Waiting>>,
 }
 
+type Waiting = Vec<oneshot::Sender<()>>;
+
+/// Held by whatever compiles a pipeline; whoever waits goes on when it is gone.
+struct Work(Arc<Inner>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        drop(self.0.waiting().take());
+    }
+}
+
+/// Comes to an end, mostly without a word, when the pipeline is compiled.
+type Compiling = oneshot::Receiver<()>;
+
 impl Inner {
+    fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to compile it if nobody has. It goes on whether or not anybody waits.
+    fn compile(self: &Arc<Self>) -> Compiling {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.waiting();
+        let begun = waiting.is_some();
+        waiting.get_or_insert_default().push(sender);
+        drop(waiting);
+        if !begun {
+            platform::begin(Work(self.clone()));
+        }
+        receiver
+    }
+
     fn made(&self, make: impl FnOnce() -> wgpu::ComputePipeline) -> &wgpu::ComputePipeline {
         self.made.get_or_init(|| {
             self.recipe.gpu.count_pipeline();
@@ -69,14 +98,12 @@ impl Inner {
 #[derive(Debug, Clone)]
 pub struct Pipeline(Arc<Inner>);
 
-/// A compilation on its way. It goes on when this is dropped.
-type Compiling = Pin<Box<dyn Future<Output = ()>>>;
-
 impl Pipeline {
     pub(crate) fn new(recipe: Recipe) -> Self {
         Self(Arc::new(Inner {
             recipe,
             made: OnceLock::new(),
+            waiting: Mutex::new(None),
         }))
     }
 
@@ -98,7 +125,7 @@ impl Pipeline {
     /// Begins to compile it beside other work. What a driver has against it is reported as a fault of the device.
     pub fn compile_soon(&self) {
         if !self.is_ready() {
-            platform::go_on(platform::compile(self.0.clone()));
+            drop(self.0.compile());
         }
     }
 }
@@ -107,9 +134,8 @@ impl Pipeline {
 /// are done.
 pub async fn compile_all(pipelines: &[Pipeline], report: &mut dyn FnMut(usize, usize)) {
     let missing = pipelines.iter().filter(|pipeline| !pipeline.is_ready());
-    let mut compiling: FuturesUnordered<Compiling> = missing
-        .map(|pipeline| platform::compile(pipeline.0.clone()))
-        .collect();
+    let mut compiling: FuturesUnordered<Compiling> =
+        missing.map(|pipeline| pipeline.0.compile()).collect();
     loop {
         report(pipelines.len() - compiling.len(), pipelines.len());
         if compiling.next().await.is_none() {

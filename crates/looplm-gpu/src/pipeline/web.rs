@@ -7,45 +7,42 @@
 //! over what the browser has made. Nothing is compiled twice, in any browser. A wgpu that stops calling the method gets its
 //! pipeline the ordinary way. To be deleted when wgpu can create pipelines asynchronously.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc};
 
 use js_sys::{Function, Object, Promise, Reflect};
-use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use super::{Compiling, Inner, Recipe};
+use super::{Recipe, Work};
+use crate::intercept::instead;
 
 const CREATE: &str = "createComputePipeline";
 const CREATE_ASYNC: &str = "createComputePipelineAsync";
 
 /// Begins at once.
-pub(super) fn compile(pipeline: Arc<Inner>) -> Compiling {
-    let begun = begin(&pipeline.recipe);
-    Box::pin(async move {
-        let Some((device, promise)) = begun else {
+pub(super) fn begin(work: Work) {
+    let promised = promise(&work.0.recipe);
+    spawn_local(async move {
+        let pipeline = &work.0;
+        let Some((device, promise)) = promised else {
             pipeline.made(|| pipeline.recipe.create());
             return;
         };
         match JsFuture::from(promise).await {
             Ok(made) => {
                 let hand_over = move |_| made.clone();
-                pipeline.made(|| instead(&device, hand_over, || pipeline.recipe.create()));
+                pipeline.made(|| instead(&device, CREATE, hand_over, || pipeline.recipe.create()));
             }
             // What is wrong with it, wgpu reports when it creates it in the ordinary way.
             Err(_) => {
                 pipeline.made(|| pipeline.recipe.create());
             }
         }
-    })
-}
-
-/// Lets it go on with nobody waiting.
-pub(super) fn go_on(compiling: Compiling) {
-    wasm_bindgen_futures::spawn_local(compiling);
+    });
 }
 
 /// The JavaScript device, and its promise of the pipeline.
-fn begin(recipe: &Recipe) -> Option<(JsValue, Promise)> {
+fn promise(recipe: &Recipe) -> Option<(JsValue, Promise)> {
     let device: &JsValue = recipe.gpu.device.as_webgpu()?.as_ref();
     let create: Function = Reflect::get(device, &CREATE_ASYNC.into())
         .ok()?
@@ -59,24 +56,8 @@ fn begin(recipe: &Recipe) -> Option<(JsValue, Promise)> {
             Object::new().into()
         }
     };
-    drop(instead(device, take, || recipe.create()));
+    drop(instead(device, CREATE, take, || recipe.create()));
     let descriptor: JsValue = taken.take()?;
     let promise = create.call1(device, &descriptor).ok()?.dyn_into().ok()?;
     Some((device.clone(), promise))
-}
-
-/// Runs `run` with `create` in the place of the device's method.
-fn instead<T>(
-    device: &JsValue,
-    create: impl FnMut(JsValue) -> JsValue + 'static,
-    run: impl FnOnce() -> T,
-) -> T {
-    let create = Closure::<dyn FnMut(JsValue) -> JsValue>::new(create);
-    // Where it cannot be put in place, wgpu creates the pipeline as ever.
-    let _ = Reflect::set(device, &CREATE.into(), create.as_ref());
-    let result = run();
-    if let Some(device) = device.dyn_ref::<Object>() {
-        let _ = Reflect::delete_property(device, &CREATE.into());
-    }
-    result
 }

@@ -174,26 +174,43 @@ impl Kernels {
             .get(matrix.into(), |shape| Ok(Swiglu::new(gpu, shape)))
     }
 
-    /// What the first token of any prompt needs, and what its trace does: of the products those of one row, of few and of
-    /// many. Other numbers of few rows are computed with these until they come often ([`super::wishes`]).
+    /// What the first token of a short prompt needs, and what its trace does: of the products those of one row and of few. Other
+    /// numbers of few rows are computed with these until they come often ([`super::wishes`]).
     pub(crate) fn first_needed(&self) -> Vec<Pipeline> {
-        let rows = [1, MAX_FEW_ROWS.min(self.max_rows), self.max_rows];
         let mut all: Vec<&Pipeline> = self.embed.iter().map(Embed::pipeline).collect();
-        for rows in rows {
-            all.extend(self.qkv.iter().map(|kernel| kernel.pipeline(rows)));
-            all.extend(self.linear.iter().map(|kernel| kernel.pipeline(rows)));
-            all.extend(self.swiglu.iter().map(|kernel| kernel.pipeline(rows)));
-            all.extend(self.attention.pipelines(rows));
-        }
+        all.extend(self.pipelines_for(1));
+        all.extend(self.pipelines_for(MAX_FEW_ROWS.min(self.max_rows)));
         all.extend([self.add_norm.pipeline(), self.finish.pipeline()]);
         all.extend(self.head.iter().map(|kernel| kernel.pipeline(1)));
         all.extend([self.sample.pipeline(), self.token_stats.pipeline()]);
-        let mut different: Vec<Pipeline> = Vec::with_capacity(all.len());
-        for pipeline in all {
-            if !different.iter().any(|other| other.is_same(pipeline)) {
-                different.push(pipeline.clone());
-            }
-        }
-        different
+        different(&all)
     }
+
+    /// What passes of more than [`MAX_FEW_ROWS`] rows need besides: the longer prompts.
+    pub(crate) fn many_needed(&self) -> Vec<Pipeline> {
+        if self.max_rows > MAX_FEW_ROWS {
+            different(&self.pipelines_for(self.max_rows))
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn pipelines_for(&self, rows: usize) -> Vec<&Pipeline> {
+        let mut all = self.attention.pipelines(rows);
+        all.extend(self.qkv.iter().map(|kernel| kernel.pipeline(rows)));
+        all.extend(self.linear.iter().map(|kernel| kernel.pipeline(rows)));
+        all.extend(self.swiglu.iter().map(|kernel| kernel.pipeline(rows)));
+        all
+    }
+}
+
+/// Each pipeline once.
+fn different(all: &[&Pipeline]) -> Vec<Pipeline> {
+    let mut different: Vec<Pipeline> = Vec::with_capacity(all.len());
+    for &pipeline in all {
+        if !different.iter().any(|other| other.is_same(pipeline)) {
+            different.push(pipeline.clone());
+        }
+    }
+    different
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use looplm_gpu::{
     GpuRow,
     kernel::Op,
-    kernels::SampleRequest,
+    kernels::{MAX_FEW_ROWS, SampleRequest},
+    pipeline::compile_all,
     rows::{DRAWN, Table},
     wgpu,
 };
@@ -76,6 +77,9 @@ impl Engine {
         let draws = self.draws(passes, ask, &after)?;
         self.check_unread(passes, ask, &draws)?;
 
+        if passes.iter().any(|pass| pass.rows.len() > MAX_FEW_ROWS) {
+            compile_all(&self.plan.kernels.many_needed(), &mut |_, _| {}).await;
+        }
         self.workspace.tables.clear();
         let mut work = Vec::with_capacity(passes.len());
         for (i, checked) in checked.iter().enumerate() {
