@@ -9,7 +9,7 @@ const SIZE = { width: 900, height: 300 };
 export async function drawCurve(context, runs, limit, file) {
   const page = await context.newPage();
   await page.setContent(`<style>${readFileSync(resolve("uplot/dist/uPlot.min.css"), "utf8")}
-    body { margin: 16px; background: white; font: 13px sans-serif } .u-title { font-size: 14px }</style>`);
+    body { margin: 0; padding: 16px; display: inline-block; background: white; font: 13px sans-serif } .u-title { font-size: 14px }</style>`);
   await page.addScriptTag({ path: resolve("uplot/dist/uPlot.iife.min.js") });
   await page.evaluate(draw, { runs, limit, size: SIZE });
   await page.locator("body").screenshot({ path: file });
@@ -23,6 +23,7 @@ function draw({ runs, limit, size }) {
     const options = {
       ...size,
       title: round,
+      legend: { live: false },
       scales: { x: { time: false }, y: { range: [0, limit / 1e6 + 20] } },
       axes: [{ label: "seconds" }, { label: "MB over the idle page" }],
       series: [
@@ -31,6 +32,6 @@ function draw({ runs, limit, size }) {
         { label: "most it may be", stroke: "#dc2626", dash: [6, 4] },
       ],
     };
-    new uPlot(options, [seconds, megabytes, seconds.map(() => limit / 1e6)], document.body);
+    new window.uPlot(options, [seconds, megabytes, seconds.map(() => limit / 1e6)], document.body);
   }
 }
