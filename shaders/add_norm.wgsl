@@ -6,7 +6,7 @@
 //   a, h, x   [rows, STRIDE] f32, STRIDE is WIDTH padded to a multiple of 8; padding is written as zero
 //   gains     [2, STRIDE] f32: gain_a, gain_x
 //
-// One workgroup a row. Limits: baseline WebGPU (5 storage buffers, 0.5 KiB of workgroup memory, 128 invocations).
+// One workgroup a row. Limits: baseline WebGPU (5 storage buffers, 0.5 KiB of workgroup memory, 128 invocations at most).
 
 import package::shared::rows::rows;
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};

@@ -12,7 +12,7 @@
 //
 // One workgroup a row; with the embedding in several parts each row is done by the dispatch of one part: the part
 // that holds its token, or the first for rows of later steps. STRIDE is WIDTH padded to a multiple of 8; padding is zero.
-// Limits: baseline WebGPU (8 storage buffers, 0.5 KiB of workgroup memory, 128 invocations).
+// Limits: baseline WebGPU (8 storage buffers, 0.5 KiB of workgroup memory, 128 invocations at most).
 
 import package::shared::rows::{rows, DRAWN};
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};

@@ -11,7 +11,7 @@
 //
 // One workgroup a row. STRIDE is WIDTH padded to a multiple of 8; padding of the states is written as zero.
 // Probabilities are computed in f32 (section 3.3 of the paper; eq. 3).
-// Limits: baseline WebGPU (6 storage buffers, 0.5 KiB of workgroup memory, 128 invocations).
+// Limits: baseline WebGPU (6 storage buffers, 0.5 KiB of workgroup memory, 128 invocations at most).
 
 import package::shared::rows::rows;
 import package::shared::reduce::{workgroup_sum, REDUCE_LANES};

@@ -5,7 +5,7 @@
 //           entropy (nats), log of the sum of exponentials, then top_k pairs of (id, probability), floats as their bits,
 //           the most probable first, the smaller id first among equals
 //
-// One workgroup a row. Limits: baseline WebGPU (3 storage buffers, 2 KiB of workgroup memory, 256 invocations).
+// One workgroup a row. Limits: baseline WebGPU (3 storage buffers, 2 KiB of workgroup memory, 256 invocations at most).
 
 import package::shared::rows::rows;
 import package::shared::ordered::{workgroup_best, workgroup_total, WIDE_LANES};

@@ -27,9 +27,10 @@ pub mod readback;
 pub mod rows;
 mod subgroups;
 pub mod tune;
+mod tuning;
 
 pub use buffer::{Buffer, VIEW_ALIGN, View, storage_size};
-pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier, Tuning};
+pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier};
 pub use error::GpuError;
 pub use format::{Element, Format};
 pub use kernel::Bound;
@@ -38,6 +39,7 @@ pub use matrix::{Arrangement, Matrix, MatrixShape};
 pub use pipeline::Pipeline;
 pub use readback::Readback;
 pub use rows::{GpuRow, RowTables};
+pub use tuning::Tuning;
 /// The version of wgpu this crate speaks, for those who record commands of their own.
 pub use wgpu;
 

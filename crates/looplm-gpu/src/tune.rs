@@ -6,7 +6,7 @@ use web_time::Instant;
 
 use crate::{
     buffer::Buffer,
-    device::{Gpu, Tier, Tuning},
+    device::{Gpu, Tier},
     error::GpuError,
     format::Format,
     kernel::Op,
@@ -14,6 +14,7 @@ use crate::{
     matrix::{Matrix, MatrixShape},
     rows::RowTables,
     stride,
+    tuning::Tuning,
 };
 
 /// Lanes and outputs that are tried.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     buffer::Buffer,
-    device::{Gpu, Tier, Tuning},
+    device::{Gpu, Tier},
     error::GpuError,
     format::Format,
     kernel::{Constants, Kernel, Op, Source, capacity, check_rows, dispatch},
@@ -12,6 +12,7 @@ use crate::{
     pipeline::Pipeline,
     rows::Table,
     stride,
+    tuning::Tuning,
 };
 
 /// How a product is computed for a number of rows.
