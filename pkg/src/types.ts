@@ -105,7 +105,7 @@ export interface LoadProgress {
    * `compile`: the same as `done`.
    */
   loaded: number;
-  /** Bytes in all; 0 while that is unknown. Phase `compile`: pipelines in all. */
+  /** Bytes in all; 0 while that is unknown. Phase `compile`: pipelines that loading waits for. */
   total: number;
   /**
    * Phase `compile`: pipelines compiled so far. The browser compiles them while the weights come, so that few or none may be

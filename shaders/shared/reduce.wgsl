@@ -1,6 +1,6 @@
 // Sum of one value per invocation over a workgroup of REDUCE_LANES, in a fixed order.
 
-override REDUCE_LANES: u32 = 128u;  // a power of two
+override REDUCE_LANES: u32 = 128u;  // a power of two, 8 at least
 
 var<workgroup> reduce_scratch: array<f32, REDUCE_LANES>;
 

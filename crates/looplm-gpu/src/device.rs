@@ -249,7 +249,7 @@ impl Gpu {
         self.kind == wgpu::DeviceType::DiscreteGpu
     }
 
-    /// The workgroups of products of few rows.
+    /// The shapes of workgroups.
     pub fn tuning(&self) -> Tuning {
         self.tuning
     }

@@ -63,11 +63,13 @@ pub fn key(gpu: &Gpu, matrix: impl Into<MatrixShape>) -> String {
     // A change of the shader's text makes what was measured worthless. FNV, which is the same everywhere.
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
     hash.write(linear::SOURCE.wgsl.as_bytes());
+    hash.write(linear::WITH_SUBGROUPS.as_bytes());
     format!(
-        "{}|{}|{}|{:016x}|{:?} {}x{}",
+        "{}|{}|{}|{}|{:016x}|{:?} {}x{}",
         report.name,
         report.driver,
         report.backend,
+        report.tier.name(),
         hash.finish(),
         shape.format,
         shape.outputs,

@@ -9,8 +9,7 @@ use std::{
 
 use futures::{channel::oneshot, future::try_join, lock::Mutex};
 use looplm_gpu::{
-    AdapterReport, DeviceOptions, Gpu, Matrix, Pipeline, Tuning,
-    pipeline::compile_all,
+    AdapterReport, DeviceOptions, Gpu, Matrix, Tuning,
     tune::{self, Tunings},
 };
 
@@ -67,7 +66,7 @@ pub enum Loading<'a> {
     Compile {
         /// Pipelines done.
         done: usize,
-        /// Pipelines in all.
+        /// Pipelines that loading waits for.
         total: usize,
     },
     /// Done.
@@ -297,12 +296,7 @@ impl LoopLm {
                     (progress.borrow_mut())(Loading::Compile { done, total });
                 }
             };
-            compile_all(&kernels.first_needed(), &mut report).await;
-            // A long prompt waits for these; nothing else does.
-            kernels
-                .many_needed()
-                .iter()
-                .for_each(Pipeline::compile_soon);
+            kernels.compile(&mut report).await;
             Ok::<_, Error>((gpu, tunings, kernels))
         };
         let (loaded, (gpu, tunings, kernels)) =

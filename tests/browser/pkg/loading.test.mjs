@@ -124,8 +124,54 @@ describe("from an address", () => {
       assert.ok(
         info.memory.weights > 0 && info.memory.kvPer1000Tokens.full > info.memory.kvPer1000Tokens.shared,
       );
-      assert.ok(["baseline", "f16", "subgroups"].includes(info.adapter.tier));
+      assert.equal(info.adapter.tier, await tab.page.evaluate(bestTier));
     }
+  });
+
+  test("adapters are asked for past wgpu, and what the page has put in the place of that stays", async () => {
+    const { asked, kept, left } = await tab.page.evaluate(async (url) => {
+      const { LoopLM } = await import("/looplm/index.js");
+      let asked = 0;
+      const own = (...options) => {
+        asked++;
+        return GPU.prototype.requestAdapter.apply(navigator.gpu, options);
+      };
+      Object.defineProperty(navigator.gpu, "requestAdapter", { value: own, configurable: true });
+      await (await LoopLM.load(url, { worker: false })).dispose();
+      const kept = navigator.gpu.requestAdapter === own;
+      delete navigator.gpu.requestAdapter;
+      await (await LoopLM.load(url, { worker: false })).dispose();
+      return { asked, kept, left: Object.getOwnPropertyNames(navigator.gpu) };
+    }, "/fixtures/f32-gqa-head-dim/model/");
+    assert.ok(asked > 0 && kept);
+    assert.deepEqual(left, []);
+  });
+
+  test("without subgroups the shaders do without", async () => {
+    const answers = await tab.page.evaluate(async (url) => {
+      const { LoopLM } = await import("/looplm/index.js");
+      const features = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, "features");
+      Object.defineProperty(GPUAdapter.prototype, "features", {
+        ...features,
+        get() {
+          return new Set([...features.get.call(this)].filter((name) => name !== "subgroups"));
+        },
+      });
+      const answers = [];
+      for (const hidden of [true, false]) {
+        if (!hidden) Object.defineProperty(GPUAdapter.prototype, "features", features);
+        const model = await LoopLM.load(url, { worker: false });
+        const ids = [];
+        const options = { maxNewTokens: 4, temperature: 0 };
+        for await (const token of model.generate(Uint32Array.of(1, 2, 3), options)) ids.push(token.id);
+        answers.push({ tier: model.info.adapter.tier, ids });
+        await model.dispose();
+      }
+      return answers;
+    }, "/fixtures/f32-gqa-head-dim/model/");
+    assert.equal(answers[0].tier, "baseline");
+    assert.ok(answers[0].ids.length > 0);
+    assert.deepEqual(answers[0].ids, answers[1].ids);
   });
 
   test("the shipped model says its task and has a tokenizer", async () => {
@@ -403,3 +449,10 @@ describe("dispose frees the GPU", () => {
     await noWorkerLeft(tab.page);
   });
 });
+
+/** In the page: the tier of its adapter. */
+async function bestTier() {
+  const { features } = await navigator.gpu.requestAdapter();
+  const subgroups = features.has("subgroups") && navigator.gpu.wgslLanguageFeatures.has("subgroup_id");
+  return subgroups ? "subgroups" : "baseline";
+}

@@ -20,9 +20,12 @@ pub const SOURCE: Source = Source {
     entries: &["main"],
 };
 
-/// Fewest lanes that go over a vocabulary. Lavapipe ends an invocation's loops after 65,535 turns, all of them together: eight
-/// lanes would not see all of 50,000 tokens as often as it takes.
-pub(crate) const VOCAB_LANES: usize = 64;
+/// Lanes that go over a vocabulary: more than the device likes where there are many tokens. Lavapipe ends an invocation's loops
+/// after 65,535 turns, all of them together, and goes over a row up to 17 times.
+pub(crate) fn vocab_lanes(gpu: &Gpu, vocab: usize) -> usize {
+    let least = (vocab / 1024).next_power_of_two().clamp(64, 256);
+    gpu.tuning().lanes_of_row(least, 256)
+}
 
 /// How to draw the token of one row.
 #[repr(C)]
@@ -73,10 +76,7 @@ impl Sample {
         let constants = vec![
             ("VOCAB", vocab as f64),
             ("STRIDE", stride(vocab) as f64),
-            (
-                "WIDE_LANES",
-                gpu.tuning().lanes_of_row(VOCAB_LANES, 256) as f64,
-            ),
+            ("WIDE_LANES", vocab_lanes(gpu, vocab) as f64),
         ];
         let pipeline = kernel.lazy(gpu, "main", constants);
         Self {

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::sample::VOCAB_LANES;
+use super::sample::vocab_lanes;
 use crate::{
     buffer::Buffer,
     device::Gpu,
@@ -54,10 +54,7 @@ impl TokenStats {
         let constants = vec![
             ("VOCAB", vocab as f64),
             ("STRIDE", stride(vocab) as f64),
-            (
-                "WIDE_LANES",
-                gpu.tuning().lanes_of_row(VOCAB_LANES, 256) as f64,
-            ),
+            ("WIDE_LANES", vocab_lanes(gpu, vocab) as f64),
             ("SLOTS", slots as f64),
         ];
         let pipeline = kernel.lazy(gpu, "main", constants);

@@ -336,6 +336,7 @@ impl Batch {
             .filter_map(|(id, _)| self.lanes[id].request.top_k);
         let top_k = lens.max().unwrap_or(1).max(1);
         let rows = work[0].rows.len();
+        engine.prepare(&work).await;
         let start = Instant::now();
         let answers = ask(engine, &work, &asked, top_k).await?;
         let seconds = start.elapsed().as_secs_f64();

@@ -7,6 +7,7 @@ use looplm_gpu::{
         AddNorm, Attention, AttentionShape, Embed, Finish, Linear, MAX_FEW_ROWS, Qkv, Sample,
         Swiglu, TokenStats,
     },
+    pipeline::compile_all,
 };
 
 use super::{
@@ -174,9 +175,21 @@ impl Kernels {
             .get(matrix.into(), |shape| Ok(Swiglu::new(gpu, shape)))
     }
 
+    /// Compiles what loading waits for, beside other work, and reports after each pipeline how many of how many are done. In a
+    /// browser that is what short prompts need; the rest goes on, and long prompts wait for it. A program may end right after it
+    /// loaded, which drivers that still compile do not always survive: natively loading waits for all.
+    pub(crate) async fn compile(&self, report: &mut dyn FnMut(usize, usize)) {
+        let (mut needed, many) = (self.first_needed(), self.many_needed());
+        if cfg!(not(target_arch = "wasm32")) {
+            needed.extend_from_slice(&many);
+        }
+        compile_all(&needed, report).await;
+        many.iter().for_each(Pipeline::compile_soon);
+    }
+
     /// What the first token of a short prompt needs, and what its trace does: of the products those of one row and of few. Other
     /// numbers of few rows are computed with these until they come often ([`super::wishes`]).
-    pub(crate) fn first_needed(&self) -> Vec<Pipeline> {
+    fn first_needed(&self) -> Vec<Pipeline> {
         let mut all: Vec<&Pipeline> = self.embed.iter().map(Embed::pipeline).collect();
         all.extend(self.pipelines_for(1));
         all.extend(self.pipelines_for(MAX_FEW_ROWS.min(self.max_rows)));

@@ -16,7 +16,7 @@ mod wishes;
 mod workspace;
 
 pub use looplm_gpu::KvFormat;
-use looplm_gpu::{Gpu, GpuError, Submitted, kernels::MAX_FEW_ROWS, pipeline::compile_all};
+use looplm_gpu::{Gpu, GpuError, Submitted, kernels::MAX_FEW_ROWS};
 
 use crate::{
     config::Config,
@@ -421,7 +421,7 @@ impl Engine {
         &self,
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<(), GpuError> {
-        compile_all(&self.plan.kernels.first_needed(), report).await;
+        self.plan.kernels.compile(report).await;
         self.gpu.check()
     }
 }

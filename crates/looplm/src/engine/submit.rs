@@ -51,6 +51,13 @@ fn misfit(row: &Row, why: &str) -> Error {
 }
 
 impl Engine {
+    /// Waits until what these passes need is compiled. [`Engine::submit`] does so, too; whoever takes the time of it does so before.
+    pub(crate) async fn prepare(&self, passes: &[Pass]) {
+        if passes.iter().any(|pass| pass.rows.len() > MAX_FEW_ROWS) {
+            compile_all(&self.plan.kernels.many_needed(), &mut |_, _| {}).await;
+        }
+    }
+
     /// Runs passes one after another in one submission, and answers what was asked of their rows.
     ///
     /// # Errors
@@ -77,9 +84,7 @@ impl Engine {
         let draws = self.draws(passes, ask, &after)?;
         self.check_unread(passes, ask, &draws)?;
 
-        if passes.iter().any(|pass| pass.rows.len() > MAX_FEW_ROWS) {
-            compile_all(&self.plan.kernels.many_needed(), &mut |_, _| {}).await;
-        }
+        self.prepare(passes).await;
         self.workspace.tables.clear();
         let mut work = Vec::with_capacity(passes.len());
         for (i, checked) in checked.iter().enumerate() {
