@@ -12,7 +12,8 @@
 import package::shared::rows::rows;
 import package::shared::kv::{f16_pair, q8_quad, KV_FORMAT};
 import package::shared::matmul::part;
-import package::shared::few::{few, few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS, FEW_SUMS};
+import package::shared::few::few;
+import package::shared::lanes::{few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS, FEW_SUMS};
 import package::shared::tile::{tile, tile_sums, TILE_ROWS, TILE_SLOTS};
 
 override HEADS: u32 = 1u;

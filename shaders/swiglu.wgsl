@@ -8,7 +8,8 @@
 
 import package::shared::rows::rows;
 import package::shared::matmul::part;
-import package::shared::few::{few, few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS, FEW_SUMS};
+import package::shared::few::few;
+import package::shared::lanes::{few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS, FEW_SUMS};
 import package::shared::tile::{tile, tile_sums, TILE_ROWS, TILE_SLOTS};
 
 @group(0) @binding(3) var<storage, read_write> m: array<vec2<f32>>;

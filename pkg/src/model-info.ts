@@ -90,6 +90,8 @@ export interface Tuning {
   rowLanes?: number;
   /** Whether a lane takes 32 elements of a quantised row at once. */
   wide?: boolean;
+  /** Whether products of few rows with quantised weights read their input by way of workgroup memory. */
+  staged?: boolean;
   /** Whether sums are made with subgroup operations, where the tier has them. */
   subgroups?: boolean;
 }

@@ -10,7 +10,7 @@
 //
 // Two ways to compute it: `few` (few.wgsl) for up to 8 rows (each weight is read once, lanes split K) and `tile` (tile.wgsl)
 // for many (32 or 64 rows x 64 slots a workgroup). Both are at most 64 invocations and fit in WebGPU's default limits:
-// `few` takes 9 KiB of workgroup memory at most, `tile` 8 KiB.
+// Each takes 9 KiB of workgroup memory at most.
 //
 // What a lane adds up stands in variables of their own, not in arrays: those stay in registers only where a driver unrolls
 // the loops over them.

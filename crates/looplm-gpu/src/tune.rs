@@ -23,17 +23,19 @@ const SHAPES: [(usize, usize); 5] = [(64, 4), (64, 8), (32, 4), (32, 8), (16, 8)
 /// What is tried, the usual ones of GPUs and of CPUs among them.
 fn candidates(gpu: &Gpu, format: Format) -> impl Iterator<Item = Tuning> {
     let with_subgroups = gpu.report().tier >= Tier::Subgroups;
-    let flags = [(true, true), (true, false), (false, true), (false, false)];
-    flags
+    let reads = [(true, true), (true, false), (false, false)];
+    reads
         .into_iter()
-        .filter(move |&(wide, subgroups)| {
+        .flat_map(|(wide, staged)| [true, false].map(|subgroups| (wide, staged, subgroups)))
+        .filter(move |&(wide, _, subgroups)| {
             (!wide || format.element().is_none()) && (!subgroups || with_subgroups)
         })
-        .flat_map(move |(wide, subgroups)| {
+        .flat_map(move |(wide, staged, subgroups)| {
             SHAPES.map(|(lanes, outputs_of_one)| Tuning {
                 lanes,
                 outputs_of_one,
                 wide,
+                staged,
                 subgroups,
                 ..gpu.tuning()
             })
@@ -42,6 +44,7 @@ fn candidates(gpu: &Gpu, format: Format) -> impl Iterator<Item = Tuning> {
             lanes: Tuning::CPU.lanes,
             outputs_of_one: Tuning::CPU.outputs_of_one,
             outputs_of_few: Tuning::CPU.outputs_of_few,
+            staged: Tuning::CPU.staged,
             ..gpu.tuning()
         }])
 }

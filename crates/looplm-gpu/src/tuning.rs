@@ -16,6 +16,9 @@ pub struct Tuning {
     /// Whether a lane takes 32 elements of a quantised row at once, in loads of 16 bytes, instead of 8.
     #[serde(default)]
     pub wide: bool,
+    /// Whether products of few rows with quantised weights that are [`Self::wide`] read x by way of workgroup memory.
+    #[serde(default)]
+    pub staged: bool,
     /// Whether sums are made with subgroup operations, where the tier has them.
     #[serde(default)]
     pub subgroups: bool,
@@ -54,6 +57,7 @@ impl Tuning {
         outputs_of_one: 4,
         outputs_of_few: 8,
         wide: true,
+        staged: true,
         subgroups: false,
         tile_rows: 64,
         tile_keys: 32,
@@ -67,6 +71,7 @@ impl Tuning {
         outputs_of_one: 8,
         outputs_of_few: 4,
         wide: true,
+        staged: false,
         subgroups: false,
         tile_rows: 32,
         // In a browser SwiftShader compiles a store of zero for each word of workgroup memory: a second for that of 32 keys, which

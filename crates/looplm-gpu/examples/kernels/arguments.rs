@@ -62,7 +62,7 @@ impl Arguments {
                 let names = KERNELS.map(|(name, _)| name).join(", ");
                 eprintln!(
                     "{argument} is not known, or what follows it; arguments are --json, --shapes reduced or ouro-1.4b, \
-                     --tuning LANES,OUTPUTS[,wide][,subgroups][,tall][,eight][,rowLANES], --formats f32,f16,q8,q4, and any of {names}"
+                     --tuning LANES,OUTPUTS[,wide][,staged][,subgroups][,tall][,eight][,rowLANES][,keysKEYS], --formats f32,f16,q8,q4, and any of {names}"
                 );
                 std::process::exit(2);
             }
@@ -81,6 +81,7 @@ fn tuning(text: &str) -> Option<Tuning> {
         outputs_of_one,
         outputs_of_few: 4,
         wide: false,
+        staged: false,
         subgroups: false,
         tile_rows: 32,
         tile_keys: 32,
@@ -89,10 +90,14 @@ fn tuning(text: &str) -> Option<Tuning> {
     for word in words {
         match word {
             "wide" => tuning.wide = true,
+            "staged" => tuning.staged = true,
             "subgroups" => tuning.subgroups = true,
             "tall" => tuning.tile_rows = 64,
             "eight" => tuning.outputs_of_few = 8,
-            _ => tuning.row_lanes = word.strip_prefix("row")?.parse().ok()?,
+            _ => match word.strip_prefix("keys") {
+                Some(keys) => tuning.tile_keys = keys.parse().ok()?,
+                None => tuning.row_lanes = word.strip_prefix("row")?.parse().ok()?,
+            },
         }
     }
     Some(tuning)

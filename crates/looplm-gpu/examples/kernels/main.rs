@@ -20,7 +20,7 @@ use looplm_gpu::{
     kernels::{
         AddNorm, Attention, AttentionBuffers, AttentionParts, AttentionShape, Embed, EmbedBuffers,
         Finish, FinishBuffers, KvMean, KvMove, Linear, ProjectionOp, Qkv, QkvBuffers, Record,
-        RowVariant, STATS_WORDS, Sample, SampleRequest, StreamRead, Swiglu, TokenStats, seen_words,
+        STATS_WORDS, Sample, SampleRequest, StreamRead, Swiglu, TokenStats, seen_words,
     },
 };
 use pollster::block_on;
@@ -79,9 +79,10 @@ const MAX_PRODUCT_ROWS: usize = PRODUCT_ROWS[PRODUCT_ROWS.len() - 1];
 type Outcome = Result<(), GpuError>;
 
 fn stream_read(bench: &mut Bench, sizes: Sizes) -> Outcome {
-    // All at once, and in pieces as large as a matrix of the model in four bits.
+    // All at once, in pieces as large as the head in four bits, and as large as a matrix of a layer is.
     let all = sizes.bytes.min(bench.gpu.max_binding() as usize);
-    for bytes in [all, 2 * sizes.hidden * sizes.hidden] {
+    let head = sizes.vocabulary * Format::Q4.padded(sizes.hidden) / 32 * 18;
+    for bytes in [all, head.min(all), 2 * sizes.hidden * sizes.hidden] {
         let data = (0..all / bytes)
             .map(|_| bench.floats(bytes / 4))
             .collect::<Result<Vec<_>, _>>()?;
@@ -137,10 +138,7 @@ fn product_of(
         detail,
         sizes.rows,
         |_| bytes,
-        &|gpu, pass, table| {
-            next.get()
-                .encode_as(gpu, pass, table, RowVariant::for_rows(table.rows))
-        },
+        &|gpu, pass, table| next.get().encode(gpu, pass, table),
     )
 }
 

@@ -82,6 +82,13 @@ fn few_slots(tuning: Tuning, rows: usize) -> usize {
     }
 }
 
+/// Rows whose x has room in workgroup memory: a group of 32 elements for each, and eight vectors for each lane.
+const MAX_STAGED_ROWS: usize = 4;
+
+fn is_staged(tuning: Tuning, format: Format) -> bool {
+    tuning.staged && tuning.wide && format.element().is_none()
+}
+
 /// The shader of a kernel of the family, with or without subgroup operations.
 pub(crate) fn kernel(gpu: &Gpu, source: Source, with_subgroups: &'static str) -> Kernel {
     let source = if uses_subgroups(gpu) {
@@ -92,8 +99,8 @@ pub(crate) fn kernel(gpu: &Gpu, source: Source, with_subgroups: &'static str) ->
     } else {
         source
     };
-    // SAFETY: every loop of shared/few.wgsl, shared/tile.wgsl and the three epilogues counts up to a constant of the pipeline, or to
-    // the number of subgroups.
+    // SAFETY: every loop of shared/few.wgsl, shared/lanes.wgsl, shared/staged.wgsl, shared/tile.wgsl and the three epilogues
+    // counts up to a constant of the pipeline, or to the number of subgroups.
     unsafe { Kernel::with_free_loops(gpu, source) }
 }
 
@@ -141,6 +148,9 @@ impl Projection {
                     constants.push(("FEW_SLOTS", few_slots(tuning, *few) as f64));
                     constants.push(("LANES", tuning.lanes as f64));
                     constants.push(("WIDE", if tuning.wide { 1.0 } else { 0.0 }));
+                    if is_staged(tuning, shape.format) && *few <= MAX_STAGED_ROWS {
+                        constants.push(("STAGED", 1.0));
+                    }
                 }
                 kernel.lazy(gpu, variant.entry(), constants)
             })
@@ -155,15 +165,26 @@ impl Projection {
         }
     }
 
+    /// How `rows` rows are best computed.
+    fn best(&self, rows: usize) -> RowVariant {
+        match RowVariant::for_rows(rows) {
+            // Weights that come from a cache the second time cost less than x that is not staged.
+            RowVariant::Few(few) if is_staged(self.tuning, self.format) => {
+                RowVariant::Few(few.min(MAX_STAGED_ROWS))
+            }
+            variant => variant,
+        }
+    }
+
     /// The pipeline for a pass of `rows` rows.
     pub(crate) fn pipeline(&self, rows: usize) -> &Pipeline {
-        &self.variants[RowVariant::for_rows(rows).index()]
+        &self.variants[self.best(rows).index()]
     }
 
     /// How to compute `rows` rows: as they are best computed, or, while that is not compiled, as can be done at once and
     /// comes to the same bits. With nothing compiled that is what is best.
     fn choose(&self, rows: usize) -> RowVariant {
-        let wanted = RowVariant::for_rows(rows);
+        let wanted = self.best(rows);
         let RowVariant::Few(few) = wanted else {
             return wanted;
         };

@@ -55,17 +55,18 @@ pub(crate) fn small_gpu() -> &'static Gpu {
 pub(crate) fn unusual_tunings() -> Vec<Gpu> {
     let with_subgroups = gpu().report().tier >= Tier::Subgroups;
     let mut all = Vec::new();
-    for (lanes, outputs_of_one, wide, subgroups) in [
-        (8, 8, true, true),
-        (16, 4, false, true),
-        (32, 8, true, false),
-        (64, 4, true, true),
+    for (lanes, outputs_of_one, wide, staged, subgroups) in [
+        (8, 8, true, true, true),
+        (16, 4, false, false, true),
+        (32, 8, true, true, false),
+        (64, 4, true, false, true),
     ] {
         all.push(gpu().with_tuning(Tuning {
             lanes,
             outputs_of_one,
             outputs_of_few: outputs_of_one,
             wide,
+            staged,
             subgroups: subgroups && with_subgroups,
             tile_rows: lanes.max(32),
             ..gpu().tuning()

@@ -34,11 +34,12 @@ fn validated(source: &Source) -> (Module, ModuleInfo) {
 
 /// The entry points of a shader with all values of the constants that choose between pieces of its code.
 fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
-    let choices: [(&'static str, &[f64]); 11] = [
+    let choices: [(&'static str, &[f64]); 12] = [
         ("WEIGHT_FORMAT", &[0.0, 1.0, 2.0, 3.0, 4.0]),
         ("FEW_ROWS", &[1.0, 2.0, 4.0, 8.0]),
         ("FEW_SLOTS", &[4.0, 8.0]),
         ("LANES", &[8.0, 64.0]),
+        ("STAGED", &[0.0, 1.0]),
         ("GATHER_STATES", &[0.0, 1.0]),
         ("KV_FORMAT", &[0.0, 1.0, 2.0]),
         ("TILE_ROWS", &[32.0, 64.0]),
@@ -51,7 +52,7 @@ fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
     for &entry in source.entries {
         let mut of_entry = vec![(entry, Vec::new())];
         for (name, values) in choices {
-            let unused = (["FEW_ROWS", "FEW_SLOTS", "LANES"].contains(&name)
+            let unused = (["FEW_ROWS", "FEW_SLOTS", "LANES", "STAGED"].contains(&name)
                 && entry != "main_few")
                 || (name == "TILE_ROWS" && entry != "main_tile")
                 || (name == "TILE_KEYS" && entry != "main_tile")
@@ -70,8 +71,10 @@ fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
                 .collect();
         }
         all.extend(of_entry.into_iter().filter(|(_, constants)| {
-            // Eight outputs are for four rows at most.
-            !(constants.contains(&("FEW_ROWS", 8.0)) && constants.contains(&("FEW_SLOTS", 8.0)))
+            // Eight outputs and staged x are for four rows at most.
+            !constants.contains(&("FEW_ROWS", 8.0))
+                || !(constants.contains(&("FEW_SLOTS", 8.0))
+                    || constants.contains(&("STAGED", 1.0)))
         }));
     }
     all
