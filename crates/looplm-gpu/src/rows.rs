@@ -45,6 +45,10 @@ fn bytes_of(rows: usize) -> usize {
     HEADER + rows.max(1) * size_of::<GpuRow>()
 }
 
+/// Lavapipe ends the loops of an invocation after 65,535 turns, whatever was still to be done. An invocation of a tile takes a turn and
+/// more for each key: with heads of 128 about 12,000 keys come to that, with heads of 256 half as many.
+const MOST_SHARED_KEYS_ON_CPU: usize = 4096;
+
 /// Rows of a tile that attention can take together, as `shaders/shared/rows.wgsl` counts them.
 pub(crate) const ROW_TILE: usize = 32;
 
@@ -54,13 +58,15 @@ const FEWEST_IN_TILE: usize = 4;
 /// Which tiles of rows can share their keys: bit t for the rows from 32 t on. All look at one line of the KV map, on which
 /// each is written down, at positions that ascend. Never of a pass of few rows, in which a row has to come to the same bits
 /// as alone.
-fn shared_tiles(rows: &[GpuRow]) -> u32 {
+fn shared_tiles(rows: &[GpuRow], most_keys: usize) -> u32 {
     if rows.len() <= MAX_FEW_ROWS {
         return 0;
     }
     let shares = |tile: &[GpuRow]| {
         tile.len() >= FEWEST_IN_TILE
-            && tile.iter().all(|row| row.lines > 0)
+            && tile
+                .iter()
+                .all(|row| row.lines > 0 && (row.position as usize) < most_keys)
             && tile
                 .windows(2)
                 .all(|pair| pair[0].map == pair[1].map && pair[0].position < pair[1].position)
@@ -78,6 +84,8 @@ pub struct RowTables {
     buffer: Buffer,
     bind_group: wgpu::BindGroup,
     max_rows: usize,
+    /// Keys that the rows of a tile may see.
+    most_shared_keys: usize,
     staged: Vec<u8>,
 }
 
@@ -145,6 +153,11 @@ impl RowTables {
             buffer,
             bind_group,
             max_rows,
+            most_shared_keys: if gpu.on_cpu() {
+                MOST_SHARED_KEYS_ON_CPU
+            } else {
+                usize::MAX
+            },
             staged: Vec::new(),
         })
     }
@@ -183,7 +196,7 @@ impl RowTables {
                 ),
             ));
         }
-        let shared_tiles = shared_tiles(rows);
+        let shared_tiles = shared_tiles(rows, self.most_shared_keys);
         let keys = |(i, row): (usize, &GpuRow)| {
             let shared = shared_tiles.checked_shr((i / ROW_TILE) as u32).unwrap_or(0) & 1;
             (shared == 0).then_some(row.position as usize + 1)

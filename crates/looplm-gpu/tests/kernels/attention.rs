@@ -308,6 +308,26 @@ fn more_keys_than_parts_of_the_smallest_size() {
     check(2, 1, 6, &[9001, 8192, 8193], 1.0);
 }
 
+/// More than Ouro's 65,536 positions, and more turns of a loop than lavapipe lets an invocation take if its lanes were few (65,535).
+#[test]
+fn contexts_of_eighty_thousand_keys() {
+    let keys = 80_003;
+    let small = shape(1, 1, 4);
+    check(1, 1, 4, &[keys, keys - 4096], 1.0);
+    // Each row in one part, by the lanes of one workgroup.
+    let format = KvFormat::F16;
+    let mut rng = support::rng(81);
+    let alone = cache(&mut rng, small, format, &[keys]);
+    let q = heads(&mut rng, 1, 4, 1.0, 0.0);
+    let took = compare_within("one part", small, &q, &alone, 2e-5, 0);
+    assert_eq!(took, 1);
+    check_prompts(small, &[prompt(keys, 17)], 1.0, 1);
+    // The last that share a tile on such an adapter, and the first that do not, of the largest heads.
+    for first in [4096 - 17, 4096] {
+        check_prompts(shape(1, 1, 128), &[prompt(first, 17)], 1.0, 1);
+    }
+}
+
 #[test]
 fn rows_of_a_prompt_share_their_keys() {
     // The last rows are alone if they are fewer than four.

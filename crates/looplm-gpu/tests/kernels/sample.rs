@@ -190,6 +190,15 @@ fn a_vocabulary_of_fifty_thousand() {
     check(&mut rng, 50_000, requests[1..].to_vec());
 }
 
+/// More than twice the largest there are: lanes must be as many as keep a loop within what lavapipe lets an invocation take.
+#[test]
+fn a_vocabulary_of_six_hundred_thousand() {
+    let mut rng = support::rng(13);
+    let vocab = 600_011;
+    let requests = requests(&mut rng, 8, vocab);
+    check(&mut rng, vocab, requests);
+}
+
 #[test]
 fn greedy_takes_the_smallest_id_among_equals() {
     let gpu = support::gpu();

@@ -107,6 +107,13 @@ fn a_vocabulary_of_fifty_thousand() {
 }
 
 #[test]
+fn a_vocabulary_of_six_hundred_thousand() {
+    let vocab = 600_011;
+    let logits = numbers(&mut support::rng(23), vocab, 9.0);
+    check(vocab, 1, &support::rows(1), &logits, 10);
+}
+
+#[test]
 fn equals_are_listed_by_id() {
     let mut logits = vec![-2.0; 600];
     for id in [3, 255, 256, 512, 599] {
