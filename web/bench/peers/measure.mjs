@@ -1,8 +1,6 @@
-// Contestants answer the same prompts, in turns within each round, each in a page of its own.
-import { processorMs } from "./processor.mjs";
+// Contestants in a Chromium, each in a page of its own.
+import { takeTurns, warmUp } from "./turns.mjs";
 
-/** Tokens of the answer that makes a contestant compile what it compiles late. */
-const WARM_UP = 3;
 /** Subgroups that onnxruntime-web's kernels expect at least (see page.js). */
 const LEAST_SUBGROUP = 8;
 
@@ -11,14 +9,7 @@ export async function measure({ browser, origin, model, contestants, ...run }) {
   const rows = [];
   for (const contestant of contestants) rows.push(await prepare(context, contestant));
   const able = rows.filter(({ failure }) => !failure);
-  for (const length of run.lengths) {
-    const prompt = model.prompts.find((prompt) => prompt.length === length);
-    if (!prompt) throw new Error(`there is no prompt of ${length} tokens in bench.json`);
-    for (const row of able) row.turns[length] = [];
-    for (let round = 0; round < run.rounds; round++) {
-      for (const row of able) row.turns[length].push(await turn(row, prompt, run.tokens));
-    }
-  }
+  await takeTurns(able, model, run);
   for (const { page } of able) {
     await page.evaluate(() => window.bench.dispose());
     await page.close();
@@ -30,7 +21,7 @@ export async function measure({ browser, origin, model, contestants, ...run }) {
     tokens: run.tokens,
     rounds: run.rounds,
     load: run.load,
-    contestants: rows.map(({ page: _, ...row }) => row),
+    contestants: rows.map(({ page: _, ask: __, ...row }) => row),
   };
 }
 
@@ -48,7 +39,13 @@ async function prepare(context, { name, exact }) {
   const smallSubgroups = context.adapter.subgroupMinSize < LEAST_SUBGROUP;
   const hideSubgroups = smallSubgroups && ["onnxruntime", "transformers"].includes(name);
   const row = { name, exact, page, turns: {}, hideSubgroups };
-  await page.exposeFunction("onFirstToken", () => (row.firstToken = processorMs()));
+  let atFirstToken;
+  await page.exposeFunction("onFirstToken", () => atFirstToken());
+  row.ask = async (ids, count, onFirst) => {
+    await page.bringToFront();
+    atFirstToken = onFirst;
+    return page.evaluate(ask, [ids, count, onFirst && "onFirstToken"]);
+  };
   try {
     const folder = `${origin}/${model.folder}`;
     const loaded = await page.evaluate(
@@ -57,36 +54,13 @@ async function prepare(context, { name, exact }) {
     );
     row.loadMs = loaded.ms;
     row.notes = [...loaded.notes, ...(hideSubgroups ? ["subgroups hidden from it"] : [])];
-    for (const length of run.lengths) {
-      const prompt = model.prompts.find((prompt) => prompt.length === length);
-      const { first } = await page.evaluate(ask, [prompt.ids, WARM_UP, null]);
-      row.coldFirstMs ??= first;
-    }
+    row.coldFirstMs = await warmUp(row, model, run.lengths);
   } catch (error) {
     row.failure = String(error.message ?? error).split("\n")[0];
     console.error(`${name}: ${row.failure}`);
     await page.close();
   }
   return row;
-}
-
-async function turn(row, prompt, tokens) {
-  await row.page.bringToFront();
-  const started = processorMs();
-  const { ids, first, last } = await row.page.evaluate(ask, [prompt.ids, tokens, "onFirstToken"]);
-  const ended = processorMs();
-  if (ids.length !== tokens) throw new Error(`${row.name} said ${ids.length} tokens and not ${tokens}`);
-  const expected = prompt.expected.slice(0, tokens);
-  const differs = expected.findIndex((id, i) => id !== ids[i]);
-  return {
-    firstMs: first,
-    tokenMs: (last - first) / (tokens - 1),
-    firstProcessorMs: row.firstToken - started,
-    tokenProcessorMs: (ended - row.firstToken) / (tokens - 1),
-    ids,
-    compared: expected.length,
-    agreeing: differs === -1 ? expected.length : differs,
-  };
 }
 
 /** Runs in the page. */

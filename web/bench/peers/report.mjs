@@ -1,7 +1,8 @@
 // A table for people.
 
 export function print({ size, parameters, adapter, tokens, rounds, contestants }) {
-  const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ");
+  const { vendor, architecture, description, driver } = adapter;
+  const name = [vendor, architecture, description, driver].filter(Boolean).join(" ");
   console.log(
     `${size.name}: ${(parameters / 1e6).toFixed(1)} million parameters, hidden ${size.hidden_size}, ` +
       `${size.num_hidden_layers} layers x ${size.steps} steps, vocabulary ${size.vocab_size}; ${name}; ` +
@@ -20,8 +21,8 @@ export function print({ size, parameters, adapter, tokens, rounds, contestants }
 function table(length, contestants) {
   console.log(
     `\nPrompt of ${length} tokens: median (least to most); "x" is what looplm does in the time of this one, median of the rounds\n\n` +
-      "| | first token s | prefill tokens/s | x | decode tokens/s | ms a token | x | processor ms a token | x | as the reference |\n" +
-      "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|",
+      "| | first token s | prefill tokens/s | x | processor s | x | decode tokens/s | ms a token | x | processor ms a token | x | as the reference |\n" +
+      "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|",
   );
   const ours = contestants.find(({ name }) => name === "looplm")?.turns[length];
   for (const { name, exact, turns: byLength } of contestants) {
@@ -35,6 +36,8 @@ function table(length, contestants) {
       spread(of("firstMs").map((ms) => ms / 1000)),
       spread(of("firstMs").map((ms) => (1000 * length) / ms)),
       times("firstMs"),
+      spread(of("firstProcessorMs").map((ms) => ms / 1000)),
+      times("firstProcessorMs"),
       spread(of("tokenMs").map((ms) => 1000 / ms)),
       spread(of("tokenMs")),
       times("tokenMs"),

@@ -85,7 +85,11 @@ try {
   server.close();
 }
 if (options.json) {
-  const record = { command: process.argv.slice(2), machine: machine(browser), results };
+  const record = {
+    command: process.argv.slice(2),
+    machine: machine({ chromium: browser.version() }),
+    results,
+  };
   writeFileSync(options.json, JSON.stringify(record, null, 1) + "\n");
 }
 

@@ -1,6 +1,7 @@
 // onnxruntime-web's WebGPU provider, driven directly: as fast as it goes. Keys and values are written in place, into buffers that
 // are past and present at once, instead of being copied for every token; of the logits only the last row is computed and read.
 import * as ort from "onnxruntime-web/webgpu";
+import { argmax } from "./argmax.js";
 
 const DIST = "/web/bench/peers/node_modules/onnxruntime-web/dist/";
 /** Capacities are multiples of this many tokens. */
@@ -83,10 +84,4 @@ class Caches {
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers = [];
   }
-}
-
-function argmax(values) {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
 }

@@ -16,8 +16,8 @@ export async function load(folder, model, { cpu, verbose }) {
     ...(cpu ? { n_gpu_layers: 0 } : {}),
   });
   // It takes text only; each token of this vocabulary is a character.
-  const text = (ids) => String.fromCharCode(...ids.map((id) => model.firstCharacter + id));
-  const idsOf = (text) => Array.from(text, (character) => character.charCodeAt(0) - model.firstCharacter);
+  const text = (ids) => String.fromCodePoint(...ids.map((id) => model.firstCharacter + id));
+  const idsOf = (text) => Array.from(text, (character) => character.codePointAt(0) - model.firstCharacter);
   return {
     notes: [
       `llama.cpp ${Wllama.getLibllamaVersion()}`,

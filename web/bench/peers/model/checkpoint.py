@@ -11,13 +11,20 @@ from safetensors.numpy import save_file
 from weights import SPECIAL_TOKENS, Grid, Size, Weights
 
 SPECIAL = ["<unk>", "<s>", "</s>"]
-# What token 0 would read if it were not special. Below the surrogates for 35,000 tokens from here.
-FIRST_CHARACTER = 0x4E00
+# Room below the surrogates, and room for 65,536 above them.
+FIRST_CHARACTERS = (0x4E00, 0x20000)
+SURROGATES = 0xD800
+
+
+def first_character(size: Size) -> int:
+    """What token 0 would read if it were not special."""
+    low, high = FIRST_CHARACTERS
+    return low if low + size.vocab_size <= SURROGATES else high
 
 
 def pieces(size: Size) -> list[str]:
     """What the tokens read: a character each, so that any tokenizer makes the wanted ids of a text, and of an answer its ids again."""
-    return SPECIAL + [chr(FIRST_CHARACTER + i) for i in range(SPECIAL_TOKENS, size.vocab_size)]
+    return SPECIAL + [chr(first_character(size) + i) for i in range(SPECIAL_TOKENS, size.vocab_size)]
 
 
 def write_checkpoint(folder: Path, size: Size, weights: Weights) -> None:

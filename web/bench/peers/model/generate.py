@@ -12,13 +12,13 @@ import argparse
 import json
 from pathlib import Path
 
-from checkpoint import FIRST_CHARACTER, write_checkpoint
+from checkpoint import first_character, write_checkpoint
 from gguf_file import write_gguf
 from onnx_graph import write_onnx
 from reference import Reference
 from weights import Grid, Size, prompt, random_weights
 
-PROMPTS = (128, 512)
+PROMPTS = (32, 128, 512)
 # Tokens that the reference says: enough to see that a contestant computes this model.
 EXPECTED = 24
 
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--half", action="store_true", help="also onnx/model_q4f16.onnx, for GPUs with f16")
+    parser.add_argument("--no-gguf", action="store_true", help="not llama.gguf, which is four times as large as the others' files")
     parser.add_argument("--accuracy-level", type=int, default=0, help="of MatMulNBits; 4 lets it round activations to 8 bits")
     options = parser.parse_args()
     size = Size.named(options.size)
@@ -36,7 +37,8 @@ def main() -> None:
     write_checkpoint(options.out / "looplm", size, weights)
     for half in (False, True) if options.half else (False,):
         write_onnx(options.out / "onnx", size, weights, half, options.accuracy_level)
-    write_gguf(options.out / "llama.gguf", size, weights)
+    if not options.no_gguf:
+        write_gguf(options.out / "llama.gguf", size, weights)
     # Last: a folder with it is complete.
     (options.out / "bench.json").write_text(json.dumps(_bench(size, weights, options), indent=1) + "\n")
 
@@ -56,7 +58,7 @@ def _bench(size: Size, weights: dict, options: argparse.Namespace) -> dict:
         "half": options.half,
         "parameters": sum(count(w) for w in weights.values()),
         "layerParameters": sum(count(w) for name, w in weights.items() if name.startswith("model.layers.")),
-        "firstCharacter": FIRST_CHARACTER,
+        "firstCharacter": first_character(size),
         "prompts": prompts,
     }
 

@@ -26,8 +26,9 @@ INT64_MAX = np.iinfo(np.int64).max
 def write_onnx(folder: Path, size: Size, weights: Weights, half: bool, accuracy_level: int = 0) -> None:
     """A folder that transformers.js takes for a llama: onnx/model_q4.onnx, or with `half` model_q4f16.onnx."""
     (folder / "onnx").mkdir(parents=True, exist_ok=True)
-    model = Decoder(size, weights, half, accuracy_level).model()
-    onnx.save_model(model, folder / "onnx" / f"model_{'q4f16' if half else 'q4'}.onnx")
+    kind = "q4f16" if half else "q4"
+    onnx.save_model(Decoder(size, weights, half, accuracy_level).model(), folder / "onnx" / f"model_{kind}.onnx")
+    onnx.save_model(cache_maker(half), folder / "onnx" / f"cache_{kind}.onnx")
     (folder / "config.json").write_text(json.dumps(_config(size), indent=1) + "\n")
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer(size)) + "\n")
     special = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": SPECIAL[0], "bos_token": SPECIAL[1], "eos_token": SPECIAL[2]}
@@ -54,6 +55,17 @@ def _config(size: Size) -> dict:
         "eos_token_id": 2,
         "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}},
     }
+
+
+def cache_maker(half: bool) -> onnx.ModelProto:
+    """Zeros of a shape: what makes a tensor on the GPU where a runtime has no other way."""
+    kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
+    zero = helper.make_tensor("zero", kind, [1], [0.0])
+    node = helper.make_node("ConstantOfShape", ["shape"], ["cache"], "cache", value=zero)
+    shape = helper.make_tensor_value_info("shape", TensorProto.INT64, [4])
+    cache = helper.make_tensor_value_info("cache", kind, ["batch_size", "heads", "capacity", "head_dim"])
+    graph = helper.make_graph([node], "cache", [shape], [cache])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10, producer_name="looplm-bench")
 
 
 class Decoder:
