@@ -10,6 +10,7 @@ import package::shared::rows::rows;
 import package::shared::matmul::part;
 import package::shared::few::few;
 import package::shared::lanes::{few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS, FEW_SUMS};
+import package::shared::block::{block, block_row, block_slot, block_row_sums, BLOCK_ROWS, BLOCK_SLOTS};
 import package::shared::tile::{tile, tile_sums, TILE_ROWS, TILE_SLOTS};
 
 @group(0) @binding(3) var<storage, read_write> m: array<vec2<f32>>;
@@ -52,6 +53,19 @@ fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
         if row < rows.count {
             emit(row, slot, tile_sums(i, false));
             emit(row, slot + 32u, tile_sums(i, true));
+        }
+    }
+}
+
+@compute @workgroup_size(8)
+fn main_block(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let first_row = group.y * BLOCK_ROWS;
+    let first_slot = group.x * BLOCK_SLOTS;
+    block(first_row, first_slot, lane);
+    for (var at = 0u; at < 64u; at++) {
+        let row = block_row(first_row, lane) + at / 4u;
+        if row < rows.count {
+            emit(row, block_slot(first_slot, lane) + 4u * (at % 4u), block_row_sums(first_slot, lane, at / 4u, at % 4u));
         }
     }
 }

@@ -8,9 +8,9 @@
 // SPAN = 2 is the identity; head_dim pairs what rotary embedding rotates; 0 takes the whole part for a group, which
 // pairs gate and up. Slots beyond the matrix read as zero, which writes the padding of the output.
 //
-// Two ways to compute it: `few` (few.wgsl) for up to 8 rows (each weight is read once, lanes split K) and `tile` (tile.wgsl)
-// for many (32 or 64 rows x 64 slots a workgroup). Both are at most 64 invocations and fit in WebGPU's default limits:
-// Each takes 9 KiB of workgroup memory at most.
+// Three ways to compute it: `few` (few.wgsl) for up to 8 rows (each weight is read once, lanes split K); `tile` (tile.wgsl) for
+// many (32 or 64 rows x 64 slots a workgroup); and `block` (block.wgsl) for many on CPUs. All are at most 64 invocations and fit
+// in WebGPU's default limits: `few` takes 9 KiB of workgroup memory at most, `tile` 8 KiB.
 //
 // What a lane adds up stands in variables of their own, not in arrays: those stay in registers only where a driver unrolls
 // the loops over them.

@@ -25,6 +25,9 @@ pub struct Tuning {
     /// Rows of a workgroup that computes many: 32 or 64.
     #[serde(default = "few_tile_rows")]
     pub tile_rows: usize,
+    /// Whether products of many rows are computed in blocks of 16 by 16 a lane, without workgroup memory, instead of tiles.
+    #[serde(default)]
+    pub blocks: bool,
     /// Keys that attention over many rows of a prompt holds in workgroup memory at a time: 8 or 32.
     #[serde(default = "most_tile_keys")]
     pub tile_keys: usize,
@@ -60,6 +63,7 @@ impl Tuning {
         staged: true,
         subgroups: false,
         tile_rows: 64,
+        blocks: false,
         tile_keys: 32,
         row_lanes: 256,
     };
@@ -74,6 +78,8 @@ impl Tuning {
         staged: false,
         subgroups: false,
         tile_rows: 32,
+        // Blocks take a third of the time of tiles on lavapipe, for 32 rows, and half on SwiftShader.
+        blocks: true,
         // In a browser SwiftShader compiles a store of zero for each word of workgroup memory: a second for that of 32 keys, which
         // make a prompt of 512 tokens a seventh faster there. On lavapipe they take 6.4 ms instead of 15.5, for 32 rows.
         tile_keys: if cfg!(target_arch = "wasm32") { 8 } else { 32 },

@@ -62,7 +62,7 @@ impl Arguments {
                 let names = KERNELS.map(|(name, _)| name).join(", ");
                 eprintln!(
                     "{argument} is not known, or what follows it; arguments are --json, --shapes reduced or ouro-1.4b, \
-                     --tuning LANES,OUTPUTS[,wide][,staged][,subgroups][,tall][,eight][,rowLANES][,keysKEYS], --formats f32,f16,q8,q4, and any of {names}"
+                     --tuning LANES,OUTPUTS[,wide][,staged][,subgroups][,tall][,blocks][,eight][,rowLANES][,keysKEYS], --formats f32,f16,q8,q4, and any of {names}"
                 );
                 std::process::exit(2);
             }
@@ -84,6 +84,7 @@ fn tuning(text: &str) -> Option<Tuning> {
         staged: false,
         subgroups: false,
         tile_rows: 32,
+        blocks: false,
         tile_keys: 32,
         row_lanes: 256,
     };
@@ -92,6 +93,7 @@ fn tuning(text: &str) -> Option<Tuning> {
             "wide" => tuning.wide = true,
             "staged" => tuning.staged = true,
             "subgroups" => tuning.subgroups = true,
+            "blocks" => tuning.blocks = true,
             "tall" => tuning.tile_rows = 64,
             "eight" => tuning.outputs_of_few = 8,
             _ => match word.strip_prefix("keys") {

@@ -24,7 +24,7 @@ pub const SOURCE: Source = Source {
         Binding::Write,
     ],
     rows: true,
-    entries: &["main_few", "main_tile"],
+    entries: &["main_few", "main_tile", "main_block"],
 };
 
 /// Its text with subgroup operations.

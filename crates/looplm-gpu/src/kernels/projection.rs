@@ -20,7 +20,7 @@ use crate::{
 pub enum RowVariant {
     /// Up to this many rows (1, 2, 4 or 8) at once; every weight is read once.
     Few(usize),
-    /// Tiles of 32 or 64 rows by 64 slots.
+    /// Tiles of 32 or 64 rows by 64 slots, or blocks of 32 by 64 ([`Tuning::blocks`]).
     Tile,
 }
 
@@ -30,6 +30,7 @@ pub const MAX_FEW_ROWS: usize = 16;
 
 const FEW: [usize; 4] = [1, 2, 4, 8];
 const TILE_SLOTS: usize = 64;
+const BLOCK_ROWS: usize = 32;
 
 impl RowVariant {
     /// All variants.
@@ -51,9 +52,10 @@ impl RowVariant {
     }
 
     /// Entry point of the shaders.
-    pub(crate) fn entry(self) -> &'static str {
+    pub(crate) fn entry(self, tuning: Tuning) -> &'static str {
         match self {
             Self::Few(_) => "main_few",
+            Self::Tile if tuning.blocks => "main_block",
             Self::Tile => "main_tile",
         }
     }
@@ -68,7 +70,14 @@ impl RowVariant {
     fn grid(self, rows: usize, slots: usize, tuning: Tuning) -> [usize; 2] {
         match self {
             Self::Few(few) => [slots.div_ceil(few_slots(tuning, few)), rows.div_ceil(few)],
-            Self::Tile => [slots.div_ceil(TILE_SLOTS), rows.div_ceil(tuning.tile_rows)],
+            Self::Tile => {
+                let tile_rows = if tuning.blocks {
+                    BLOCK_ROWS
+                } else {
+                    tuning.tile_rows
+                };
+                [slots.div_ceil(TILE_SLOTS), rows.div_ceil(tile_rows)]
+            }
         }
     }
 }
@@ -99,7 +108,8 @@ pub(crate) fn kernel(gpu: &Gpu, source: Source, with_subgroups: &'static str) ->
     } else {
         source
     };
-    // SAFETY: every loop of shared/few.wgsl, shared/lanes.wgsl, shared/staged.wgsl, shared/tile.wgsl and the three epilogues
+    // SAFETY: every loop of shared/few.wgsl, shared/lanes.wgsl, shared/staged.wgsl, shared/tile.wgsl, shared/block.wgsl and the three
+    // epilogues
     // counts up to a constant of the pipeline, or to the number of subgroups.
     unsafe { Kernel::with_free_loops(gpu, source) }
 }
@@ -140,7 +150,7 @@ impl Projection {
                 ));
                 constants.push(("WEIGHT_FORMAT", shape.format.constant()));
                 constants.push(("SPAN", shape.arrangement.span() as f64));
-                if *variant == RowVariant::Tile {
+                if *variant == RowVariant::Tile && !tuning.blocks {
                     constants.push(("TILE_ROWS", tuning.tile_rows as f64));
                 }
                 if let RowVariant::Few(few) = variant {
@@ -152,7 +162,7 @@ impl Projection {
                         constants.push(("STAGED", 1.0));
                     }
                 }
-                kernel.lazy(gpu, variant.entry(), constants)
+                kernel.lazy(gpu, variant.entry(tuning), constants)
             })
             .collect();
         Self {

@@ -69,6 +69,7 @@ pub(crate) fn unusual_tunings() -> Vec<Gpu> {
             staged,
             subgroups: subgroups && with_subgroups,
             tile_rows: lanes.max(32),
+            blocks: lanes == 8,
             ..gpu().tuning()
         }));
     }
