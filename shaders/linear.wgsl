@@ -60,7 +60,7 @@ fn main_block(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     let first_row = group.y * BLOCK_ROWS;
     let first_slot = group.x * BLOCK_SLOTS;
     block(first_row, first_slot, lane);
-    for (var at = 0u; at < 64u; at++) {
+    for (var at = 0u; at < 32u; at++) {
         let row = block_row(first_row, lane) + at / 4u;
         if row < rows.count {
             emit(row, block_slot(first_slot, lane) + 4u * (at % 4u), block_row_sums(first_slot, lane, at / 4u, at % 4u));

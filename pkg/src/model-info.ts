@@ -84,7 +84,7 @@ export interface Tuning {
   outputsOfFew?: number;
   /** Rows of one that computes many. */
   tileRows?: number;
-  /** Whether many rows are computed in blocks of 16 by 16 a lane, without workgroup memory. */
+  /** Whether many rows are computed in blocks of 8 rows by 16 a lane, without workgroup memory. */
   blocks?: boolean;
   /** Keys that attention over a prompt holds in workgroup memory at a time. */
   tileKeys?: number;

@@ -1,16 +1,16 @@
 // Products of many rows on adapters that are programs on the CPU: see matmul.wgsl. There a load costs each invocation as much as
-// several multiplications, from workgroup memory too, and a barrier costs much more. So eight invocations hold 16 rows by 16
-// slots each, as 4 x 4 matrices of 4 x 4, and read the operands where they lie.
+// several multiplications, from workgroup memory too, and a barrier costs much more. So eight invocations hold 8 rows by 16
+// slots each, as 2 x 4 matrices of 4 x 4, and read the operands where they lie.
 
 import package::shared::weights::{weight_block, Block};
 import package::shared::rows::rows;
 import package::shared::matmul::{part, weight_row, x_row, x, K_BLOCKS};
 
 const BLOCK_ROWS: u32 = 32u;
-const BLOCK_SLOTS: u32 = 64u;
+const BLOCK_SLOTS: u32 = 32u;
 
 // What `block` leaves: of four rows r and four slots s matrix 4 r + s, a row in each column.
-var<private> block_sums: array<mat4x4<f32>, 16>;
+var<private> block_sums: array<mat4x4<f32>, 8>;
 
 // Four rows, or slots, over eight elements of K.
 struct Eights {
@@ -55,11 +55,11 @@ fn plus_eights(sum: mat4x4<f32>, w: Eights, from_x: Eights) -> mat4x4<f32> {
 
 // The first row and slot of a lane's.
 fn block_row(first_row: u32, lane: u32) -> u32 {
-    return first_row + 16u * (lane / 4u);
+    return first_row + 8u * (lane / 2u);
 }
 
 fn block_slot(first_slot: u32, lane: u32) -> u32 {
-    return first_slot + 16u * (lane % 4u);
+    return first_slot + 16u * (lane % 2u);
 }
 
 fn block(first_row: u32, first_slot: u32, lane: u32) {
@@ -71,32 +71,22 @@ fn block(first_row: u32, first_slot: u32, lane: u32) {
     let w_row_3 = block_weight_rows(slot + 12u);
     var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
     var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
-    var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
-    var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
     for (var k = 0u; k < K_BLOCKS; k++) {
         let x_0 = four_rows(row, k);
         let x_1 = four_rows(row + 4u, k);
-        let x_2 = four_rows(row + 8u, k);
-        let x_3 = four_rows(row + 12u, k);
         let w_0 = four_weights(w_row_0, k);
         c00 = plus_eights(c00, w_0, x_0); c10 = plus_eights(c10, w_0, x_1);
-        c20 = plus_eights(c20, w_0, x_2); c30 = plus_eights(c30, w_0, x_3);
         let w_1 = four_weights(w_row_1, k);
         c01 = plus_eights(c01, w_1, x_0); c11 = plus_eights(c11, w_1, x_1);
-        c21 = plus_eights(c21, w_1, x_2); c31 = plus_eights(c31, w_1, x_3);
         let w_2 = four_weights(w_row_2, k);
         c02 = plus_eights(c02, w_2, x_0); c12 = plus_eights(c12, w_2, x_1);
-        c22 = plus_eights(c22, w_2, x_2); c32 = plus_eights(c32, w_2, x_3);
         let w_3 = four_weights(w_row_3, k);
         c03 = plus_eights(c03, w_3, x_0); c13 = plus_eights(c13, w_3, x_1);
-        c23 = plus_eights(c23, w_3, x_2); c33 = plus_eights(c33, w_3, x_3);
     }
-    block_sums = array<mat4x4<f32>, 16>(
-        c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33,
-    );
+    block_sums = array<mat4x4<f32>, 8>(c00, c01, c02, c03, c10, c11, c12, c13);
 }
 
-// After `block`, the sums of a lane's row i (of 16) for its j-th four slots.
+// After `block`, the sums of a lane's row i (of 8) for its j-th four slots.
 fn block_row_sums(first_slot: u32, lane: u32, i: u32, j: u32) -> vec4<f32> {
     let slots = vec4<u32>(block_slot(first_slot, lane) + 4u * j) + vec4<u32>(0u, 1u, 2u, 3u);
     return select(vec4<f32>(0.0), block_sums[4u * (i / 4u) + j][i % 4u], slots < vec4<u32>(part.weight_rows));

@@ -25,7 +25,7 @@ pub struct Tuning {
     /// Rows of a workgroup that computes many: 32 or 64.
     #[serde(default = "few_tile_rows")]
     pub tile_rows: usize,
-    /// Whether products of many rows are computed in blocks of 16 by 16 a lane, without workgroup memory, instead of tiles.
+    /// Whether products of many rows are computed in blocks of 8 rows by 16 a lane, without workgroup memory, instead of tiles.
     #[serde(default)]
     pub blocks: bool,
     /// Keys that attention over many rows of a prompt holds in workgroup memory at a time: 8 or 32.
@@ -78,7 +78,8 @@ impl Tuning {
         staged: false,
         subgroups: false,
         tile_rows: 32,
-        // Blocks take a third of the time of tiles on lavapipe, for 32 rows, and half on SwiftShader.
+        // Blocks take less than half the time of tiles on lavapipe, and half on SwiftShader. With 16 rows a lane they take a tenth
+        // less, and seven times as long to compile.
         blocks: true,
         // In a browser SwiftShader compiles a store of zero for each word of workgroup memory: a second for that of 32 keys, which
         // make a prompt of 512 tokens a seventh faster there. On lavapipe they take 6.4 ms instead of 15.5, for 32 rows.

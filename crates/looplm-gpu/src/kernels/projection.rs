@@ -20,7 +20,7 @@ use crate::{
 pub enum RowVariant {
     /// Up to this many rows (1, 2, 4 or 8) at once; every weight is read once.
     Few(usize),
-    /// Tiles of 32 or 64 rows by 64 slots, or blocks of 32 by 64 ([`Tuning::blocks`]).
+    /// Tiles of 32 or 64 rows by 64 slots, or blocks of 32 by 32 ([`Tuning::blocks`]).
     Tile,
 }
 
@@ -30,7 +30,8 @@ pub const MAX_FEW_ROWS: usize = 16;
 
 const FEW: [usize; 4] = [1, 2, 4, 8];
 const TILE_SLOTS: usize = 64;
-const BLOCK_ROWS: usize = 32;
+/// Rows and slots of a workgroup of blocks.
+const BLOCK: usize = 32;
 
 impl RowVariant {
     /// All variants.
@@ -70,14 +71,8 @@ impl RowVariant {
     fn grid(self, rows: usize, slots: usize, tuning: Tuning) -> [usize; 2] {
         match self {
             Self::Few(few) => [slots.div_ceil(few_slots(tuning, few)), rows.div_ceil(few)],
-            Self::Tile => {
-                let tile_rows = if tuning.blocks {
-                    BLOCK_ROWS
-                } else {
-                    tuning.tile_rows
-                };
-                [slots.div_ceil(TILE_SLOTS), rows.div_ceil(tile_rows)]
-            }
+            Self::Tile if tuning.blocks => [slots.div_ceil(BLOCK), rows.div_ceil(BLOCK)],
+            Self::Tile => [slots.div_ceil(TILE_SLOTS), rows.div_ceil(tuning.tile_rows)],
         }
     }
 }
