@@ -32,12 +32,14 @@ impl Requirement {
         }
     }
 
-    /// The Debian packages that bring it, if the distribution's own are new enough.
-    pub(crate) fn debian_packages(self) -> &'static [&'static str] {
+    /// The packages that bring it on Debian, or on `ubuntu`, if the distribution's own will do.
+    pub(crate) fn packages(self, ubuntu: bool) -> &'static [&'static str] {
         match self {
             // Debian 12 ships Node 18, which is too old: better none than one that fails later.
             Self::Node => &[],
             Self::Vulkan => &["libvulkan1", "mesa-vulkan-drivers"],
+            // Ubuntu has none, only one that leads to a snap, which does not run in a container.
+            Self::Chromium if ubuntu => &[],
             Self::Chromium => &["chromium"],
         }
     }
@@ -52,11 +54,26 @@ impl Requirement {
                  Mesa brings lavapipe, which needs no GPU"
             }
             Self::Chromium => {
-                "Chromium or Google Chrome. Debian: `apt-get install chromium`; elsewhere https://www.google.com/chrome. \
+                "Chromium or Google Chrome. Debian: `apt-get install chromium`; Ubuntu: download \
+                 https://dl.google.com/linux/direct/google-chrome-stable_current_amd64.deb, then \
+                 `apt-get install ./google-chrome-stable_current_amd64.deb`; elsewhere https://www.google.com/chrome. \
                  If you have one in another place, name the program in the environment variable CHROME"
             }
         }
     }
+}
+
+/// Whether this is Ubuntu.
+pub(crate) fn is_ubuntu() -> bool {
+    std::fs::read_to_string("/etc/os-release").is_ok_and(|text| names_ubuntu(&text))
+}
+
+/// `release` is what `/etc/os-release` says. Distributions made from Ubuntu have another ID, and a Chromium of their own.
+fn names_ubuntu(release: &str) -> bool {
+    release
+        .lines()
+        .filter_map(|line| line.strip_prefix("ID="))
+        .any(|id| id.trim_matches('"') == "ubuntu")
 }
 
 /// npm's program, which has another name on Windows.
@@ -145,10 +162,23 @@ mod tests {
     }
 
     #[test]
+    fn ubuntu_has_no_package_of_a_browser() {
+        assert!(names_ubuntu("NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\n"));
+        assert!(!names_ubuntu("ID=debian\n"));
+        assert!(!names_ubuntu("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"));
+        assert!(Requirement::Chromium.packages(true).is_empty());
+        assert!(Requirement::Chromium.by_hand().contains("Ubuntu"));
+        assert_eq!(
+            Requirement::Vulkan.packages(true),
+            Requirement::Vulkan.packages(false)
+        );
+    }
+
+    #[test]
     fn every_requirement_says_what_to_install() {
         assert!(Requirement::Node.by_hand().contains("20.19"));
         for requirement in [Requirement::Vulkan, Requirement::Chromium] {
-            for package in requirement.debian_packages() {
+            for package in requirement.packages(false) {
                 assert!(
                     requirement.by_hand().contains(package),
                     "{requirement:?} does not name {package}"

@@ -3,7 +3,7 @@
 
 use crate::process;
 use crate::project::Project;
-use crate::requirements::Requirement;
+use crate::requirements::{Requirement, is_ubuntu};
 use crate::wasm_toolchain;
 use anyhow::{Result, bail};
 use std::process::Command;
@@ -26,27 +26,33 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 
 /// Makes sure that the machine offers all of these, or says what a person has to install.
 pub(crate) fn require(requirements: &[Requirement]) -> Result<()> {
-    let missing = missing_of(requirements);
-    let packages: Vec<&str> = missing
-        .iter()
-        .flat_map(|(requirement, _)| requirement.debian_packages())
-        .copied()
-        .collect();
-    if !packages.is_empty() && can_use_apt() {
+    let mut missing = missing_of(requirements);
+    let ubuntu = is_ubuntu();
+    if !packages_of(&missing, ubuntu).is_empty() && can_use_apt() {
         for (_, trouble) in &missing {
             eprintln!("{trouble}");
         }
-        apt_install(&packages)?;
+        if let Err(error) = apt_install(&packages_of(&missing, ubuntu)) {
+            eprintln!("warning: {error:#}");
+        }
+        missing = missing_of(requirements);
     }
-    let missing = if packages.is_empty() {
-        missing
-    } else {
-        missing_of(requirements)
-    };
     if missing.is_empty() {
         return Ok(());
     }
-    bail!("{}", explanation(&missing, can_use_apt()));
+    let mut for_root = packages_of(&missing, ubuntu);
+    if can_use_apt() {
+        for_root.clear();
+    }
+    bail!("{}", explanation(&missing, &for_root));
+}
+
+fn packages_of(missing: &[(Requirement, String)], ubuntu: bool) -> Vec<&'static str> {
+    missing
+        .iter()
+        .flat_map(|(requirement, _)| requirement.packages(ubuntu))
+        .copied()
+        .collect()
 }
 
 fn missing_of(requirements: &[Requirement]) -> Vec<(Requirement, String)> {
@@ -56,7 +62,8 @@ fn missing_of(requirements: &[Requirement]) -> Vec<(Requirement, String)> {
         .collect()
 }
 
-fn explanation(missing: &[(Requirement, String)], could_use_apt: bool) -> String {
+/// `for_root` are the packages that this program would install as root.
+fn explanation(missing: &[(Requirement, String)], for_root: &[&str]) -> String {
     let mut text = String::from("this machine lacks something:");
     for (requirement, trouble) in missing {
         text.push_str(&format!(
@@ -64,12 +71,11 @@ fn explanation(missing: &[(Requirement, String)], could_use_apt: bool) -> String
             requirement.by_hand()
         ));
     }
-    if !could_use_apt
-        && missing
-            .iter()
-            .any(|(requirement, _)| !requirement.debian_packages().is_empty())
-    {
-        text.push_str("\nOn Debian and Ubuntu, `cargo xtask setup` installs this itself when it runs as root.");
+    if !for_root.is_empty() {
+        text.push_str(&format!(
+            "\nOn Debian and Ubuntu, `cargo xtask setup` installs these itself when it runs as root: {}",
+            for_root.join(" ")
+        ));
     }
     text
 }
@@ -110,7 +116,7 @@ mod tests {
             (Requirement::Node, "Node is not installed".to_owned()),
             (Requirement::Chromium, "no Chromium was found".to_owned()),
         ];
-        let text = explanation(&missing, false);
+        let text = explanation(&missing, &["chromium"]);
         assert!(
             text.contains("Node is not installed.\n    Install Node 20.19 or newer"),
             "{text}"
@@ -119,14 +125,12 @@ mod tests {
             text.contains("no Chromium was found.\n    Install Chromium or Google Chrome"),
             "{text}"
         );
-        assert!(text.contains("when it runs as root"), "{text}");
+        assert!(text.ends_with("when it runs as root: chromium"), "{text}");
+        assert!(!explanation(&missing, &[]).contains("when it runs as root"));
+        assert_eq!(packages_of(&missing, false), ["chromium"]);
         assert!(
-            !explanation(&missing[..1], false).contains("root"),
+            packages_of(&missing[..1], false).is_empty(),
             "apt does not bring Node"
-        );
-        assert!(
-            !explanation(&missing, true).contains("when it runs as root"),
-            "we were root already"
         );
     }
 }

@@ -130,29 +130,18 @@ fn a_model_without_a_template_says_so() {
 #[cfg(unix)]
 mod interrupted {
     use std::io::{BufRead, BufReader, Read};
-    use std::process::Command;
     use std::sync::mpsc;
     use std::time::Duration;
 
     use super::*;
-    use crate::support::set_config;
-
-    fn press_ctrl_c(child: &Child) {
-        let status = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .expect("there is a kill");
-        assert!(status.success());
-    }
+    use crate::support::{set_config, signal};
 
     /// Ends the program after a minute, so that what waits for it fails rather than hangs.
     fn watch(id: u32) -> mpsc::Sender<()> {
         let (done, ended) = mpsc::channel();
         std::thread::spawn(move || {
             if ended.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let _ = Command::new("kill")
-                    .args(["-KILL", &id.to_string()])
-                    .status();
+                signal(id, "KILL");
             }
         });
         done
@@ -171,7 +160,7 @@ mod interrupted {
         for said in ["swap12\n", "/new\nleft\n"] {
             stdin.write_all(said.as_bytes()).expect("the program reads");
             stdout.read_exact(&mut [0; 20]).expect("an answer begins");
-            press_ctrl_c(&child);
+            assert!(signal(child.id(), "INT"), "Ctrl-C");
             let mut summary = String::new();
             stderr
                 .read_line(&mut summary)

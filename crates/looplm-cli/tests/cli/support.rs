@@ -57,6 +57,16 @@ pub(crate) fn fail<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> String
         .to_owned()
 }
 
+/// Sends a signal to a running program; whether that was possible.
+#[cfg(unix)]
+pub(crate) fn signal(id: u32, name: &str) -> bool {
+    // By the shell's own `kill`: the program of that name is a package that not every machine has.
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {id}")])
+        .status();
+    status.expect("there is a shell").success()
+}
+
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("the program writes UTF-8")
 }

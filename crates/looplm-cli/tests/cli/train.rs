@@ -171,7 +171,7 @@ fn a_run_is_trained_measured_and_taught_to_stop() {
 #[test]
 #[cfg(unix)]
 fn a_run_that_is_stopped_goes_on_as_if_it_had_not_been() {
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
     use std::time::{Duration, Instant};
 
     let place = Place::new();
@@ -193,10 +193,7 @@ fn a_run_that_is_stopped_goes_on_as_if_it_had_not_been() {
         );
         std::thread::sleep(Duration::from_millis(5));
     }
-    let killed = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status();
-    assert!(killed.expect("kill is there").success());
+    assert!(crate::support::signal(child.id(), "TERM"));
     let status = child.wait().expect("the program ends");
     assert_eq!(status.code(), Some(130));
     let done = of_kind(&metrics(&stopped), "update").len();
