@@ -138,7 +138,10 @@ fn product_of(
         detail,
         sizes.rows,
         |_| bytes,
-        &|gpu, pass, table| next.get().encode(gpu, pass, table),
+        &|gpu, pass, table| {
+            let op = next.get();
+            op.encode_as(gpu, pass, table, op.best(table.rows))
+        },
     )
 }
 

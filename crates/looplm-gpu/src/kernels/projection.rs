@@ -297,6 +297,11 @@ impl ProjectionOp {
     pub fn pipeline(&self, rows: usize) -> &Pipeline {
         self.projection.pipeline(rows)
     }
+
+    /// How `rows` rows are best computed, whatever is compiled by now.
+    pub fn best(&self, rows: usize) -> RowVariant {
+        self.projection.best(rows)
+    }
 }
 
 impl Op for ProjectionOp {
