@@ -121,8 +121,8 @@ fn main_few(
     @if(subgroups) @builtin(subgroup_invocation_id) place: u32,
 ) {
     @if(subgroups) few_in_subgroup(subgroup, subgroup_count, place);
-    let first_row = group.y * FEW_ROWS;
-    let first_slot = group.x * FEW_SLOTS;
+    let first_row = group.x * FEW_ROWS;
+    let first_slot = group.y * FEW_SLOTS;
     few(first_row, first_slot, lane);
     for (var i = lane; i < FEW_SUMS; i += LANES) {
         let row = first_row + i % FEW_ROWS;

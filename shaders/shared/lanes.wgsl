@@ -34,7 +34,8 @@ var<private> few_subgroup_count: u32;
 @if(subgroups)
 var<private> few_place: u32;
 
-// Tells `few` what only an entry point is told (by names that the build script replaces: see STAND_INS there). Which lanes make a subgroup, and how many, is the driver's affair.
+// Tells `few` what only an entry point is told (by names that the build script replaces: see STAND_INS there). Which lanes make a
+// subgroup, and how many, is the driver's affair.
 @if(subgroups)
 fn few_in_subgroup(subgroup: u32, count: u32, place: u32) {
     few_subgroup = subgroup;

@@ -2,8 +2,9 @@
 //
 // A group of 32 elements of x is 128 bytes, a cache line of most GPUs. Where every lane loads its own group from storage, a
 // load of 16 bytes touches as many lines as a subgroup has lanes, and takes as many turns; on an H200 a row of x took three
-// times as long to load as the q4 weights that it was multiplied with. Here neighbours load neighbours (a group by eight lanes), and read
-// what they need from workgroup memory, where it lies so that eight lanes find their vectors in different banks.
+// times as long to load as the q4 weights that it was multiplied with. Here neighbours load neighbours: a group by eight lanes
+// where there is one row, by four or two where the stage of a group is the smaller for two rows or four. They read what they need
+// from workgroup memory, where it lies so that eight lanes find their vectors in different banks.
 
 import package::shared::weights::{step_powers, Block};
 import package::shared::rows::rows;

@@ -45,8 +45,8 @@ fn bytes_of(rows: usize) -> usize {
     HEADER + rows.max(1) * size_of::<GpuRow>()
 }
 
-/// Lavapipe ends the loops of an invocation after 65,535 turns, whatever was still to be done. An invocation of a tile takes a turn and
-/// more for each key: with heads of 128 about 12,000 keys come to that, with heads of 256 half as many.
+/// Lavapipe ends the loops of an invocation after 65,535 turns, whatever was still to be done. An invocation of a tile takes a
+/// turn and more for each key: with heads of 128 about 12,000 keys come to that, with heads of 256 half as many.
 const MOST_SHARED_KEYS_ON_CPU: usize = 4096;
 
 /// Rows of a tile that attention can take together, as `shaders/shared/rows.wgsl` counts them.

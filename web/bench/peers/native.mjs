@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
 
 const folder = `${PEERS}/models/${options.size}`;
 const graph = `${folder}/onnx/onnx/cache_${options.half ? "q4f16" : "q4"}.onnx`;
-const generate = `python ${PEERS}/model/generate.py --size ${options.size} --out ${folder}`;
+const generate = `python ${PEERS}/model/generate.py --size ${options.size} --no-gguf --out ${folder}`;
 need(`${folder}/bench.json`, generate);
 need(graph, options.half ? `${generate} --half` : generate);
 need(`${PEERS}/node_modules/onnxruntime-node`, `npm --prefix ${PEERS} ci`);

@@ -24,7 +24,7 @@ pub enum RowVariant {
     Tile,
 }
 
-/// Most rows of a pass that are computed eight at a time, in as many reads of the weights as that takes. With more, tiles are
+/// Most rows of a pass that are computed eight (or, staged, four) at a time, in as many reads of the weights as that takes. With more, tiles are
 /// faster (on lavapipe a tile of 32 rows takes about twice as long as eight rows), though they round differently.
 pub const MAX_FEW_ROWS: usize = 16;
 
@@ -70,7 +70,8 @@ impl RowVariant {
 
     fn grid(self, rows: usize, slots: usize, tuning: Tuning) -> [usize; 2] {
         match self {
-            Self::Few(few) => [slots.div_ceil(few_slots(tuning, few)), rows.div_ceil(few)],
+            // Rows first, so that workgroups of the same weights run side by side.
+            Self::Few(few) => [rows.div_ceil(few), slots.div_ceil(few_slots(tuning, few))],
             Self::Tile if tuning.blocks => [slots.div_ceil(BLOCK), rows.div_ceil(BLOCK)],
             Self::Tile => [slots.div_ceil(TILE_SLOTS), rows.div_ceil(tuning.tile_rows)],
         }
@@ -86,7 +87,7 @@ fn few_slots(tuning: Tuning, rows: usize) -> usize {
     }
 }
 
-/// Rows whose x has room in workgroup memory: a group of 32 elements for each, and eight vectors for each lane.
+/// Rows whose x has room in workgroup memory: eight vectors a lane, and two of each row are a block.
 const MAX_STAGED_ROWS: usize = 4;
 
 fn is_staged(tuning: Tuning, format: Format) -> bool {
@@ -103,9 +104,8 @@ pub(crate) fn kernel(gpu: &Gpu, source: Source, with_subgroups: &'static str) ->
     } else {
         source
     };
-    // SAFETY: every loop of shared/few.wgsl, shared/lanes.wgsl, shared/staged.wgsl, shared/tile.wgsl, shared/block.wgsl and the three
-    // epilogues
-    // counts up to a constant of the pipeline, or to the number of subgroups.
+    // SAFETY: every loop of shared/few.wgsl, shared/lanes.wgsl, shared/staged.wgsl, shared/tile.wgsl, shared/block.wgsl and the
+    // three epilogues counts up to a constant of the pipeline, or to the number of subgroups.
     unsafe { Kernel::with_free_loops(gpu, source) }
 }
 
@@ -173,7 +173,7 @@ impl Projection {
     /// How `rows` rows are best computed.
     fn best(&self, rows: usize) -> RowVariant {
         match RowVariant::for_rows(rows) {
-            // Weights that come from a cache the second time cost less than x that is not staged.
+            // x that is not staged costs more than weights that four rows after four ask for.
             RowVariant::Few(few) if is_staged(self.tuning, self.format) => {
                 RowVariant::Few(few.min(MAX_STAGED_ROWS))
             }

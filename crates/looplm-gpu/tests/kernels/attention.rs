@@ -322,7 +322,7 @@ fn contexts_of_eighty_thousand_keys() {
     let took = compare_within("one part", small, &q, &alone, 2e-5, 0);
     assert_eq!(took, 1);
     check_prompts(small, &[prompt(keys, 17)], 1.0, 1);
-    // The last that share a tile on such an adapter, and the first that do not, of the largest heads.
+    // The last that share a tile on such an adapter, and the first that do not, with Ouro's heads.
     for first in [4096 - 17, 4096] {
         check_prompts(shape(1, 1, 128), &[prompt(first, 17)], 1.0, 1);
     }

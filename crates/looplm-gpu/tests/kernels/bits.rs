@@ -2,7 +2,7 @@
 //! [`MAX_FEW_ROWS`] rows.
 
 use looplm_gpu::{
-    Arrangement, Format, GpuRow, KvFormat, MatrixShape, cpu, head_stride,
+    Arrangement, Format, Gpu, GpuRow, KvFormat, MatrixShape, cpu, head_stride,
     kernel::Op,
     kernels::{
         Attention, AttentionBuffers, AttentionParts, AttentionShape, Linear, MAX_FEW_ROWS,
@@ -70,8 +70,7 @@ fn check(what: &str, inputs: usize, compute: &Compute<'_>) {
 }
 
 /// Runs a bound kernel with the given variant.
-fn run(op: &ProjectionOp, rows: &[GpuRow], variant: RowVariant) {
-    let gpu = support::gpu();
+fn run(gpu: &Gpu, op: &ProjectionOp, rows: &[GpuRow], variant: RowVariant) {
     support::run(gpu, rows, |pass, table| {
         op.encode_as(gpu, pass, table, variant)
             .expect("the grid is small");
@@ -82,8 +81,7 @@ fn rows_of(data: &[f32], size: usize) -> Vec<Vec<f32>> {
     data.chunks_exact(size).map(<[f32]>::to_vec).collect()
 }
 
-fn check_linear(outputs: usize, inputs: usize, format: Format, gather_states: bool) {
-    let gpu = support::gpu();
+fn check_linear(gpu: &Gpu, outputs: usize, inputs: usize, format: Format, gather_states: bool) {
     let shape = MatrixShape {
         outputs,
         inputs,
@@ -104,13 +102,12 @@ fn check_linear(outputs: usize, inputs: usize, format: Format, gather_states: bo
         let count = rows.len() * stride(outputs);
         let (given, y) = (upload(gpu, &given), poisoned(gpu, count));
         let op = kernel.bind(gpu, &matrix, &given, &y);
-        run(&op.expect("the shapes fit"), rows, variant);
+        run(gpu, &op.expect("the shapes fit"), rows, variant);
         rows_of(&fetch(gpu, &y, count), stride(outputs))
     });
 }
 
-fn check_swiglu(outputs: usize, inputs: usize, format: Format) {
-    let gpu = support::gpu();
+fn check_swiglu(gpu: &Gpu, outputs: usize, inputs: usize, format: Format) {
     let shape = MatrixShape {
         outputs,
         inputs,
@@ -126,14 +123,13 @@ fn check_swiglu(outputs: usize, inputs: usize, format: Format) {
             let count = rows.len() * stride(outputs);
             let (x, m) = (upload(gpu, &x.concat()), poisoned(gpu, count));
             let op = kernel.bind(gpu, &matrix, &x, &m);
-            run(&op.expect("the shapes fit"), rows, variant);
+            run(gpu, &op.expect("the shapes fit"), rows, variant);
             rows_of(&fetch(gpu, &m, count), stride(outputs))
         },
     );
 }
 
-fn check_qkv(shape: AttentionShape, inputs: usize, format: Format, kv_format: KvFormat) {
-    let gpu = support::gpu();
+fn check_qkv(gpu: &Gpu, shape: AttentionShape, inputs: usize, format: Format, kv_format: KvFormat) {
     let AttentionShape {
         heads,
         kv_heads,
@@ -163,7 +159,7 @@ fn check_qkv(shape: AttentionShape, inputs: usize, format: Format, kv_format: Kv
             values: &values,
         };
         let op = kernel.bind(gpu, &matrix, &x, to);
-        run(&op.expect("the shapes fit"), rows, variant);
+        run(gpu, &op.expect("the shapes fit"), rows, variant);
         let q = rows_of(&fetch(gpu, &q, rows.len() * q_size), q_size);
         let [keys, values] = [keys, values]
             .map(|buffer| rows_of(&kv_fetch(gpu, kv_format, &buffer, kv_count), shape.entry()));
@@ -232,6 +228,19 @@ fn check_attention(shape: AttentionShape, format: KvFormat) {
     });
 }
 
+/// As GPUs take them, x by way of workgroup memory: a stage of it holds less of each row the more rows there are.
+#[test]
+fn staged_products_do_not_see_the_other_rows() {
+    let gpu = &support::staged();
+    for format in [Format::Q8, Format::Q4] {
+        // More groups than lanes, and groups cut short.
+        for (inputs, gather_states) in [(2300, true), (101, false)] {
+            check_linear(gpu, 13, inputs, format, gather_states);
+        }
+        check_swiglu(gpu, 9, 321, format);
+    }
+}
+
 #[test]
 fn attention_does_not_see_the_other_rows() {
     for format in KvFormat::ALL {
@@ -250,7 +259,13 @@ fn attention_does_not_see_the_other_rows() {
 fn linear_does_not_see_the_other_rows() {
     for format in FORMATS {
         for (i, inputs) in INPUTS.into_iter().enumerate() {
-            check_linear([65, 21, 9, 3, 14][i], inputs, format, i % 2 == 1);
+            check_linear(
+                support::gpu(),
+                [65, 21, 9, 3, 14][i],
+                inputs,
+                format,
+                i % 2 == 1,
+            );
         }
     }
 }
@@ -259,7 +274,7 @@ fn linear_does_not_see_the_other_rows() {
 fn swiglu_does_not_see_the_other_rows() {
     for format in FORMATS {
         for (i, inputs) in INPUTS.into_iter().enumerate() {
-            check_swiglu([33, 11, 5, 2, 7][i], inputs, format);
+            check_swiglu(support::gpu(), [33, 11, 5, 2, 7][i], inputs, format);
         }
     }
 }
@@ -274,12 +289,12 @@ fn qkv_does_not_see_the_other_rows() {
                 kv_heads,
                 head_dim,
             };
-            check_qkv(shape, inputs, format, KvFormat::F32);
+            check_qkv(support::gpu(), shape, inputs, format, KvFormat::F32);
             if inputs < 500 {
-                check_qkv(shape, inputs, format, KvFormat::F16);
+                check_qkv(support::gpu(), shape, inputs, format, KvFormat::F16);
             }
             if shape.check_format(KvFormat::Q8).is_ok() {
-                check_qkv(shape, inputs, format, KvFormat::Q8);
+                check_qkv(support::gpu(), shape, inputs, format, KvFormat::Q8);
             }
         }
     }

@@ -25,14 +25,19 @@ fn plain(outputs: usize, inputs: usize, format: Format) -> MatrixShape {
 fn check(gpu: &Gpu, shape: MatrixShape, row_counts: &[usize], variants: &[RowVariant]) {
     let mut rng = support::rng((shape.outputs * 1000 + shape.inputs) as u64);
     let (matrix, weights) = support::matrix(gpu, &mut rng, shape);
-    let kernel = Linear::new(gpu, &matrix, false);
     for &count in row_counts {
         let x = support::padded_rows(&mut rng, count, shape.inputs);
         let mut want = cpu::linear(shape.inputs, shape.outputs, &weights, &x);
         want.extend(poison(stride(shape.outputs)));
         let x = upload(gpu, &x);
-        for &variant in variants {
-            let y = poisoned(gpu, want.len());
+        let ways = |&variant| {
+            support::ways(gpu, variant)
+                .into_iter()
+                .map(move |gpu| (variant, gpu))
+        };
+        for (variant, gpu) in &variants.iter().flat_map(ways).collect::<Vec<_>>() {
+            let (variant, y) = (*variant, poisoned(gpu, want.len()));
+            let kernel = Linear::new(gpu, &matrix, false);
             let op = kernel.bind(gpu, &matrix, &x, &y).expect("the shapes fit");
             support::run(gpu, &support::rows(count), |pass, table| {
                 let dispatches = op

@@ -123,10 +123,15 @@ impl Case<'_> {
             &mut want_values,
         );
         want_q.extend(poison(shape.heads * head_stride(shape.head_dim)));
-        let kernel = Qkv::new(gpu, shape, kv_format, matrix).expect("the shapes fit");
         let x = upload(gpu, x);
-        for &variant in variants {
-            let q = poisoned(gpu, want_q.len());
+        let ways = |&variant| {
+            support::ways(gpu, variant)
+                .into_iter()
+                .map(move |gpu| (variant, gpu))
+        };
+        for (variant, gpu) in &variants.iter().flat_map(ways).collect::<Vec<_>>() {
+            let (variant, q) = (*variant, poisoned(gpu, want_q.len()));
+            let kernel = Qkv::new(gpu, shape, kv_format, matrix).expect("the shapes fit");
             let words = want_keys.len() * kv_format.bytes() / size_of::<u32>();
             let (keys, values) = (poisoned(gpu, words), poisoned(gpu, words));
             let to = QkvBuffers {

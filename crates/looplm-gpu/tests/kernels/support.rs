@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use looplm_gpu::{
     Arrangement, Bound, Buffer, DeviceOptions, Element, Format, Gpu, GpuRow, KvFormat, Matrix,
     MatrixShape, Readback, RowTables, Tier, Tuning, cpu,
-    kernels::AttentionShape,
+    kernels::{AttentionShape, RowVariant},
     quantize::{dequantize, quantize},
     rows::Table,
     stride,
@@ -58,6 +58,7 @@ pub(crate) fn unusual_tunings() -> Vec<Gpu> {
     for (lanes, outputs_of_one, wide, staged, subgroups) in [
         (8, 8, true, true, true),
         (16, 4, false, false, true),
+        (16, 8, true, true, true),
         (32, 8, true, true, false),
         (64, 4, true, false, true),
     ] {
@@ -73,7 +74,32 @@ pub(crate) fn unusual_tunings() -> Vec<Gpu> {
             ..gpu().tuning()
         }));
     }
+    // What GPUs begin with, and what bits are compared with in `bits`.
+    all.push(staged());
     all
+}
+
+/// The device with the workgroups of GPUs, x by way of workgroup memory among them, but no subgroup operations.
+pub(crate) fn staged() -> Gpu {
+    gpu().with_tuning(Tuning {
+        subgroups: false,
+        ..Tuning::GPU
+    })
+}
+
+/// The devices to compute a variant on: for many rows with tiles and with blocks, whichever `gpu` takes itself.
+pub(crate) fn ways(gpu: &Gpu, variant: RowVariant) -> Vec<Gpu> {
+    match variant {
+        RowVariant::Few(_) => vec![gpu.clone()],
+        RowVariant::Tile => [false, true]
+            .map(|blocks| {
+                gpu.with_tuning(Tuning {
+                    blocks,
+                    ..gpu.tuning()
+                })
+            })
+            .to_vec(),
+    }
 }
 
 /// The device with the fewest and with the most lanes for a row, and the fewest and the most keys in a tile.

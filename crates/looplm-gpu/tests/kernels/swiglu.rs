@@ -25,14 +25,19 @@ fn check(gpu: &Gpu, shape: MatrixShape, row_counts: &[usize], variants: &[RowVar
     let mut rng = support::rng((shape.outputs * 1000 + shape.inputs) as u64);
     let (matrix, values) = support::matrix(gpu, &mut rng, shape);
     let (gate, up) = values.split_at(shape.outputs * shape.inputs);
-    let kernel = Swiglu::new(gpu, &matrix);
     for &count in row_counts {
         let x = support::padded_rows(&mut rng, count, shape.inputs);
         let mut want = cpu::swiglu(shape.inputs, shape.outputs, gate, up, &x);
         want.extend(poison(stride(shape.outputs)));
         let x = upload(gpu, &x);
-        for &variant in variants {
-            let m = poisoned(gpu, want.len());
+        let ways = |&variant| {
+            support::ways(gpu, variant)
+                .into_iter()
+                .map(move |gpu| (variant, gpu))
+        };
+        for (variant, gpu) in &variants.iter().flat_map(ways).collect::<Vec<_>>() {
+            let (variant, m) = (*variant, poisoned(gpu, want.len()));
+            let kernel = Swiglu::new(gpu, &matrix);
             let op = kernel.bind(gpu, &matrix, &x, &m).expect("the shapes fit");
             support::run(gpu, &support::rows(count), |pass, table| {
                 let dispatches = op

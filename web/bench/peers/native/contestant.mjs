@@ -6,6 +6,8 @@ import { createInterface } from "node:readline";
 /** Starts it and waits until it could be asked something. */
 export async function start(command, args, { cwd, verbose }) {
   const child = spawn(command, args, { cwd, stdio: ["pipe", "pipe", verbose ? "inherit" : "pipe"] });
+  // Of one that ended `ended` tells more.
+  child.stdin.on("error", () => {});
   const said = [];
   child.stderr?.on("data", (text) => (said.push(text), said.splice(0, said.length - 20)));
   const ended = once(child, "close").then(([code]) => {

@@ -32,6 +32,7 @@ async function prepare({ name, program: [command, args] }, model, { lengths }, v
     row.coldFirstMs = await warmUp(row, model, lengths);
   } catch (error) {
     row.failure = String(error.message ?? error).split("\n")[0];
+    await row.stop?.();
     console.error(`${name}: ${error.message ?? error}`);
   }
   if (!row.failure && command === "node") {
