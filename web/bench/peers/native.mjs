@@ -2,10 +2,10 @@
 //
 //   node web/bench/peers/native.mjs --size 1.4b [--prompt 128]... [--tokens 16] [--rounds 3]
 //     [--only looplm,onnxruntime,onnxruntime-cpu] [--format q4|stored] [--kv f16] [--half] [--json FILE] [--verbose]
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { machine } from "./machine.mjs";
+import { need, record, stop } from "./command.mjs";
 import { measureNatively } from "./native/measure.mjs";
 import { print } from "./report.mjs";
 import { ROOT } from "./serve.mjs";
@@ -57,20 +57,4 @@ const result = await measureNatively({
   verbose,
 });
 print(result);
-if (options.json) {
-  const record = {
-    command: process.argv.slice(2),
-    machine: machine({ node: process.version }),
-    results: [result],
-  };
-  writeFileSync(options.json, JSON.stringify(record, null, 1) + "\n");
-}
-
-function need(path, command) {
-  if (!existsSync(join(ROOT, path))) stop(`there is no ${path}: ${command}`);
-}
-
-function stop(message) {
-  console.error(message);
-  process.exit(1);
-}
+if (options.json) record(options.json, { node: process.version }, [result]);

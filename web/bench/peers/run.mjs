@@ -5,11 +5,11 @@
 //     [--json FILE] [--verbose]
 //
 // Without --gpu WebGPU runs on the CPU (SwiftShader); with it on whatever GPU Chromium finds.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { launch } from "./browser.mjs";
-import { machine } from "./machine.mjs";
+import { need, record, stop } from "./command.mjs";
 import { measure } from "./measure.mjs";
 import { print } from "./report.mjs";
 import { ROOT, serve } from "./serve.mjs";
@@ -84,20 +84,4 @@ try {
   await browser.close();
   server.close();
 }
-if (options.json) {
-  const record = {
-    command: process.argv.slice(2),
-    machine: machine({ chromium: browser.version() }),
-    results,
-  };
-  writeFileSync(options.json, JSON.stringify(record, null, 1) + "\n");
-}
-
-function need(path, command) {
-  if (!existsSync(join(ROOT, path))) stop(`there is no ${path}: ${command}`);
-}
-
-function stop(message) {
-  console.error(message);
-  process.exit(1);
-}
+if (options.json) record(options.json, { chromium: browser.version() }, results);
