@@ -2,9 +2,9 @@
 // several multiplications, from workgroup memory too, and a barrier costs much more. So eight invocations hold 8 rows by 16
 // slots each, as 2 x 4 matrices of 4 x 4, and read the operands where they lie.
 
-import package::shared::weights::{weight_block, Block};
+import package::shared::weights::weight_block;
 import package::shared::rows::rows;
-import package::shared::matmul::{part, weight_row, x_row, x, K_BLOCKS};
+import package::shared::matmul::{part, four_weight_rows, x_row, x, K_BLOCKS};
 
 const BLOCK_ROWS: u32 = 32u;
 const BLOCK_SLOTS: u32 = 32u;
@@ -45,10 +45,6 @@ fn four_weights(row: vec4<u32>, block: u32) -> Eights {
     );
 }
 
-fn block_weight_rows(slot: u32) -> vec4<u32> {
-    return vec4<u32>(weight_row(slot), weight_row(slot + 1u), weight_row(slot + 2u), weight_row(slot + 3u));
-}
-
 fn plus_eights(sum: mat4x4<f32>, w: Eights, from_x: Eights) -> mat4x4<f32> {
     return sum + w.a * from_x.a + w.b * from_x.b;
 }
@@ -65,10 +61,10 @@ fn block_slot(first_slot: u32, lane: u32) -> u32 {
 fn block(first_row: u32, first_slot: u32, lane: u32) {
     let row = block_row(first_row, lane);
     let slot = block_slot(first_slot, lane);
-    let w_row_0 = block_weight_rows(slot);
-    let w_row_1 = block_weight_rows(slot + 4u);
-    let w_row_2 = block_weight_rows(slot + 8u);
-    let w_row_3 = block_weight_rows(slot + 12u);
+    let w_row_0 = four_weight_rows(slot);
+    let w_row_1 = four_weight_rows(slot + 4u);
+    let w_row_2 = four_weight_rows(slot + 8u);
+    let w_row_3 = four_weight_rows(slot + 12u);
     var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
     var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
     for (var k = 0u; k < K_BLOCKS; k++) {

@@ -5,7 +5,7 @@ import package::shared::weights::{
 };
 import package::shared::rows::rows;
 import package::shared::matmul::{
-    part, plus_dot, weight_row, x_block, K_BLOCKS,
+    part, plus_dot, four_weight_rows, x_block, K_BLOCKS,
     sum_0, sum_1, sum_2, sum_3, sum_4, sum_5, sum_6, sum_7, high_0, high_1, high_2, high_3
 };
 import package::shared::lanes::{few_reduce, FEW_ROWS, FEW_SLOTS, LANES, STAGED};
@@ -13,10 +13,6 @@ import package::shared::staged::{stage_x, staged_x, STAGE_QUADS};
 
 // 1: a lane of `few` takes 32 elements of a quantised row at a time, in loads of 16 bytes, instead of 8.
 override WIDE: u32 = 0u;
-
-fn four_weight_rows(slot: u32) -> vec4<u32> {
-    return vec4<u32>(weight_row(slot), weight_row(slot + 1u), weight_row(slot + 2u), weight_row(slot + 3u));
-}
 
 // A block of K of four rows of W.
 struct Four {

@@ -52,6 +52,10 @@ fn weight_row(slot: u32) -> u32 {
     return slot - in_span + (in_span % 2u) * (span / 2u) + in_span / 2u;
 }
 
+fn four_weight_rows(slot: u32) -> vec4<u32> {
+    return vec4<u32>(weight_row(slot), weight_row(slot + 1u), weight_row(slot + 2u), weight_row(slot + 3u));
+}
+
 fn x_row(row: u32) -> u32 {
     if GATHER_STATES == 1u {
         return rows.row[row].state;

@@ -24,8 +24,8 @@ pub enum RowVariant {
     Tile,
 }
 
-/// Most rows of a pass that are computed eight (or, staged, four) at a time, in as many reads of the weights as that takes. With more, tiles are
-/// faster (on lavapipe a tile of 32 rows takes about twice as long as eight rows), though they round differently.
+/// Most rows of a pass that are computed eight (or, staged, four) at a time, in as many reads of the weights as that takes. With
+/// more, tiles and blocks are faster, though they round differently.
 pub const MAX_FEW_ROWS: usize = 16;
 
 const FEW: [usize; 4] = [1, 2, 4, 8];

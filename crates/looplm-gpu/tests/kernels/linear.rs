@@ -30,18 +30,13 @@ fn check(gpu: &Gpu, shape: MatrixShape, row_counts: &[usize], variants: &[RowVar
         let mut want = cpu::linear(shape.inputs, shape.outputs, &weights, &x);
         want.extend(poison(stride(shape.outputs)));
         let x = upload(gpu, &x);
-        let ways = |&variant| {
-            support::ways(gpu, variant)
-                .into_iter()
-                .map(move |gpu| (variant, gpu))
-        };
-        for (variant, gpu) in &variants.iter().flat_map(ways).collect::<Vec<_>>() {
-            let (variant, y) = (*variant, poisoned(gpu, want.len()));
+        for (variant, gpu) in &support::ways(gpu, variants) {
+            let y = poisoned(gpu, want.len());
             let kernel = Linear::new(gpu, &matrix, false);
             let op = kernel.bind(gpu, &matrix, &x, &y).expect("the shapes fit");
             support::run(gpu, &support::rows(count), |pass, table| {
                 let dispatches = op
-                    .encode_as(gpu, pass, table, variant)
+                    .encode_as(gpu, pass, table, *variant)
                     .expect("the grid is small");
                 assert_eq!(dispatches, matrix.parts.len());
             });

@@ -124,13 +124,8 @@ impl Case<'_> {
         );
         want_q.extend(poison(shape.heads * head_stride(shape.head_dim)));
         let x = upload(gpu, x);
-        let ways = |&variant| {
-            support::ways(gpu, variant)
-                .into_iter()
-                .map(move |gpu| (variant, gpu))
-        };
-        for (variant, gpu) in &variants.iter().flat_map(ways).collect::<Vec<_>>() {
-            let (variant, q) = (*variant, poisoned(gpu, want_q.len()));
+        for (variant, gpu) in &support::ways(gpu, variants) {
+            let q = poisoned(gpu, want_q.len());
             let kernel = Qkv::new(gpu, shape, kv_format, matrix).expect("the shapes fit");
             let words = want_keys.len() * kv_format.bytes() / size_of::<u32>();
             let (keys, values) = (poisoned(gpu, words), poisoned(gpu, words));
@@ -143,7 +138,7 @@ impl Case<'_> {
             let op = kernel.bind(gpu, matrix, &x, to).expect("the shapes fit");
             support::run(gpu, rows, |pass, table| {
                 let dispatches = op
-                    .encode_as(gpu, pass, table, variant)
+                    .encode_as(gpu, pass, table, *variant)
                     .expect("the grid is small");
                 assert_eq!(dispatches, matrix.parts.len());
             });

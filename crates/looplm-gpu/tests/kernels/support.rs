@@ -87,19 +87,21 @@ pub(crate) fn staged() -> Gpu {
     })
 }
 
-/// The devices to compute a variant on: for many rows with tiles and with blocks, whichever `gpu` takes itself.
-pub(crate) fn ways(gpu: &Gpu, variant: RowVariant) -> Vec<Gpu> {
-    match variant {
-        RowVariant::Few(_) => vec![gpu.clone()],
-        RowVariant::Tile => [false, true]
-            .map(|blocks| {
-                gpu.with_tuning(Tuning {
-                    blocks,
-                    ..gpu.tuning()
-                })
-            })
-            .to_vec(),
-    }
+/// Variants with devices to compute them on: many rows with tiles and with blocks, whichever `gpu` takes itself.
+pub(crate) fn ways(gpu: &Gpu, variants: &[RowVariant]) -> Vec<(RowVariant, Gpu)> {
+    let with = |blocks| {
+        gpu.with_tuning(Tuning {
+            blocks,
+            ..gpu.tuning()
+        })
+    };
+    variants
+        .iter()
+        .flat_map(|&variant| match variant {
+            RowVariant::Few(_) => vec![(variant, gpu.clone())],
+            RowVariant::Tile => vec![(variant, with(false)), (variant, with(true))],
+        })
+        .collect()
 }
 
 /// The device with the fewest and with the most lanes for a row, and the fewest and the most keys in a tile.
