@@ -19,31 +19,84 @@ override EPSILON: f32 = 1e-6;
 @group(0) @binding(2) var<storage, read_write> h: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>;
 
+// The four quads of a turn.
+struct Turn {
+    q_0: vec4<f32>,
+    q_1: vec4<f32>,
+    q_2: vec4<f32>,
+    q_3: vec4<f32>,
+}
+
+fn squares_of(turn: Turn) -> f32 {
+    return squares(turn.q_0, turn.q_1, turn.q_2, turn.q_3);
+}
+
 fn branch(row: u32, i: u32) -> vec4<f32> {
     return quad(i, a[row + some_quad(i)]);
 }
 
-// What h becomes.
-fn residual(row: u32, i: u32, scale: f32) -> vec4<f32> {
-    let at = some_quad(i);
-    return quad(i, h[row + at] + a[row + at] * scale * gains[at]);
+fn branches(row: u32, i: u32) -> Turn {
+    return Turn(
+        branch(row, i),
+        branch(row, i + REDUCE_LANES),
+        branch(row, i + 2u * REDUCE_LANES),
+        branch(row, i + 3u * REDUCE_LANES),
+    );
 }
 
-fn store_h(row: u32, i: u32, value: vec4<f32>) {
+fn stream(row: u32, i: u32) -> Turn {
+    return Turn(
+        h[row + some_quad(i)],
+        h[row + some_quad(i + REDUCE_LANES)],
+        h[row + some_quad(i + 2u * REDUCE_LANES)],
+        h[row + some_quad(i + 3u * REDUCE_LANES)],
+    );
+}
+
+// Gains of a turn, of the branch or, a row of them further, of x.
+fn gains_of(row: u32, i: u32) -> Turn {
+    return Turn(
+        gains[row + some_quad(i)],
+        gains[row + some_quad(i + REDUCE_LANES)],
+        gains[row + some_quad(i + 2u * REDUCE_LANES)],
+        gains[row + some_quad(i + 3u * REDUCE_LANES)],
+    );
+}
+
+// What h becomes.
+fn residual(i: u32, before: Turn, branches: Turn, scale: f32, gain: Turn) -> Turn {
+    return Turn(
+        quad(i, before.q_0 + branches.q_0 * scale * gain.q_0),
+        quad(i + REDUCE_LANES, before.q_1 + branches.q_1 * scale * gain.q_1),
+        quad(i + 2u * REDUCE_LANES, before.q_2 + branches.q_2 * scale * gain.q_2),
+        quad(i + 3u * REDUCE_LANES, before.q_3 + branches.q_3 * scale * gain.q_3),
+    );
+}
+
+fn store_h_quad(row: u32, i: u32, value: vec4<f32>) {
     if has_quad(i) {
         h[row + i] = value;
     }
 }
 
-fn normed(row: u32, i: u32, scale: f32) -> vec4<f32> {
-    let at = some_quad(i);
-    return h[row + at] * scale * gains[STRIDE / 4u + at];
+fn store_h(row: u32, i: u32, turn: Turn) {
+    store_h_quad(row, i, turn.q_0);
+    store_h_quad(row, i + REDUCE_LANES, turn.q_1);
+    store_h_quad(row, i + 2u * REDUCE_LANES, turn.q_2);
+    store_h_quad(row, i + 3u * REDUCE_LANES, turn.q_3);
 }
 
-fn store_x(row: u32, i: u32, value: vec4<f32>) {
+fn store_x_quad(row: u32, i: u32, value: vec4<f32>) {
     if has_quad(i) {
-        x[row + i] = value;
+        x[row + i] = quad(i, value);
     }
+}
+
+fn store_x(row: u32, i: u32, turn: Turn, scale: f32, gain: Turn) {
+    store_x_quad(row, i, turn.q_0 * scale * gain.q_0);
+    store_x_quad(row, i + REDUCE_LANES, turn.q_1 * scale * gain.q_1);
+    store_x_quad(row, i + 2u * REDUCE_LANES, turn.q_2 * scale * gain.q_2);
+    store_x_quad(row, i + 3u * REDUCE_LANES, turn.q_3 * scale * gain.q_3);
 }
 
 @compute @workgroup_size(REDUCE_LANES)
@@ -52,38 +105,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if r >= rows.count {
         return;
     }
-    let row = r * (STRIDE / 4u);
-    var sum = 0.0;
-    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
-        let q_0 = branch(row, i);
-        let q_1 = branch(row, i + REDUCE_LANES);
-        let q_2 = branch(row, i + 2u * REDUCE_LANES);
-        let q_3 = branch(row, i + 3u * REDUCE_LANES);
-        sum += squares(q_0, q_1, q_2, q_3);
+    let quads = STRIDE / 4u;
+    let row = r * quads;
+    // The first turn, which mostly is all there are, is loaded once and stays with the lane.
+    let first_branch = branches(row, lane);
+    var first = stream(row, lane);
+    let gain_a = gains_of(0u, lane);
+    let gain_x = gains_of(quads, lane);
+    var sum = squares_of(first_branch);
+    for (var i = lane + QUADS_A_TURN; i < quads; i += QUADS_A_TURN) {
+        sum += squares_of(branches(row, i));
     }
     let scale_a = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
-    sum = 0.0;
-    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
-        let q_0 = residual(row, i, scale_a);
-        let q_1 = residual(row, i + REDUCE_LANES, scale_a);
-        let q_2 = residual(row, i + 2u * REDUCE_LANES, scale_a);
-        let q_3 = residual(row, i + 3u * REDUCE_LANES, scale_a);
-        store_h(row, i, q_0);
-        store_h(row, i + REDUCE_LANES, q_1);
-        store_h(row, i + 2u * REDUCE_LANES, q_2);
-        store_h(row, i + 3u * REDUCE_LANES, q_3);
-        sum += squares(q_0, q_1, q_2, q_3);
+    first = residual(lane, first, first_branch, scale_a, gain_a);
+    store_h(row, lane, first);
+    sum = squares_of(first);
+    for (var i = lane + QUADS_A_TURN; i < quads; i += QUADS_A_TURN) {
+        let turn = residual(i, stream(row, i), branches(row, i), scale_a, gains_of(0u, i));
+        store_h(row, i, turn);
+        sum += squares_of(turn);
     }
     let scale_x = inverseSqrt(workgroup_sum(lane, sum) / f32(WIDTH) + EPSILON);
+    store_x(row, lane, first, scale_x, gain_x);
     // Each lane reads again what it wrote.
-    for (var i = lane; i < STRIDE / 4u; i += QUADS_A_TURN) {
-        let q_0 = normed(row, i, scale_x);
-        let q_1 = normed(row, i + REDUCE_LANES, scale_x);
-        let q_2 = normed(row, i + 2u * REDUCE_LANES, scale_x);
-        let q_3 = normed(row, i + 3u * REDUCE_LANES, scale_x);
-        store_x(row, i, quad(i, q_0));
-        store_x(row, i + REDUCE_LANES, quad(i + REDUCE_LANES, q_1));
-        store_x(row, i + 2u * REDUCE_LANES, quad(i + 2u * REDUCE_LANES, q_2));
-        store_x(row, i + 3u * REDUCE_LANES, quad(i + 3u * REDUCE_LANES, q_3));
+    for (var i = lane + QUADS_A_TURN; i < quads; i += QUADS_A_TURN) {
+        store_x(row, i, stream(row, i), scale_x, gains_of(quads, i));
     }
 }
