@@ -4,12 +4,12 @@
 //   weights, x, part   see shared/matmul.wgsl
 //   m                  [rows, part.outputs] f32, part.outputs a multiple of 8; padding is written as zero
 //
-// Limits: baseline WebGPU (4 storage buffers, 9 KiB of workgroup memory, 64 invocations).
+// Limits: baseline WebGPU (4 storage buffers; workgroup memory and invocations: see shared/matmul.wgsl).
 
 import package::shared::rows::rows;
 import package::shared::matmul::part;
 import package::shared::few::few;
-import package::shared::lanes::{few_sums, few_slot, few_in_subgroup, LANES, FEW_ROWS, FEW_SLOTS, FEW_SUMS};
+import package::shared::lanes::{few_sums, few_slot, few_in_subgroup, FEW_LANES, FEW_ROWS, FEW_SLOTS, FEW_RESULTS, TEAMS};
 import package::shared::block::{block, block_row, block_slot, block_row_sums, BLOCK_ROWS, BLOCK_SLOTS};
 import package::shared::tile::{tile, tile_sums, TILE_ROWS, TILE_SLOTS};
 
@@ -22,7 +22,7 @@ fn emit(row: u32, slot: u32, sums: vec4<f32>) {
     }
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(FEW_LANES)
 fn main_few(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -32,9 +32,9 @@ fn main_few(
 ) {
     @if(subgroups) few_in_subgroup(subgroup, subgroup_count, place);
     let first_row = group.x * FEW_ROWS;
-    let first_slot = group.y * FEW_SLOTS;
+    let first_slot = group.y * (FEW_SLOTS * TEAMS);
     few(first_row, first_slot, lane);
-    for (var i = lane; i < FEW_SUMS; i += LANES) {
+    for (var i = lane; i < FEW_RESULTS; i += FEW_LANES) {
         let row = first_row + i % FEW_ROWS;
         if row < rows.count {
             emit(row, first_slot + few_slot(i), few_sums(first_slot, i));

@@ -6,6 +6,8 @@ use wesl::{CompileOptions, ManglerKind, ModulePath, Wesl, syntax::PathOrigin};
 
 /// The condition of what needs subgroup operations.
 const SUBGROUPS: &str = "subgroups";
+/// The condition of products in whole numbers (dot4I8Packed).
+const PACKED: &str = "packed";
 
 /// Built-in values that wesl 0.4 does not know, with those of other stages that stand for them in `shaders/`.
 const STAND_INS: [(&str, &str); 2] = [
@@ -42,10 +44,13 @@ fn main() {
             .expect("shader names are ASCII")
             .to_string();
         let module = ModulePath::new(PathOrigin::Absolute, vec![name.clone()]);
-        let mut write = |file: String, subgroups: bool| {
-            compiler.set_feature(SUBGROUPS, subgroups);
+        let text = fs::read_to_string(&path).expect("shaders/ can be read");
+        let mut write = |file: String, conditions: &[&str]| {
+            for condition in [SUBGROUPS, PACKED] {
+                compiler.set_feature(condition, conditions.contains(&condition));
+            }
             // Browsers want to be told, naga 30 refuses to be.
-            let prelude = if subgroups && for_browsers {
+            let prelude = if conditions.contains(&SUBGROUPS) && for_browsers {
                 "enable subgroups;\n\n"
             } else {
                 ""
@@ -63,11 +68,13 @@ fn main() {
                 Err(error) => panic!("{}: {error}", path.display()),
             }
         };
-        write(format!("{name}.wgsl"), false);
-        // A second text with subgroup operations, where a shader has a use for them.
-        let text = fs::read_to_string(&path).expect("shaders/ can be read");
+        write(format!("{name}.wgsl"), &[]);
+        // Further texts of the shaders that have a use for them.
         if text.contains(&format!("@if({SUBGROUPS})")) {
-            write(format!("{name}.{SUBGROUPS}.wgsl"), true);
+            write(format!("{name}.{SUBGROUPS}.wgsl"), &[SUBGROUPS]);
+        }
+        if text.contains("shared::few::") {
+            write(format!("{name}.{PACKED}.wgsl"), &[PACKED]);
         }
     }
 }

@@ -74,15 +74,20 @@ export interface TaskInfo {
   [field: string]: unknown;
 }
 
-/** The workgroups of kernels, as they suit the adapter: of matrix products where nothing else is said. */
+/**
+ * The workgroups of kernels, as they suit the adapter: of matrix products where nothing else is said. A GPU has others for
+ * products of few rows with quantised matrices, as they suit each.
+ */
 export interface Tuning {
-  /** Lanes of a workgroup that computes few rows. */
+  /** Lanes that split the inputs of an output, where few rows are computed. */
   lanes: number;
-  /** Outputs of one that computes one row. */
+  /** Teams of so many lanes in a workgroup. */
+  teams?: number;
+  /** Outputs of a team that computes one row. */
   outputsOfOne: number;
   /** Outputs of one that computes two to four rows. */
   outputsOfFew?: number;
-  /** Rows of one that computes many. */
+  /** Rows of a workgroup that computes many. */
   tileRows?: number;
   /** Whether many rows are computed in blocks of 8 rows by 16 a lane, without workgroup memory. */
   blocks?: boolean;
@@ -94,6 +99,8 @@ export interface Tuning {
   wide?: boolean;
   /** Whether products of few rows with quantised weights read their input by way of workgroup memory. */
   staged?: boolean;
+  /** Whether those are computed in whole numbers. */
+  packed?: boolean;
   /** Whether sums are made with subgroup operations, where the tier has them. */
   subgroups?: boolean;
 }

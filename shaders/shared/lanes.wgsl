@@ -8,24 +8,43 @@ import package::shared::matmul::{
 override FEW_ROWS: u32 = 1u;
 // Slots a workgroup of `few` computes: 4, or with up to four rows 8. Each value of x is loaded once for them.
 override FEW_SLOTS: u32 = 4u;
-// Lanes of a workgroup of `few`: 8, 16, 32 or 64. They split K.
+// Lanes of a team: 8, 16, 32 or 64. They split K.
 override LANES: u32 = 64u;
+// Teams of a workgroup of `few`, which is 64 lanes at most. Each has slots of its own; they share x.
+override TEAMS: u32 = 1u;
+override FEW_LANES: u32 = LANES * TEAMS;
 // 1: x is read by way of workgroup memory: see staged.wgsl.
 override STAGED: u32 = 0u;
-// The vectors of sums a lane has.
+// The vectors of sums a lane has, and of results of a workgroup.
 override FEW_SUMS: u32 = FEW_ROWS * FEW_SLOTS / 4u;
+override FEW_RESULTS: u32 = FEW_SUMS * TEAMS;
 // The vectors of workgroup memory: a lane has eight of x, and afterwards its sums. No more is declared than is needed: a browser
 // has every workgroup set it to zero, and SwiftShader compiles a store for each word of it. (They have names since naga 30
 // takes nameless sizes for the last constants there are.)
-override FEW_VECTORS: u32 = LANES * (STAGED * 8u + (1u - STAGED) * FEW_SUMS);
+override FEW_VECTORS: u32 = FEW_LANES * (STAGED * 8u + (1u - STAGED) * FEW_SUMS);
+// What is left of the sums, eight lanes' as one.
 @if(!subgroups)
-override FEW_EIGHTHS: u32 = LANES * FEW_SUMS / 8u;
+override FEW_EIGHTHS: u32 = FEW_LANES * FEW_SUMS / 8u;
 
-// Sums of a lane, and what is left of them: an order that does not depend on the number of rows, so that a row comes to the
+// The team of a lane. Of one team it is a number that the compiler knows, so that what follows from it is the same for all lanes.
+fn team_of(lane: u32) -> u32 {
+    if TEAMS == 1u {
+        return 0u;
+    }
+    return lane / LANES;
+}
+
+// Which of its team a lane is.
+fn member_of(lane: u32) -> u32 {
+    if TEAMS == 1u {
+        return lane;
+    }
+    return lane % LANES;
+}
+
+// x, then the sums of lanes, then what is left of those: an order that does not depend on the number of rows, so that a row comes to the
 // same bits however many others share its pass.
-var<workgroup> few_lanes: array<vec4<f32>, FEW_VECTORS>;
-@if(!subgroups)
-var<workgroup> few_eighths: array<vec4<f32>, FEW_EIGHTHS>;
+var<workgroup> few_lanes: array<vec4<u32>, FEW_VECTORS>;
 
 @if(subgroups)
 var<private> few_subgroup: u32;
@@ -47,13 +66,18 @@ fn few_in_subgroup(subgroup: u32, count: u32, place: u32) {
 fn few_leave(lane: u32, i: u32, sum: vec4<f32>) {
     let total = subgroupAdd(sum);
     if few_place == 0u {
-        few_lanes[few_subgroup * FEW_SUMS + i] = total;
+        few_lanes[few_subgroup * FEW_SUMS + i] = bitcast<vec4<u32>>(total);
     }
+}
+
+// What a lane left at `at`.
+fn few_left(at: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(few_lanes[at]);
 }
 
 @if(!subgroups)
 fn few_leave(lane: u32, i: u32, sum: vec4<f32>) {
-    few_lanes[lane * FEW_SUMS + i] = sum;
+    few_lanes[lane * FEW_SUMS + i] = bitcast<vec4<u32>>(sum);
 }
 
 fn few_reduce(lane: u32) {
@@ -87,29 +111,33 @@ fn few_reduce(lane: u32) {
     }
     workgroupBarrier();
     @if(!subgroups) {
-        if lane < FEW_SUMS * (LANES / 8u) {
+        var eighth = vec4<f32>(0.0);
+        if lane < FEW_EIGHTHS {
             let at = 8u * (lane / FEW_SUMS) * FEW_SUMS + lane % FEW_SUMS;
-            let low = (few_lanes[at] + few_lanes[at + FEW_SUMS]) + (few_lanes[at + 2u * FEW_SUMS] + few_lanes[at + 3u * FEW_SUMS]);
+            let low = (few_left(at) + few_left(at + FEW_SUMS)) + (few_left(at + 2u * FEW_SUMS) + few_left(at + 3u * FEW_SUMS));
             let half = at + 4u * FEW_SUMS;
-            let high = (few_lanes[half] + few_lanes[half + FEW_SUMS]) + (few_lanes[half + 2u * FEW_SUMS] + few_lanes[half + 3u * FEW_SUMS]);
-            few_eighths[lane] = low + high;
+            let high = (few_left(half) + few_left(half + FEW_SUMS)) + (few_left(half + 2u * FEW_SUMS) + few_left(half + 3u * FEW_SUMS));
+            eighth = low + high;
         }
+        workgroupBarrier();
+        few_lanes[lane] = bitcast<vec4<u32>>(eighth);
         workgroupBarrier();
     }
 }
 
 @if(!subgroups)
 fn few_total(i: u32) -> vec4<f32> {
-    var total = few_eighths[i];
+    let at = i / FEW_SUMS * (LANES / 8u) * FEW_SUMS + i % FEW_SUMS;
+    var total = few_left(at);
     if LANES > 8u {
-        total += few_eighths[FEW_SUMS + i];
+        total += few_left(at + FEW_SUMS);
     }
     if LANES > 16u {
-        total += few_eighths[2u * FEW_SUMS + i] + few_eighths[3u * FEW_SUMS + i];
+        total += few_left(at + 2u * FEW_SUMS) + few_left(at + 3u * FEW_SUMS);
     }
     if LANES > 32u {
-        let low = few_eighths[4u * FEW_SUMS + i] + few_eighths[5u * FEW_SUMS + i];
-        let high = few_eighths[6u * FEW_SUMS + i] + few_eighths[7u * FEW_SUMS + i];
+        let low = few_left(at + 4u * FEW_SUMS) + few_left(at + 5u * FEW_SUMS);
+        let high = few_left(at + 6u * FEW_SUMS) + few_left(at + 7u * FEW_SUMS);
         total += low + high;
     }
     return total;
@@ -119,12 +147,12 @@ fn few_total(i: u32) -> vec4<f32> {
 fn few_total(i: u32) -> vec4<f32> {
     var total = vec4<f32>(0.0);
     for (var subgroup = 0u; subgroup < few_subgroup_count; subgroup++) {
-        total += few_lanes[subgroup * FEW_SUMS + i];
+        total += few_left(subgroup * FEW_SUMS + i);
     }
     return total;
 }
 
-// After `few`, result `i` of FEW_ROWS * FEW_SLOTS / 4: the sums of row i % FEW_ROWS for the slots from few_slot(i) on.
+// After `few`, result `i` of FEW_RESULTS: the sums of row i % FEW_ROWS for the slots from few_slot(i) on.
 fn few_sums(first_slot: u32, i: u32) -> vec4<f32> {
     let slots = vec4<u32>(first_slot + few_slot(i)) + vec4<u32>(0u, 1u, 2u, 3u);
     return select(vec4<f32>(0.0), few_total(i), slots < vec4<u32>(part.weight_rows));

@@ -9,8 +9,8 @@
 // pairs gate and up. Slots beyond the matrix read as zero, which writes the padding of the output.
 //
 // Three ways to compute it: `few` (few.wgsl) for up to 8 rows (each weight is read once, lanes split K); `tile` (tile.wgsl) for
-// many (32 or 64 rows x 64 slots a workgroup); and `block` (block.wgsl) for many on CPUs. All are at most 64 invocations and fit
-// in WebGPU's default limits: `few` takes 9 KiB of workgroup memory at most, `tile` 8 KiB.
+// many (32 or 64 rows x 64 slots a workgroup); and `block` (block.wgsl) for many on CPUs. `tile` takes 8 KiB of workgroup memory
+// and 64 invocations, `few` 128 bytes for each of up to 256, as the tuning says: no more than the device has.
 //
 // What a lane adds up stands in variables of their own, not in arrays: those stay in registers only where a driver unrolls
 // the loops over them.

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures::channel::oneshot;
 
-use crate::{error::GpuError, subgroups, tuning::Tuning};
+use crate::{error::GpuError, language, matrix::MatrixShape, subgroups, tuning::Tuning};
 
 /// What the kernels may use, chosen when the device is opened. Each tier has all that those before it have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +67,9 @@ struct Faults {
     first: Option<GpuError>,
 }
 
+/// Most workgroup memory that a device is asked for, if it has it: what the largest workgroups of products of few rows take.
+const MOST_WORKGROUP_MEMORY: u32 = 32 << 10;
+
 /// An open device with its queue. Cheap to clone; the device is destroyed by [`Gpu::destroy`].
 #[derive(Clone)]
 pub struct Gpu {
@@ -75,6 +78,12 @@ pub struct Gpu {
     report: Arc<AdapterReport>,
     kind: wgpu::DeviceType,
     tuning: Tuning,
+    /// Whether the tuning is the usual one, which depends on the matrix.
+    usual: bool,
+    /// What was measured for plain matrices.
+    measured: Arc<Vec<(MatrixShape, Tuning)>>,
+    /// Bytes of workgroup memory.
+    workgroup_memory: u32,
     max_binding: u64,
     max_buffer: u64,
     memory_limit: Option<u64>,
@@ -97,7 +106,8 @@ fn lock(faults: &Mutex<Faults>) -> MutexGuard<'_, Faults> {
 }
 
 impl Gpu {
-    /// Opens the fastest adapter with WebGPU's default limits, and storage buffers as large as it offers.
+    /// Opens the fastest adapter with WebGPU's default limits, storage buffers as large as it offers, and up to 32 KiB of workgroup
+    /// memory.
     ///
     /// # Errors
     /// [`GpuError::NoAdapter`], [`GpuError::NoDevice`].
@@ -120,6 +130,10 @@ impl Gpu {
         let limits = wgpu::Limits {
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
             max_buffer_size: offered.max_buffer_size,
+            max_compute_workgroup_storage_size: offered.max_compute_workgroup_storage_size.clamp(
+                wgpu::Limits::default().max_compute_workgroup_storage_size,
+                MOST_WORKGROUP_MEMORY,
+            ),
             ..wgpu::Limits::default()
         };
         let mut too_small = None;
@@ -208,6 +222,9 @@ impl Gpu {
             queue,
             kind: info.device_type,
             tuning: options.tuning.unwrap_or(usual),
+            usual: options.tuning.is_none(),
+            measured: Arc::default(),
+            workgroup_memory: limits.max_compute_workgroup_storage_size,
             report: Arc::new(AdapterReport {
                 name: if info.name.is_empty() {
                     "unnamed adapter".into()
@@ -254,10 +271,48 @@ impl Gpu {
         self.tuning
     }
 
-    /// The same device with other workgroups for what is made from it.
+    /// The shapes of workgroups for products with a matrix: as measured for it, or as is usual.
+    pub fn tuning_for(&self, matrix: impl Into<MatrixShape>) -> Tuning {
+        let shape = matrix.into().plain();
+        if let Some((_, tuning)) = self.measured.iter().find(|(known, _)| *known == shape) {
+            return *tuning;
+        }
+        if self.usual && self.profits_from_packed() && shape.format.element().is_none() {
+            return self.tuning.packed_for(shape.outputs, self.workgroup_memory);
+        }
+        self.tuning
+    }
+
+    /// Whether products in whole numbers are likely faster: where four of them are an instruction. Apple's GPUs have none.
+    fn profits_from_packed(&self) -> bool {
+        let apple = self.report.backend == "metal" || self.report.vendor == "apple";
+        !self.on_cpu() && !apple && self.has_packed_products()
+    }
+
+    /// Whether shaders may use them.
+    pub(crate) fn has_packed_products(&self) -> bool {
+        language::has_packed_products()
+    }
+
+    /// Bytes of workgroup memory that a kernel may declare.
+    pub fn workgroup_memory(&self) -> u32 {
+        self.workgroup_memory
+    }
+
+    /// The same device with other workgroups for what is made from it, whatever the matrix.
     pub fn with_tuning(&self, tuning: Tuning) -> Self {
         Self {
             tuning,
+            usual: false,
+            measured: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The same device with the workgroups that were measured for some plain matrices.
+    pub fn with_measured(&self, measured: Vec<(MatrixShape, Tuning)>) -> Self {
+        Self {
+            measured: Arc::new(measured),
             ..self.clone()
         }
     }

@@ -20,6 +20,7 @@ mod intercept;
 pub mod kernel;
 pub mod kernels;
 pub mod kv_format;
+mod language;
 pub mod matrix;
 pub mod pipeline;
 pub mod quantize;

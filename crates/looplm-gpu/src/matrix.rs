@@ -102,6 +102,15 @@ impl MatrixShape {
         }
     }
 
+    /// A plain matrix of the same rows, by whose products workgroups are chosen.
+    pub fn plain(&self) -> Self {
+        Self {
+            outputs: self.outputs * self.stacked(),
+            arrangement: Arrangement::Plain,
+            ..*self
+        }
+    }
+
     /// Bytes of a padded row, with its scales.
     pub fn row_bytes(&self) -> usize {
         self.format.row_bytes(self.inputs) + self.format.scale_bytes(self.inputs)

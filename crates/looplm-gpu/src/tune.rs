@@ -17,36 +17,53 @@ use crate::{
     tuning::Tuning,
 };
 
-/// Lanes and outputs that are tried.
-const SHAPES: [(usize, usize); 5] = [(64, 4), (64, 8), (32, 4), (32, 8), (16, 8)];
+/// Lanes and outputs that are tried in floating point.
+const SHAPES: [(usize, usize); 3] = [(64, 8), (64, 4), (32, 8)];
 
-/// What is tried, the usual ones of GPUs and of CPUs among them.
-fn candidates(gpu: &Gpu, format: Format) -> impl Iterator<Item = Tuning> {
-    let with_subgroups = gpu.report().tier >= Tier::Subgroups;
-    let reads = [(true, true), (true, false), (false, false)];
-    reads
+/// What is tried, the likeliest first: the time may not be enough for all.
+fn candidates(gpu: &Gpu, format: Format) -> Vec<Tuning> {
+    let usual = gpu.tuning();
+    let quantised = format.element().is_none();
+    let whole = quantised && gpu.has_packed_products();
+    let packed: Vec<_> = whole
+        .then(|| usual.packed_shapes(gpu.workgroup_memory()))
         .into_iter()
-        .flat_map(|(wide, staged)| [true, false].map(|subgroups| (wide, staged, subgroups)))
-        .filter(move |&(wide, _, subgroups)| {
-            (!wide || format.element().is_none()) && (!subgroups || with_subgroups)
+        .flatten()
+        .collect();
+    let plain: Vec<_> = SHAPES
+        .into_iter()
+        .map(|(lanes, outputs)| Tuning {
+            lanes,
+            outputs_of_one: outputs,
+            outputs_of_few: outputs,
+            subgroups: gpu.report().tier >= Tier::Subgroups,
+            ..Tuning::GPU
         })
-        .flat_map(move |(wide, staged, subgroups)| {
-            SHAPES.map(|(lanes, outputs_of_one)| Tuning {
-                lanes,
-                outputs_of_one,
-                wide,
-                staged,
-                subgroups,
-                ..gpu.tuning()
-            })
+        .collect();
+    let without_subgroups = Tuning {
+        subgroups: false,
+        ..plain[0]
+    };
+    let staged = packed.first().map(|&first| Tuning {
+        packed: false,
+        ..first
+    });
+    // One of each kind, then the others of each.
+    let mut all = vec![plain[0]];
+    all.extend(packed.last());
+    all.extend(packed.iter().rev().skip(1));
+    all.extend(staged);
+    all.extend([plain[1], without_subgroups, plain[2], Tuning::CPU]);
+    // What is tried here says nothing of other kernels.
+    all.into_iter()
+        .map(|tuning| Tuning {
+            tile_rows: usual.tile_rows,
+            blocks: usual.blocks,
+            tile_keys: usual.tile_keys,
+            row_lanes: usual.row_lanes,
+            ..tuning
         })
-        .chain([Tuning {
-            lanes: Tuning::CPU.lanes,
-            outputs_of_one: Tuning::CPU.outputs_of_one,
-            outputs_of_few: Tuning::CPU.outputs_of_few,
-            staged: Tuning::CPU.staged,
-            ..gpu.tuning()
-        }])
+        .collect()
 }
 
 /// Products of a submission that is timed.
@@ -61,12 +78,13 @@ pub type Tunings = BTreeMap<String, Tuning>;
 
 /// Names what a tuning holds for: the adapter, the shader and the matrix.
 pub fn key(gpu: &Gpu, matrix: impl Into<MatrixShape>) -> String {
-    let shape = matrix.into();
+    let shape = matrix.into().plain();
     let report = gpu.report();
     // A change of the shader's text makes what was measured worthless. FNV, which is the same everywhere.
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
     hash.write(linear::SOURCE.wgsl.as_bytes());
-    hash.write(linear::WITH_SUBGROUPS.as_bytes());
+    hash.write(linear::TEXTS.subgroups.as_bytes());
+    hash.write(linear::TEXTS.packed.as_bytes());
     format!(
         "{}|{}|{}|{}|{:016x}|{:?} {}x{}",
         report.name,
@@ -101,7 +119,7 @@ impl Hasher for Fnv {
 /// What the device reports.
 pub async fn measure(gpu: &Gpu, matrix: &Matrix, budget: Duration) -> Result<Tuning, GpuError> {
     let begun = Instant::now();
-    let usual = gpu.tuning();
+    let usual = gpu.tuning_for(matrix);
     let x = Buffer::storage(gpu, "tuning", (stride(matrix.shape.inputs) * 4) as u64).await?;
     let y = Buffer::storage(gpu, "tuning", (stride(matrix.shape.outputs) * 4) as u64).await?;
     let mut best = (usual, MARGIN * time(gpu, matrix, (&x, &y)).await?);

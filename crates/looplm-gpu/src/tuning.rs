@@ -6,20 +6,27 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tuning {
-    /// Lanes of a workgroup: 8, 16, 32 or 64.
+    /// Lanes that split the inputs of an output, a *team*: 8, 16, 32 or 64.
     pub lanes: usize,
-    /// Outputs of a workgroup that computes one row: 4 or 8.
+    /// Teams of a workgroup: 256 lanes in all at most, and 128 bytes of workgroup memory for each if x is staged.
+    #[serde(default = "one_team")]
+    pub teams: usize,
+    /// Outputs of a team that computes one row: 4 or 8.
     pub outputs_of_one: usize,
-    /// Outputs of a workgroup that computes two or four rows: 4 or 8. With more rows it is 4.
+    /// Outputs of a team that computes two or four rows: 4 or 8. With more rows it is 4.
     #[serde(default = "few_outputs")]
     pub outputs_of_few: usize,
     /// Whether a lane takes 32 elements of a quantised row at once, in loads of 16 bytes, instead of 8.
     #[serde(default)]
     pub wide: bool,
-    /// Whether products of few rows with quantised weights that are [`Self::wide`] read x by way of workgroup memory.
+    /// Whether products of few rows with quantised weights that are [`Self::wide`] read x by way of workgroup memory, for as
+    /// many rows at most as there are teams.
     #[serde(default)]
     pub staged: bool,
-    /// Whether sums are made with subgroup operations, where the tier has them.
+    /// Whether those that are staged are computed in whole numbers, x being made of 16 bits for it.
+    #[serde(default)]
+    pub packed: bool,
+    /// Whether sums are made with subgroup operations, where the tier has them and a workgroup is one team.
     #[serde(default)]
     pub subgroups: bool,
     /// Rows of a workgroup that computes many: 32 or 64.
@@ -35,6 +42,10 @@ pub struct Tuning {
     /// takes the nearest number that it works with.
     #[serde(default = "most_row_lanes")]
     pub row_lanes: usize,
+}
+
+fn one_team() -> usize {
+    1
 }
 
 fn few_outputs() -> usize {
@@ -54,13 +65,15 @@ fn most_row_lanes() -> usize {
 }
 
 impl Tuning {
-    /// For GPUs.
+    /// For GPUs, where nothing is known of the matrix; see [`Gpu::tuning_for`](crate::Gpu::tuning_for).
     pub const GPU: Self = Self {
         lanes: 64,
-        outputs_of_one: 4,
+        teams: 1,
+        outputs_of_one: 8,
         outputs_of_few: 8,
         wide: true,
-        staged: true,
+        staged: false,
+        packed: false,
         subgroups: false,
         tile_rows: 64,
         blocks: false,
@@ -72,10 +85,12 @@ impl Tuning {
     /// that with 128.
     pub const CPU: Self = Self {
         lanes: 8,
+        teams: 1,
         outputs_of_one: 8,
         outputs_of_few: 4,
         wide: true,
         staged: false,
+        packed: false,
         subgroups: false,
         tile_rows: 32,
         // Blocks take less than half the time of tiles on lavapipe, and half on SwiftShader. With 16 rows a lane they take a tenth
@@ -87,8 +102,83 @@ impl Tuning {
         row_lanes: 16,
     };
 
+    /// These for a quantised matrix of so many outputs, computed in whole numbers: the more outputs, the more of them a workgroup,
+    /// so that x is made whole for many, and still some hundred workgroups. `memory`: bytes of workgroup memory there are.
+    pub fn packed_for(self, outputs: usize, memory: u32) -> Self {
+        PACKED
+            .iter()
+            .find(|shape| outputs <= shape.most_outputs && shape.memory() <= memory)
+            .map_or(self, |shape| shape.of(self))
+    }
+
+    /// Those that [`Tuning::packed_for`] chooses from.
+    pub(crate) fn packed_shapes(self, memory: u32) -> impl Iterator<Item = Self> {
+        PACKED
+            .iter()
+            .filter(move |shape| shape.memory() <= memory)
+            .map(move |shape| shape.of(self))
+    }
+
     /// Lanes of a workgroup of a kernel that goes over one row.
     pub(crate) fn lanes_of_row(self, least: usize, most: usize) -> usize {
         self.row_lanes.clamp(least, most)
     }
 }
+
+/// A workgroup that computes in whole numbers.
+struct PackedShape {
+    lanes: usize,
+    teams: usize,
+    outputs: usize,
+    /// Outputs of a matrix up to which it is the fastest.
+    most_outputs: usize,
+}
+
+impl PackedShape {
+    /// Bytes of workgroup memory: see `FEW_VECTORS` of `shaders/shared/lanes.wgsl`.
+    fn memory(&self) -> u32 {
+        (self.lanes * self.teams * 8 * 16) as u32
+    }
+
+    fn of(&self, tuning: Tuning) -> Tuning {
+        Tuning {
+            lanes: self.lanes,
+            teams: self.teams,
+            outputs_of_one: self.outputs,
+            outputs_of_few: self.outputs,
+            wide: true,
+            staged: true,
+            packed: true,
+            subgroups: false,
+            ..tuning
+        }
+    }
+}
+
+/// As measured with the matrices of Ouro-1.4B on an H200: the output and the down projection, qkv, gate and up, the head.
+const PACKED: [PackedShape; 4] = [
+    PackedShape {
+        lanes: 64,
+        teams: 4,
+        outputs: 4,
+        most_outputs: 4096,
+    },
+    PackedShape {
+        lanes: 32,
+        teams: 4,
+        outputs: 4,
+        most_outputs: 8192,
+    },
+    PackedShape {
+        lanes: 16,
+        teams: 8,
+        outputs: 4,
+        most_outputs: 24_576,
+    },
+    PackedShape {
+        lanes: 16,
+        teams: 8,
+        outputs: 8,
+        most_outputs: usize::MAX,
+    },
+];

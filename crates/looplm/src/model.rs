@@ -9,9 +9,10 @@ use std::{
 
 use futures::{channel::oneshot, future::try_join, lock::Mutex};
 use looplm_gpu::{
-    AdapterReport, DeviceOptions, Gpu, Matrix, Tuning,
+    AdapterReport, DeviceOptions, Gpu, Matrix, MatrixShape, Tuning,
     tune::{self, Tunings},
 };
+use web_time::Instant;
 
 use crate::{
     batch::{Batch, LaneId},
@@ -50,6 +51,9 @@ pub struct LoadOptions {
 
 /// Longest measuring of workgroups.
 const TUNING_BUDGET: Duration = Duration::from_secs(1);
+
+/// Bytes of a matrix up to which workgroups are measured for it; larger ones would take the room of weights that are on their way.
+const MOST_TUNING_BYTES: u64 = 64 << 20;
 
 /// What a load is doing.
 #[derive(Debug, Clone, Copy)]
@@ -137,33 +141,47 @@ pub struct LoopLm {
     shared: Arc<Shared>,
 }
 
-/// The device with the workgroups that suit it, and all that are known. They are measured on zeros, before the weights come,
-/// since what is compiled meanwhile follows from them.
+/// The device with the workgroups that suit it and the matrices, and all that are known. They are measured on zeros, before the
+/// weights come, since what is compiled meanwhile follows from them.
 async fn tuned(
     gpu: &Gpu,
     planned: &[PlannedMatrix],
     options: &LoadOptions,
 ) -> Result<(Gpu, Tunings), Error> {
-    let mut known = options.tunings.clone().unwrap_or_default();
-    let down = planned
-        .iter()
-        .find(|matrix| matches!(matrix.slot, Slot::Down(_)));
-    let (Some(down), Some(_)) = (down, &options.tunings) else {
-        return Ok((gpu.clone(), known));
+    let Some(mut known) = options.tunings.clone() else {
+        return Ok((gpu.clone(), Tunings::new()));
     };
     if gpu.on_cpu() || options.device.tuning.is_some() {
         return Ok((gpu.clone(), known));
     }
-    let key = tune::key(gpu, down.shape);
-    let tuning = match known.get(&key) {
-        Some(tuning) => *tuning,
-        None => {
-            let zeros = Matrix::zeros(gpu, "tuning", down.shape).await?;
-            tune::measure(gpu, &zeros, TUNING_BUDGET).await?
+    let mut shapes: Vec<MatrixShape> = Vec::new();
+    for matrix in planned {
+        let shape = matrix.shape.plain();
+        let measurable =
+            !matches!(matrix.slot, Slot::Embedding) && shape.bytes() <= MOST_TUNING_BYTES;
+        if measurable && !shapes.contains(&shape) {
+            shapes.push(shape);
         }
-    };
-    known.insert(key, tuning);
-    Ok((gpu.with_tuning(tuning), known))
+    }
+    let mut measured = Vec::new();
+    let mut budget = TUNING_BUDGET;
+    for (i, &shape) in shapes.iter().enumerate() {
+        let key = tune::key(gpu, shape);
+        let tuning = match known.get(&key) {
+            Some(tuning) => *tuning,
+            None => {
+                let begun = Instant::now();
+                let zeros = Matrix::zeros(gpu, "tuning", shape).await?;
+                let share = budget / (shapes.len() - i) as u32;
+                let tuning = tune::measure(gpu, &zeros, share).await?;
+                budget = budget.saturating_sub(begun.elapsed());
+                tuning
+            }
+        };
+        known.insert(key, tuning);
+        measured.push((shape, tuning));
+    }
+    Ok((gpu.with_measured(measured), known))
 }
 
 impl LoopLm {

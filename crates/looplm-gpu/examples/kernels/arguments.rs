@@ -11,6 +11,8 @@ pub(crate) struct Arguments {
     pub(crate) tuning: Option<Tuning>,
     /// Formats of weights to measure.
     pub(crate) formats: Vec<Format>,
+    /// Numbers of rows to measure products with, of those that there are; none: all.
+    pub(crate) rows: Vec<usize>,
     /// Kernels to measure; none: all.
     pub(crate) only: Vec<String>,
 }
@@ -23,6 +25,7 @@ impl Arguments {
             sizes: REDUCED,
             tuning: None,
             formats: FORMATS.to_vec(),
+            rows: Vec::new(),
             only: Vec::new(),
         };
         let mut arguments = std::env::args().skip(1);
@@ -53,6 +56,14 @@ impl Arguments {
                     });
                     !parsed.formats.is_empty()
                 }
+                "--rows" => {
+                    let counts = arguments.next().unwrap_or_default();
+                    parsed.rows = counts
+                        .split(',')
+                        .filter_map(|count| count.parse().ok())
+                        .collect();
+                    !parsed.rows.is_empty()
+                }
                 name => {
                     parsed.only.push(name.to_owned());
                     KERNELS.iter().any(|(kernel, _)| *kernel == name)
@@ -62,7 +73,7 @@ impl Arguments {
                 let names = KERNELS.map(|(name, _)| name).join(", ");
                 eprintln!(
                     "{argument} is not known, or what follows it; arguments are --json, --shapes reduced or ouro-1.4b, \
-                     --tuning LANES,OUTPUTS[,wide][,staged][,subgroups][,tall][,blocks][,eight][,rowLANES][,keysKEYS], --formats f32,f16,q8,q4, and any of {names}"
+                     --tuning LANES,OUTPUTS[,teamsTEAMS][,wide][,staged][,packed][,subgroups][,tall][,blocks][,eight][,rowLANES][,keysKEYS], --formats f32,f16,q8,q4, --rows 1,4, and any of {names}"
                 );
                 std::process::exit(2);
             }
@@ -78,10 +89,12 @@ fn tuning(text: &str) -> Option<Tuning> {
     let outputs_of_one = words.next()?.parse().ok()?;
     let mut tuning = Tuning {
         lanes,
+        teams: 1,
         outputs_of_one,
         outputs_of_few: 4,
         wide: false,
         staged: false,
+        packed: false,
         subgroups: false,
         tile_rows: 32,
         blocks: false,
@@ -92,14 +105,21 @@ fn tuning(text: &str) -> Option<Tuning> {
         match word {
             "wide" => tuning.wide = true,
             "staged" => tuning.staged = true,
+            "packed" => tuning.packed = true,
             "subgroups" => tuning.subgroups = true,
             "blocks" => tuning.blocks = true,
             "tall" => tuning.tile_rows = 64,
             "eight" => tuning.outputs_of_few = 8,
-            _ => match word.strip_prefix("keys") {
-                Some(keys) => tuning.tile_keys = keys.parse().ok()?,
-                None => tuning.row_lanes = word.strip_prefix("row")?.parse().ok()?,
-            },
+            _ => {
+                let name = word.trim_end_matches(|c: char| c.is_ascii_digit());
+                let number = word[name.len()..].parse().ok()?;
+                match name {
+                    "teams" => tuning.teams = number,
+                    "keys" => tuning.tile_keys = number,
+                    "row" => tuning.row_lanes = number,
+                    _ => return None,
+                }
+            }
         }
     }
     Some(tuning)

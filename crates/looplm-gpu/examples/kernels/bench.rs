@@ -55,6 +55,8 @@ pub(crate) struct Bench {
     pub(crate) measurements: Vec<Measurement>,
     /// Formats of weights that are measured.
     pub(crate) formats: Vec<Format>,
+    /// Numbers of rows that products are measured with, of those that there are; none: all.
+    pub(crate) rows: Vec<usize>,
     tables: RowTables,
     by_count: Vec<Table>,
     /// Bytes that are read before any are read again: more than caches hold.
@@ -111,6 +113,7 @@ impl Bench {
             gpu,
             measurements: Vec::new(),
             formats: Vec::new(),
+            rows: Vec::new(),
             tables,
             by_count,
             spread,
@@ -118,6 +121,11 @@ impl Bench {
             long,
             random: 1,
         })
+    }
+
+    /// Whether products are measured with so many rows.
+    pub(crate) fn wants(&self, rows: usize) -> bool {
+        self.rows.is_empty() || self.rows.contains(&rows)
     }
 
     /// Numbers between 1/16 and 1/8 of either sign, so that nothing overflows and nothing is denormal.

@@ -1,21 +1,22 @@
 //! Measures every kernel at the shapes of a reduced Ouro, next to a plain reading of memory in the same run.
 //!
 //! `cargo run --release -p looplm-gpu --example kernels -- [--json] [--shapes ouro-1.4b] [--formats q8,q4]
-//! [--tuning 64,4,wide,subgroups] [kernel ...]`
+//! [--tuning 64,4,wide,subgroups] [--rows 1,4] [kernel ...]`
 //!
 //! A number is the wall time from submitting a batch of equal dispatches to its end, divided by their number; recording
 //! the commands is not counted. Each is the median of the batches, with the quartiles as its spread.
 
 mod arguments;
 mod bench;
+mod layer;
 mod product;
 mod report;
 
 use std::cell::Cell;
 
 use looplm_gpu::{
-    Arrangement, Buffer, DeviceOptions, Format, Gpu, GpuError, KvFormat, MAX_STEPS, Matrix, cpu,
-    head_stride,
+    Arrangement, Buffer, DeviceOptions, Format, Gpu, GpuError, KvFormat, MAX_STEPS, Matrix,
+    MatrixShape, cpu, head_stride,
     kernel::Op,
     kernels::{
         AddNorm, Attention, AttentionBuffers, AttentionParts, AttentionShape, Embed, EmbedBuffers,
@@ -79,10 +80,20 @@ const MAX_PRODUCT_ROWS: usize = PRODUCT_ROWS[PRODUCT_ROWS.len() - 1];
 type Outcome = Result<(), GpuError>;
 
 fn stream_read(bench: &mut Bench, sizes: Sizes) -> Outcome {
-    // All at once, in pieces as large as the head in four bits, and as large as a matrix of a layer is.
+    // All at once, in pieces as large as the head is in each format, and as large as a matrix of a layer.
     let all = sizes.bytes.min(bench.gpu.max_binding() as usize);
-    let head = sizes.vocabulary * Format::Q4.padded(sizes.hidden) / 32 * 18;
-    for bytes in [all, head.min(all), 2 * sizes.hidden * sizes.hidden] {
+    let mut pieces = vec![all];
+    pieces.extend(bench.formats.iter().map(|&format| {
+        let head = MatrixShape {
+            outputs: sizes.vocabulary,
+            inputs: sizes.hidden,
+            format,
+            arrangement: Arrangement::Plain,
+        };
+        (head.bytes() as usize).min(all)
+    }));
+    pieces.push(2 * sizes.hidden * sizes.hidden);
+    for bytes in pieces {
         let data = (0..all / bytes)
             .map(|_| bench.floats(bytes / 4))
             .collect::<Result<Vec<_>, _>>()?;
@@ -133,16 +144,12 @@ fn product_of(
         .collect::<Result<Vec<_>, _>>()?;
     let next = Turns::of(&ops);
     let bytes = matrices[0].bytes() as usize;
-    bench.measure(
-        kernel,
-        detail,
-        sizes.rows,
-        |_| bytes,
-        &|gpu, pass, table| {
-            let op = next.get();
-            op.encode_as(gpu, pass, table, op.best(table.rows))
-        },
-    )
+    let mut counts = sizes.rows.to_vec();
+    counts.retain(|&count| bench.wants(count));
+    bench.measure(kernel, detail, &counts, |_| bytes, &|gpu, pass, table| {
+        let op = next.get();
+        op.encode_as(gpu, pass, table, op.best(table.rows))
+    })
 }
 
 fn embed(bench: &mut Bench, sizes: Sizes) -> Outcome {
@@ -429,7 +436,7 @@ fn token_stats(bench: &mut Bench, sizes: Sizes) -> Outcome {
 type Measure = fn(&mut Bench, Sizes) -> Outcome;
 
 /// The kernels in the order of a step.
-const KERNELS: [(&str, Measure); 11] = [
+const KERNELS: [(&str, Measure); 12] = [
     ("embed", embed),
     ("qkv", qkv),
     ("attention", attention),
@@ -440,6 +447,7 @@ const KERNELS: [(&str, Measure); 11] = [
     ("finish", finish),
     ("sample", sample),
     ("token_stats", token_stats),
+    ("layer", layer::layer),
     ("product", |bench, _| product::product(bench)),
 ];
 
@@ -451,6 +459,7 @@ fn run(arguments: &Arguments) -> Result<Bench, GpuError> {
     };
     let mut bench = Bench::new(&options, sizes.vocabulary, KEYS, sizes.bytes)?;
     bench.formats.clone_from(&arguments.formats);
+    bench.rows.clone_from(&arguments.rows);
     stream_read(&mut bench, sizes)?;
     for (name, measure) in KERNELS {
         if arguments.only.is_empty() || arguments.only.iter().any(|wanted| wanted == name) {
@@ -477,7 +486,7 @@ fn main() -> Outcome {
         "headDim": attention.head_dim,
         "vocabulary": vocabulary,
         "keys": KEYS,
-        "tuning": bench.gpu.tuning(),
+        "tuning": arguments.tuning,
         "tier": bench.gpu.report().tier.name(),
     });
     if arguments.json {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::projection::{self, Projection, ProjectionOp};
+use super::projection::{Projection, ProjectionOp, Texts};
 use crate::{
     buffer::Buffer,
     device::Gpu,
@@ -27,8 +27,11 @@ pub const SOURCE: Source = Source {
     entries: &["main_few", "main_tile", "main_block"],
 };
 
-/// Its text with subgroup operations.
-pub const WITH_SUBGROUPS: &str = include_str!(concat!(env!("OUT_DIR"), "/linear.subgroups.wgsl"));
+/// Its other texts.
+pub const TEXTS: Texts = Texts {
+    subgroups: include_str!(concat!(env!("OUT_DIR"), "/linear.subgroups.wgsl")),
+    packed: include_str!(concat!(env!("OUT_DIR"), "/linear.packed.wgsl")),
+};
 
 /// The kernel for matrices of one number of inputs and one format.
 #[derive(Debug, Clone)]
@@ -42,13 +45,7 @@ impl Linear {
     /// place in the pass: the head over states.
     pub fn new(gpu: &Gpu, matrix: impl Into<MatrixShape>, gather_states: bool) -> Self {
         let extra = [("GATHER_STATES", if gather_states { 1.0 } else { 0.0 })];
-        let projection = Projection::new(
-            gpu,
-            SOURCE.name,
-            projection::kernel(gpu, SOURCE, WITH_SUBGROUPS),
-            matrix.into(),
-            &extra,
-        );
+        let projection = Projection::new(gpu, SOURCE, TEXTS, matrix.into(), &extra);
         Self {
             gather_states,
             projection: Arc::new(projection),

@@ -28,6 +28,9 @@ pub enum RowVariant {
 /// more, tiles and blocks are faster, though they round differently.
 pub const MAX_FEW_ROWS: usize = 16;
 
+/// As [`MAX_FEW_ROWS`], where they are computed in whole numbers, which tiles are not.
+const MAX_PACKED_ROWS: usize = 64;
+
 const FEW: [usize; 4] = [1, 2, 4, 8];
 const TILE_SLOTS: usize = 64;
 /// Rows and slots of a workgroup of blocks.
@@ -71,7 +74,10 @@ impl RowVariant {
     fn grid(self, rows: usize, slots: usize, tuning: Tuning) -> [usize; 2] {
         match self {
             // Rows first, so that workgroups of the same weights run side by side.
-            Self::Few(few) => [rows.div_ceil(few), slots.div_ceil(few_slots(tuning, few))],
+            Self::Few(few) => [
+                rows.div_ceil(few),
+                slots.div_ceil(few_slots(tuning, few) * tuning.teams),
+            ],
             Self::Tile if tuning.blocks => [slots.div_ceil(BLOCK), rows.div_ceil(BLOCK)],
             Self::Tile => [slots.div_ceil(TILE_SLOTS), rows.div_ceil(tuning.tile_rows)],
         }
@@ -87,30 +93,49 @@ fn few_slots(tuning: Tuning, rows: usize) -> usize {
     }
 }
 
-/// Rows whose x has room in workgroup memory: eight vectors a lane, and two of each row are a block.
+/// Rows that are staged at most, and packed.
 const MAX_STAGED_ROWS: usize = 4;
+
+/// Rows whose x has room in workgroup memory: a lane has that of a group, and as many groups of each row as a team has lanes are
+/// there at a time.
+fn staged_rows(tuning: Tuning) -> usize {
+    tuning.teams.min(MAX_STAGED_ROWS)
+}
 
 fn is_staged(tuning: Tuning, format: Format) -> bool {
     tuning.staged && tuning.wide && format.element().is_none()
 }
 
-/// The shader of a kernel of the family, with or without subgroup operations.
-pub(crate) fn kernel(gpu: &Gpu, source: Source, with_subgroups: &'static str) -> Kernel {
-    let source = if uses_subgroups(gpu) {
-        Source {
-            wgsl: with_subgroups,
-            ..source
-        }
+/// Further texts of a shader of the family.
+#[derive(Debug, Clone, Copy)]
+pub struct Texts {
+    /// With subgroup operations.
+    pub subgroups: &'static str,
+    /// With products in whole numbers.
+    pub packed: &'static str,
+}
+
+/// The shader of a kernel of the family as the tuning wants it for a format.
+fn kernel(gpu: &Gpu, source: Source, texts: Texts, tuning: Tuning, format: Format) -> Kernel {
+    let wgsl = if is_packed(gpu, tuning, format) {
+        texts.packed
+    } else if uses_subgroups(gpu, tuning) {
+        texts.subgroups
     } else {
-        source
+        source.wgsl
     };
+    let source = Source { wgsl, ..source };
     // SAFETY: every loop of shared/few.wgsl, shared/lanes.wgsl, shared/staged.wgsl, shared/tile.wgsl, shared/block.wgsl and the
     // three epilogues counts up to a constant of the pipeline, or to the number of subgroups.
     unsafe { Kernel::with_free_loops(gpu, source) }
 }
 
-fn uses_subgroups(gpu: &Gpu) -> bool {
-    gpu.tuning().subgroups && gpu.report().tier >= Tier::Subgroups
+fn is_packed(gpu: &Gpu, tuning: Tuning, format: Format) -> bool {
+    tuning.packed && is_staged(tuning, format) && gpu.has_packed_products()
+}
+
+fn uses_subgroups(gpu: &Gpu, tuning: Tuning) -> bool {
+    tuning.subgroups && tuning.teams == 1 && gpu.report().tier >= Tier::Subgroups
 }
 
 /// A kernel of the family with its variants, for one number of inputs and one format.
@@ -120,6 +145,7 @@ pub(crate) struct Projection {
     kernel: Kernel,
     variants: Vec<Pipeline>,
     tuning: Tuning,
+    packed: bool,
     inputs: usize,
     format: Format,
 }
@@ -128,12 +154,13 @@ impl Projection {
     /// `extra` are the constants of the kernel itself.
     pub(crate) fn new(
         gpu: &Gpu,
-        name: &'static str,
-        kernel: Kernel,
+        source: Source,
+        texts: Texts,
         shape: MatrixShape,
         extra: &[(&'static str, f64)],
     ) -> Self {
-        let tuning = gpu.tuning();
+        let tuning = gpu.tuning_for(shape);
+        let kernel = kernel(gpu, source, texts, tuning, shape.format);
         let variants = RowVariant::ALL
             .iter()
             .map(|variant| {
@@ -152,8 +179,13 @@ impl Projection {
                     constants.push(("FEW_ROWS", *few as f64));
                     constants.push(("FEW_SLOTS", few_slots(tuning, *few) as f64));
                     constants.push(("LANES", tuning.lanes as f64));
+                    constants.push(("TEAMS", tuning.teams as f64));
+                    // Where a lane has many turns, weights that are held ahead cost more lanes than they save time.
+                    if tuning.staged && tuning.lanes >= 32 {
+                        constants.push(("AHEAD", 1.0));
+                    }
                     constants.push(("WIDE", if tuning.wide { 1.0 } else { 0.0 }));
-                    if is_staged(tuning, shape.format) && *few <= MAX_STAGED_ROWS {
+                    if is_staged(tuning, shape.format) {
                         constants.push(("STAGED", 1.0));
                     }
                 }
@@ -161,24 +193,32 @@ impl Projection {
             })
             .collect();
         Self {
-            name,
+            name: source.name,
             kernel,
             variants,
             tuning,
+            packed: is_packed(gpu, tuning, shape.format),
             inputs: shape.inputs,
             format: shape.format,
         }
     }
 
-    /// How `rows` rows are best computed.
-    fn best(&self, rows: usize) -> RowVariant {
-        match RowVariant::for_rows(rows) {
-            // x that is not staged costs more than weights that four rows after four ask for.
+    /// The variant that can be had for this one: x that is not staged costs more than weights that are asked for again.
+    fn possible(&self, variant: RowVariant) -> RowVariant {
+        match variant {
             RowVariant::Few(few) if is_staged(self.tuning, self.format) => {
-                RowVariant::Few(few.min(MAX_STAGED_ROWS))
+                RowVariant::Few(few.min(staged_rows(self.tuning)))
             }
             variant => variant,
         }
+    }
+
+    /// How `rows` rows are best computed.
+    fn best(&self, rows: usize) -> RowVariant {
+        if self.packed && rows <= MAX_PACKED_ROWS {
+            return self.possible(RowVariant::for_rows(rows.min(MAX_FEW_ROWS)));
+        }
+        self.possible(RowVariant::for_rows(rows))
     }
 
     /// The pipeline for a pass of `rows` rows.
@@ -196,7 +236,7 @@ impl Projection {
         let more = FEW.into_iter().filter(|&other| other >= few);
         let fewer = FEW.into_iter().rev().filter(|&other| other < few);
         more.chain(fewer)
-            .map(RowVariant::Few)
+            .map(|few| self.possible(RowVariant::Few(few)))
             .find(|variant| self.variants[variant.index()].is_ready())
             .unwrap_or(wanted)
     }
@@ -268,7 +308,8 @@ pub struct ProjectionOp {
 }
 
 impl ProjectionOp {
-    /// Records it with the given variant, whatever the number of rows: for tests and benches.
+    /// Records it with the given variant, whatever the number of rows: for tests and benches. With fewer rows at once where
+    /// x is staged that has no room for more.
     ///
     /// # Errors
     /// [`GpuError::Shape`] if there are more rows than the bound buffers hold or WebGPU dispatches at once.
@@ -280,6 +321,7 @@ impl ProjectionOp {
         variant: RowVariant,
     ) -> Result<usize, GpuError> {
         check_rows(self.projection.name, table.rows, self.max_rows)?;
+        let variant = self.projection.possible(variant);
         let pipeline = self.projection.variants[variant.index()].get();
         for part in &self.parts {
             dispatch(

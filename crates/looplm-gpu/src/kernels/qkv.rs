@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::projection::{self, Projection, ProjectionOp};
+use super::projection::{Projection, ProjectionOp, Texts};
 use crate::{
     buffer::Buffer,
     device::Gpu,
@@ -145,8 +145,11 @@ pub const SOURCE: Source = Source {
     entries: &["main_few", "main_tile", "main_block"],
 };
 
-/// Its text with subgroup operations.
-pub const WITH_SUBGROUPS: &str = include_str!(concat!(env!("OUT_DIR"), "/qkv.subgroups.wgsl"));
+/// Its other texts.
+pub const TEXTS: Texts = Texts {
+    subgroups: include_str!(concat!(env!("OUT_DIR"), "/qkv.subgroups.wgsl")),
+    packed: include_str!(concat!(env!("OUT_DIR"), "/qkv.packed.wgsl")),
+};
 
 /// The kernel for one attention shape, number of inputs, and formats of the weights and of the cache.
 #[derive(Debug, Clone)]
@@ -183,13 +186,7 @@ impl Qkv {
         let matrix = matrix.into();
         shape_.check_format(format)?;
         shape_.check_matrix(matrix)?;
-        let projection = Projection::new(
-            gpu,
-            SOURCE.name,
-            projection::kernel(gpu, SOURCE, WITH_SUBGROUPS),
-            matrix,
-            &shape_.constants(format),
-        );
+        let projection = Projection::new(gpu, SOURCE, TEXTS, matrix, &shape_.constants(format));
         Ok(Self {
             shape: shape_,
             format,

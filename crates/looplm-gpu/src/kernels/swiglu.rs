@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::projection::{self, Projection, ProjectionOp};
+use super::projection::{Projection, ProjectionOp, Texts};
 use crate::{
     buffer::Buffer,
     device::Gpu,
@@ -27,8 +27,11 @@ pub const SOURCE: Source = Source {
     entries: &["main_few", "main_tile", "main_block"],
 };
 
-/// Its text with subgroup operations.
-pub const WITH_SUBGROUPS: &str = include_str!(concat!(env!("OUT_DIR"), "/swiglu.subgroups.wgsl"));
+/// Its other texts.
+pub const TEXTS: Texts = Texts {
+    subgroups: include_str!(concat!(env!("OUT_DIR"), "/swiglu.subgroups.wgsl")),
+    packed: include_str!(concat!(env!("OUT_DIR"), "/swiglu.packed.wgsl")),
+};
 
 /// The kernel for matrices of one number of inputs and one format.
 #[derive(Debug, Clone)]
@@ -40,13 +43,7 @@ impl Swiglu {
     /// A kernel for matrices like `matrix`.
     pub fn new(gpu: &Gpu, matrix: impl Into<MatrixShape>) -> Self {
         Self {
-            projection: Arc::new(Projection::new(
-                gpu,
-                SOURCE.name,
-                projection::kernel(gpu, SOURCE, WITH_SUBGROUPS),
-                matrix.into(),
-                &[],
-            )),
+            projection: Arc::new(Projection::new(gpu, SOURCE, TEXTS, matrix.into(), &[])),
         }
     }
 

@@ -11,7 +11,10 @@ use js_sys::{Array, Function, Promise, Reflect, global};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
-use crate::intercept::instead;
+use crate::{
+    intercept::instead,
+    language::{self, web::contains},
+};
 
 const NAME: &str = "subgroups";
 
@@ -31,7 +34,9 @@ pub(crate) async fn request_adapter(
                 let offered = offered.clone();
                 future_to_promise(async move {
                     let adapter = JsFuture::from(requested).await?;
-                    if has(&adapter) && numbers_subgroups() {
+                    // Shaders must be told the number of a subgroup, too, which browsers learnt later. (What size subgroups have,
+                    // and which lanes are together, says nothing of that on every driver.)
+                    if has(&adapter) && language::has("subgroup_id") {
                         offered.set(true);
                         if wanted {
                             ask_for_more(&adapter);
@@ -67,25 +72,9 @@ fn request_of_browser() -> Option<(JsValue, Function)> {
     Some((gpu, request.dyn_into().ok()?))
 }
 
-/// Whether shaders are told the number of a subgroup, which browsers learnt later than the rest. (What size subgroups have, and
-/// which lanes are together, says nothing of that on every driver.)
-fn numbers_subgroups() -> bool {
-    request_of_browser()
-        .and_then(|(gpu, _)| Reflect::get(&gpu, &"wgslLanguageFeatures".into()).ok())
-        .is_some_and(|features| contains(&features, "subgroup_id"))
-}
-
 /// Whether an adapter or a device has them.
 fn has(owner: &JsValue) -> bool {
     Reflect::get(owner, &"features".into()).is_ok_and(|features| contains(&features, NAME))
-}
-
-/// Whether a set has a name.
-fn contains(set: &JsValue, name: &str) -> bool {
-    let asked = Reflect::get(set, &"has".into())
-        .and_then(|has| has.dyn_into::<Function>())
-        .and_then(|has| has.call1(set, &name.into()));
-    asked.is_ok_and(|has| has.is_truthy())
 }
 
 /// Lets the one device that an adapter gives have them.

@@ -231,7 +231,15 @@ fn check_attention(shape: AttentionShape, format: KvFormat) {
 /// As GPUs take them, x by way of workgroup memory: a stage of it holds less of each row the more rows there are.
 #[test]
 fn staged_products_do_not_see_the_other_rows() {
-    let gpu = &support::staged();
+    check_staged(&support::staged());
+}
+
+#[test]
+fn packed_products_do_not_see_the_other_rows() {
+    check_staged(&support::packed(24_577));
+}
+
+fn check_staged(gpu: &Gpu) {
     for format in [Format::Q8, Format::Q4] {
         // More groups than lanes, and groups cut short.
         for (inputs, gather_states) in [(2300, true), (101, false)] {

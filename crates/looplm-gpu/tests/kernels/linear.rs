@@ -1,7 +1,7 @@
 //! `linear` against its twin.
 
 use looplm_gpu::{
-    Arrangement, Format, Gpu, GpuError, GpuRow, MatrixShape, cpu,
+    Arrangement, Element, Format, Gpu, GpuError, GpuRow, Matrix, MatrixShape, cpu,
     kernel::Op,
     kernels::{Linear, MAX_FEW_ROWS, RowVariant},
     stride,
@@ -27,13 +27,16 @@ fn check(gpu: &Gpu, shape: MatrixShape, row_counts: &[usize], variants: &[RowVar
     let (matrix, weights) = support::matrix(gpu, &mut rng, shape);
     for &count in row_counts {
         let x = support::padded_rows(&mut rng, count, shape.inputs);
-        let mut want = cpu::linear(shape.inputs, shape.outputs, &weights, &x);
-        want.extend(poison(stride(shape.outputs)));
-        let x = upload(gpu, &x);
+        let input = upload(gpu, &x);
         for (variant, gpu) in &support::ways(gpu, variants) {
+            let seen = support::seen(gpu, shape, *variant, &x);
+            let mut want = cpu::linear(shape.inputs, shape.outputs, &weights, &seen);
+            want.extend(poison(stride(shape.outputs)));
             let y = poisoned(gpu, want.len());
             let kernel = Linear::new(gpu, &matrix, false);
-            let op = kernel.bind(gpu, &matrix, &x, &y).expect("the shapes fit");
+            let op = kernel
+                .bind(gpu, &matrix, &input, &y)
+                .expect("the shapes fit");
             support::run(gpu, &support::rows(count), |pass, table| {
                 let dispatches = op
                     .encode_as(gpu, pass, table, *variant)
@@ -106,6 +109,79 @@ fn every_tuning_computes_the_same() {
                 check(&gpu, plain(67, inputs, format), &[63, 65], &tile);
             }
         }
+    }
+}
+
+#[test]
+fn x_by_way_of_workgroup_memory() {
+    for gpu in support::staged_tunings() {
+        for format in [Format::Q8, Format::Q4] {
+            // Groups of 32 that are whole, more than a stage of one row, cut short, and fewer than lanes; outputs of more than
+            // one workgroup.
+            for (outputs, inputs) in [(3, 8300), (77, 1001), (5, 40), (1, 7)] {
+                let shape = plain(outputs, inputs, format);
+                check(&gpu, shape, &[7], &RowVariant::ALL[..3]);
+            }
+        }
+        let in_parts = support::small_gpu().with_tuning(gpu.tuning());
+        let few = [RowVariant::Few(1), RowVariant::Few(4)];
+        check(&in_parts, plain(201, 67, Format::Q4), &[5], &few);
+    }
+}
+
+/// Beside a 1, numbers below half a 32,512th are nothing in whole numbers of 16 bits, and something otherwise.
+#[test]
+fn whole_numbers_are_what_is_computed_with() {
+    let mut row = vec![1e-5f32; 32];
+    row[0] = 1.0;
+    let mut weights = vec![1.0f32; 32];
+    weights[0] = 0.0;
+    let product = |gpu: &Gpu| {
+        let shape = plain(1, 32, Format::Q8);
+        let matrix = support::wait(Matrix::zeros(gpu, "matrix", shape)).expect("it fits");
+        matrix.write_rows(gpu, 0, 0, Element::F32, bytemuck::cast_slice(&weights));
+        let (x, y) = (upload(gpu, &row), poisoned(gpu, 8));
+        let op = Linear::new(gpu, &matrix, false)
+            .bind(gpu, &matrix, &x, &y)
+            .expect("the shapes fit");
+        support::run(gpu, &support::rows(1), |pass, table| {
+            op.encode(gpu, pass, table).expect("the grid is small");
+        });
+        fetch::<f32>(gpu, &y, 8)[0]
+    };
+    assert_eq!(product(&support::packed(1)), 0.0);
+    assert_close(
+        "in floating point",
+        &[product(&support::staged())],
+        &[31e-5],
+        1e-5,
+    );
+}
+
+/// Groups of zeros and of numbers near the smallest, whose scale would be none, are nothing; what is no number stays none.
+#[test]
+fn whole_numbers_of_little_and_of_none() {
+    let gpu = &support::packed(1);
+    let shape = plain(5, 96, Format::Q4);
+    let (matrix, weights) = support::matrix(gpu, &mut support::rng(12), shape);
+    let product = |x: &[f32]| {
+        let (x, y) = (upload(gpu, x), poisoned(gpu, 8));
+        let op = Linear::new(gpu, &matrix, false)
+            .bind(gpu, &matrix, &x, &y)
+            .expect("the shapes fit");
+        support::run(gpu, &support::rows(1), |pass, table| {
+            op.encode(gpu, pass, table).expect("the grid is small");
+        });
+        fetch::<f32>(gpu, &y, 8)
+    };
+    let mut x = vec![0.0f32; 96];
+    x[32..64].fill(1e-38);
+    x[70] = -3.0;
+    let want = cpu::linear(96, 5, &weights, &cpu::packed(96, &x));
+    assert_close("few groups", &product(&x), &want, 2e-5);
+    for none in [f32::NAN, f32::INFINITY] {
+        x[40] = none;
+        assert!(product(&x)[..5].iter().all(|y| y.is_nan()), "of {none}");
     }
 }
 

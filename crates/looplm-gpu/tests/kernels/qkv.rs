@@ -109,22 +109,22 @@ impl Case<'_> {
         let inputs = matrix.shape.inputs;
         let table = cpu::rotary_table(shape.head_dim, 10_000.0, self.positions);
         let rotary = upload(gpu, table.as_flattened());
-        let mut want_keys = poison(self.entries * shape.entry());
-        let mut want_values = want_keys.clone();
-        let mut want_q = cpu::qkv(
-            shape,
-            kv_format,
-            inputs,
-            rows,
-            self.weights,
-            x,
-            &table,
-            &mut want_keys,
-            &mut want_values,
-        );
-        want_q.extend(poison(shape.heads * head_stride(shape.head_dim)));
-        let x = upload(gpu, x);
+        let input = upload(gpu, x);
         for (variant, gpu) in &support::ways(gpu, variants) {
+            let mut want_keys = poison(self.entries * shape.entry());
+            let mut want_values = want_keys.clone();
+            let mut want_q = cpu::qkv(
+                shape,
+                kv_format,
+                inputs,
+                rows,
+                self.weights,
+                &support::seen(gpu, matrix.shape, *variant, x),
+                &table,
+                &mut want_keys,
+                &mut want_values,
+            );
+            want_q.extend(poison(shape.heads * head_stride(shape.head_dim)));
             let q = poisoned(gpu, want_q.len());
             let kernel = Qkv::new(gpu, shape, kv_format, matrix).expect("the shapes fit");
             let words = want_keys.len() * kv_format.bytes() / size_of::<u32>();
@@ -135,7 +135,9 @@ impl Case<'_> {
                 keys: &keys,
                 values: &values,
             };
-            let op = kernel.bind(gpu, matrix, &x, to).expect("the shapes fit");
+            let op = kernel
+                .bind(gpu, matrix, &input, to)
+                .expect("the shapes fit");
             support::run(gpu, rows, |pass, table| {
                 let dispatches = op
                     .encode_as(gpu, pass, table, *variant)
@@ -189,6 +191,16 @@ fn every_tuning_computes_the_same() {
             check(&gpu, attention(3, 1, 12), 270, format, &[1, 3], &variants);
             let tile = [RowVariant::Tile];
             check(&gpu, attention(5, 1, 12), 53, format, &[65], &tile);
+        }
+    }
+}
+
+#[test]
+fn x_by_way_of_workgroup_memory() {
+    for gpu in support::staged_tunings() {
+        for format in [Format::Q8, Format::Q4] {
+            let variants = [RowVariant::Few(1), RowVariant::Few(4)];
+            check(&gpu, attention(3, 1, 12), 270, format, &[1, 3], &variants);
         }
     }
 }

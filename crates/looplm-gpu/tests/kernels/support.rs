@@ -55,36 +55,60 @@ pub(crate) fn small_gpu() -> &'static Gpu {
 pub(crate) fn unusual_tunings() -> Vec<Gpu> {
     let with_subgroups = gpu().report().tier >= Tier::Subgroups;
     let mut all = Vec::new();
-    for (lanes, outputs_of_one, wide, staged, subgroups) in [
-        (8, 8, true, true, true),
-        (16, 4, false, false, true),
-        (16, 8, true, true, true),
-        (32, 8, true, true, false),
-        (64, 4, true, false, true),
+    for (lanes, teams, outputs_of_one, wide, subgroups) in [
+        (8, 1, 8, true, true),
+        (16, 1, 4, false, true),
+        (16, 1, 8, true, true),
+        (32, 2, 8, true, false),
+        (64, 1, 4, true, true),
     ] {
         all.push(gpu().with_tuning(Tuning {
             lanes,
+            teams,
             outputs_of_one,
             outputs_of_few: outputs_of_one,
             wide,
-            staged,
+            staged: false,
             subgroups: subgroups && with_subgroups,
             tile_rows: lanes.max(32),
             blocks: lanes == 8,
             ..gpu().tuning()
         }));
     }
-    // What GPUs begin with, and what bits are compared with in `bits`.
-    all.push(staged());
     all
 }
 
-/// The device with the workgroups of GPUs, x by way of workgroup memory among them, but no subgroup operations.
+/// The device with the workgroups that take x of quantised products of few rows by way of workgroup memory: one that computes in
+/// floating point, and all that GPUs have for whole numbers, by the outputs that they are chosen for.
+pub(crate) fn staged_tunings() -> Vec<Gpu> {
+    let mut all = vec![staged()];
+    all.extend([1, 4097, 8193, 24_577].map(packed));
+    all
+}
+
+/// The device with x by way of workgroup memory, but no whole numbers.
 pub(crate) fn staged() -> Gpu {
     gpu().with_tuning(Tuning {
-        subgroups: false,
-        ..Tuning::GPU
+        packed: false,
+        ..packed(24_577).tuning()
     })
+}
+
+/// The device with products of quantised weights in whole numbers, as GPUs compute them for matrices of so many outputs.
+pub(crate) fn packed(outputs: usize) -> Gpu {
+    let tuning = Tuning::GPU.packed_for(outputs, gpu().workgroup_memory());
+    assert!(tuning.packed && tuning.staged);
+    gpu().with_tuning(tuning)
+}
+
+/// What of x products with a matrix see: on a device that computes few rows in whole numbers, those.
+pub(crate) fn seen(gpu: &Gpu, shape: MatrixShape, variant: RowVariant, x: &[f32]) -> Vec<f32> {
+    let packed = gpu.tuning_for(shape).packed && shape.format.element().is_none();
+    if packed && variant != RowVariant::Tile {
+        cpu::packed(shape.inputs, x)
+    } else {
+        x.to_vec()
+    }
 }
 
 /// Variants with devices to compute them on: many rows with tiles and with blocks, whichever `gpu` takes itself.

@@ -27,13 +27,16 @@ fn check(gpu: &Gpu, shape: MatrixShape, row_counts: &[usize], variants: &[RowVar
     let (gate, up) = values.split_at(shape.outputs * shape.inputs);
     for &count in row_counts {
         let x = support::padded_rows(&mut rng, count, shape.inputs);
-        let mut want = cpu::swiglu(shape.inputs, shape.outputs, gate, up, &x);
-        want.extend(poison(stride(shape.outputs)));
-        let x = upload(gpu, &x);
+        let input = upload(gpu, &x);
         for (variant, gpu) in &support::ways(gpu, variants) {
+            let seen = support::seen(gpu, shape, *variant, &x);
+            let mut want = cpu::swiglu(shape.inputs, shape.outputs, gate, up, &seen);
+            want.extend(poison(stride(shape.outputs)));
             let m = poisoned(gpu, want.len());
             let kernel = Swiglu::new(gpu, &matrix);
-            let op = kernel.bind(gpu, &matrix, &x, &m).expect("the shapes fit");
+            let op = kernel
+                .bind(gpu, &matrix, &input, &m)
+                .expect("the shapes fit");
             support::run(gpu, &support::rows(count), |pass, table| {
                 let dispatches = op
                     .encode_as(gpu, pass, table, *variant)
@@ -99,6 +102,16 @@ fn every_tuning_computes_the_same() {
             let variants = [RowVariant::Few(1), RowVariant::Few(2)];
             check(&gpu, paired(11, 321, format), &[1, 3], &variants);
             check(&gpu, paired(35, 53, format), &[65], &[RowVariant::Tile]);
+        }
+    }
+}
+
+#[test]
+fn x_by_way_of_workgroup_memory() {
+    for gpu in support::staged_tunings() {
+        for format in [Format::Q8, Format::Q4] {
+            let variants = [RowVariant::Few(1), RowVariant::Few(4)];
+            check(&gpu, paired(41, 321, format), &[1, 3], &variants);
         }
     }
 }

@@ -34,11 +34,13 @@ fn validated(source: &Source) -> (Module, ModuleInfo) {
 
 /// The entry points of a shader with all values of the constants that choose between pieces of its code.
 fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
-    let choices: [(&'static str, &[f64]); 12] = [
+    let choices: [(&'static str, &[f64]); 14] = [
         ("WEIGHT_FORMAT", &[0.0, 1.0, 2.0, 3.0, 4.0]),
         ("FEW_ROWS", &[1.0, 2.0, 4.0, 8.0]),
         ("FEW_SLOTS", &[4.0, 8.0]),
         ("LANES", &[8.0, 64.0]),
+        ("AHEAD", &[0.0, 1.0]),
+        ("TEAMS", &[1.0, 4.0]),
         ("STAGED", &[0.0, 1.0]),
         ("GATHER_STATES", &[0.0, 1.0]),
         ("KV_FORMAT", &[0.0, 1.0, 2.0]),
@@ -52,7 +54,8 @@ fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
     for &entry in source.entries {
         let mut of_entry = vec![(entry, Vec::new())];
         for (name, values) in choices {
-            let unused = (["FEW_ROWS", "FEW_SLOTS", "LANES", "STAGED"].contains(&name)
+            let unused = (["FEW_ROWS", "FEW_SLOTS", "LANES", "STAGED", "TEAMS", "AHEAD"]
+                .contains(&name)
                 && entry != "main_few")
                 || (name == "TILE_ROWS" && entry != "main_tile")
                 || (name == "TILE_KEYS" && entry != "main_tile")
@@ -71,10 +74,25 @@ fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
                 .collect();
         }
         all.extend(of_entry.into_iter().filter(|(_, constants)| {
-            // Eight outputs and staged x are for four rows at most.
-            !constants.contains(&("FEW_ROWS", 8.0))
-                || !(constants.contains(&("FEW_SLOTS", 8.0))
-                    || constants.contains(&("STAGED", 1.0)))
+            let is = |name, value| constants.contains(&(name, value));
+            // x is staged for quantised weights, of as many rows as there are teams. (Teams and asking ahead, which go with it,
+            // are tried together.)
+            let staged = is("STAGED", 1.0);
+            let quantised = is("WEIGHT_FORMAT", 3.0) || is("WEIGHT_FORMAT", 4.0);
+            let teams = is("TEAMS", 4.0);
+            let rows = if teams {
+                !is("FEW_ROWS", 8.0)
+            } else {
+                is("FEW_ROWS", 1.0)
+            };
+            let of_staged = if staged {
+                quantised && rows && teams == is("AHEAD", 1.0)
+            } else {
+                entry != "main_few" || !(teams || is("AHEAD", 1.0))
+            };
+            // Eight outputs are for four rows at most.
+            let outputs = !(is("FEW_ROWS", 8.0) && is("FEW_SLOTS", 8.0));
+            of_staged && outputs
         }));
     }
     all
@@ -114,10 +132,13 @@ fn shaders_are_valid_within_baseline_limits() {
             let bytes: u32 = shared
                 .map(|(_, v)| layouter[v.ty].size.next_multiple_of(16))
                 .sum();
-            assert!(
-                bytes <= MAX_WORKGROUP_MEMORY,
-                "{what}: {bytes} bytes of workgroup memory"
-            );
+            // Of which teams are only given as many as there is memory for.
+            let most = if what.contains("(\"TEAMS\", 4.0)") {
+                2
+            } else {
+                1
+            } * MAX_WORKGROUP_MEMORY;
+            assert!(bytes <= most, "{what}: {bytes} bytes of workgroup memory");
             let size = module.entry_points[0].workgroup_size;
             assert!(
                 size.iter().product::<u32>() <= MAX_INVOCATIONS,

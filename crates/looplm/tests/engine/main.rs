@@ -9,6 +9,7 @@ mod fixtures;
 mod generation;
 mod kv_format;
 mod memory;
+mod packed;
 mod parity;
 mod pipelines;
 mod resume;
