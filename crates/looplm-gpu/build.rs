@@ -32,6 +32,9 @@ fn main() {
         lower: false,
         ..CompileOptions::default()
     });
+    // Of shaders with several texts, all in one.
+    let mut together = String::new();
+    let mut places = String::new();
     for entry in fs::read_dir(&source).expect("the folder shaders/ is part of the package") {
         let path = entry.expect("shaders/ can be listed").path();
         println!("cargo::rerun-if-changed={}", path.display());
@@ -45,7 +48,7 @@ fn main() {
             .to_string();
         let module = ModulePath::new(PathOrigin::Absolute, vec![name.clone()]);
         let text = fs::read_to_string(&path).expect("shaders/ can be read");
-        let mut write = |file: String, conditions: &[&str]| {
+        let mut compiled = |conditions: &[&str]| {
             for condition in [SUBGROUPS, PACKED] {
                 compiler.set_feature(condition, conditions.contains(&condition));
             }
@@ -62,19 +65,35 @@ fn main() {
                         .fold(text.to_string(), |text, (theirs, ours)| {
                             text.replace(theirs, ours)
                         });
-                    fs::write(target.join(file), format!("{prelude}{text}"))
-                        .expect("OUT_DIR can be written");
+                    let text = format!("{prelude}{text}");
+                    if for_browsers { dense(&text) } else { text }
                 }
                 Err(error) => panic!("{}: {error}", path.display()),
             }
         };
-        write(format!("{name}.wgsl"), &[]);
-        // Further texts of the shaders that have a use for them.
-        if text.contains(&format!("@if({SUBGROUPS})")) {
-            write(format!("{name}.{SUBGROUPS}.wgsl"), &[SUBGROUPS]);
-        }
-        if text.contains("shared::few::") {
-            write(format!("{name}.{PACKED}.wgsl"), &[PACKED]);
+        // A product of few rows has further texts, for devices that have more.
+        let conditions: &[&[&str]] = if text.contains("shared::few::") {
+            &[&[], &[SUBGROUPS], &[PACKED]]
+        } else {
+            let file = target.join(format!("{name}.wgsl"));
+            fs::write(file, compiled(&[])).expect("OUT_DIR can be written");
+            &[]
+        };
+        for conditions in conditions {
+            let begin = together.len();
+            together += &compiled(conditions);
+            let name = [&[name.as_str()], *conditions].concat().join("_");
+            let (name, end) = (name.to_uppercase(), together.len());
+            places += &format!("pub(super) const {name}: &str = part({begin}, {end});\n");
         }
     }
+    for (file, text) in [("texts.wgsl", together), ("texts.rs", places)] {
+        fs::write(target.join(file), text).expect("OUT_DIR can be written");
+    }
+}
+
+/// Without what is only for the eye, which a page would have to load.
+fn dense(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.flat_map(|line| [line, "\n"]).collect()
 }

@@ -9,8 +9,8 @@ import package::shared::matmul::{
 import package::shared::fours::{
     four_block_dots, four_groups, four_raws, of_groups, of_raws, scaled, scales_of, Four, FourRaws
 };
-import package::shared::lanes::{few_reduce, member_of, team_of, FEW_ROWS, FEW_SLOTS, LANES, STAGED};
-import package::shared::staged::{stage_place, stage_x, staged_x, PLACES, STAGED_TURNS};
+import package::shared::lanes::{few_reduce, member_of, team_of, FEW_ROWS, FEW_SLOTS, LANES, PLACES, STAGED};
+import package::shared::staged::{stage_place, stage_x, staged_x, STAGED_TURNS};
 @if(packed)
 import package::shared::packed::{four_whole_dots, pack_x};
 
@@ -68,7 +68,7 @@ fn few_add(first_row: u32, block: u32, low: Four, low_scale: vec4<f32>, high: Fo
 // Adds what block b of a group gives, if there is one. (Of x that was staged, what is not there is zero.)
 fn few_add_of_group(first_row: u32, group: u32, b: u32, low: FourRaws, high: FourRaws) {
     let block = 4u * group + b;
-    if STAGED == 1u || K_BLOCKS % (4u * LANES) == 0u || block < K_BLOCKS {
+    if STAGED == 1u || K_BLOCKS % 4u == 0u || block < K_BLOCKS {
         few_add(first_row, block, of_groups(low, b), scales_of(low), of_groups(high, b), scales_of(high));
     }
 }
@@ -149,8 +149,10 @@ fn few_groups(first_row: u32, lane: u32, low_row: vec4<u32>, high_row: vec4<u32>
     let groups = WEIGHT_BLOCKS / 4u;
     for (var turn = 0u; turn < (groups + LANES - 1u) / LANES; turn++) {
         let group = turn * LANES + member_of(lane);
-        if groups % LANES == 0u || group < groups {
-            let w = groups_of_turn(low_row, high_row, group);
+        // Asked for without a branch. A lane that has no group takes another's, and leaves it.
+        let there = groups % LANES == 0u || group < groups;
+        let w = groups_of_turn(low_row, high_row, select(0u, group, there));
+        if there {
             few_add_group(first_row, group, w.low, w.high);
         }
     }

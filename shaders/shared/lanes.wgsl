@@ -1,27 +1,33 @@
 // What the lanes of a product of few rows share: their numbers, their memory, and how their sums become one. See few.wgsl.
 
+import package::shared::weights::WEIGHT_BLOCKS;
 import package::shared::matmul::{
     part, sum_0, sum_1, sum_2, sum_3, sum_4, sum_5, sum_6, sum_7, high_0, high_1, high_2, high_3
 };
 
 // Rows a workgroup of `few` computes: 1, 2, 4 or 8.
 override FEW_ROWS: u32 = 1u;
-// Slots a workgroup of `few` computes: 4, or with up to four rows 8. Each value of x is loaded once for them.
+// Slots a team computes: 4, or with up to four rows 8. Each value of x is loaded once for them.
 override FEW_SLOTS: u32 = 4u;
 // Lanes of a team: 8, 16, 32 or 64. They split K.
 override LANES: u32 = 64u;
-// Teams of a workgroup of `few`, which is 64 lanes at most. Each has slots of its own; they share x.
+// Teams of a workgroup of `few`, a power of two; 256 lanes at most. Each has slots of its own; they share x.
 override TEAMS: u32 = 1u;
 override FEW_LANES: u32 = LANES * TEAMS;
 // 1: x is read by way of workgroup memory: see staged.wgsl.
 override STAGED: u32 = 0u;
+// Groups of each row of x that are here at a time, the *stage*: with all rows, one for each lane, or all that there are. At least one
+// for each lane of a team.
+override STAGED_GROUPS: u32 = min(FEW_LANES / FEW_ROWS, (WEIGHT_BLOCKS + 4u * LANES - 1u) / (4u * LANES) * LANES);
+// Places for them.
+override PLACES: u32 = FEW_ROWS * STAGED_GROUPS;
 // The vectors of sums a lane has, and of results of a workgroup.
 override FEW_SUMS: u32 = FEW_ROWS * FEW_SLOTS / 4u;
 override FEW_RESULTS: u32 = FEW_SUMS * TEAMS;
-// The vectors of workgroup memory: a lane has eight of x, and afterwards its sums. No more is declared than is needed: a browser
+// The vectors of workgroup memory: eight of x a place, and afterwards the sums of each lane. No more is declared than is needed: a browser
 // has every workgroup set it to zero, and SwiftShader compiles a store for each word of it. (They have names since naga 30
 // takes nameless sizes for the last constants there are.)
-override FEW_VECTORS: u32 = FEW_LANES * (STAGED * 8u + (1u - STAGED) * FEW_SUMS);
+override FEW_VECTORS: u32 = max(STAGED * 8u * PLACES, FEW_LANES * FEW_SUMS);
 // What is left of the sums, eight lanes' as one.
 @if(!subgroups)
 override FEW_EIGHTHS: u32 = FEW_LANES * FEW_SUMS / 8u;

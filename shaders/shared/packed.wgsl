@@ -55,10 +55,11 @@ fn pack_x(place: u32) {
         // What lay there has been read.
         few_lanes[staged_at(place, b)] = vec4<u32>(low.x, high.x, low.y, high.y);
     }
-    let sum = total.x + total.y + total.z + total.w - 32u * bitcast<u32>(ROUNDING);
+    let of_nothing = bitcast<u32>(ROUNDING);
+    let sum = total.x + total.y + total.z + total.w - 32u * of_nothing;
     var scale = select(0u, (exponent - 14u) << 23u, there);
     if exponent > 254u {
-        // Of what is no number, none.
+        // Of what is no number, none; nor of a largest beyond 3.37e38, which would need the scale after the last.
         scale = 0x7fc00000u;
     }
     few_lanes[staged_at(place, 4u)] = vec4<u32>(scale, 8u * sum, 0u, 0u);

@@ -6,16 +6,10 @@
 // all teams. They read what they need from workgroup memory, where it lies so that eight lanes find their vectors in different
 // banks.
 
-import package::shared::weights::WEIGHT_BLOCKS;
 import package::shared::rows::rows;
 import package::shared::matmul::{x_row, x, K_BLOCKS};
-import package::shared::lanes::{few_lanes, FEW_ROWS, FEW_LANES, LANES};
+import package::shared::lanes::{few_lanes, FEW_LANES, LANES, PLACES, STAGED_GROUPS};
 
-// Groups of each row that are here at a time, the *stage*: with all rows, one for each lane, or all that there are. At least one
-// for each lane of a team.
-override STAGED_GROUPS: u32 = min(FEW_LANES / FEW_ROWS, (WEIGHT_BLOCKS + 4u * LANES - 1u) / (4u * LANES) * LANES);
-// Places for them.
-override PLACES: u32 = FEW_ROWS * STAGED_GROUPS;
 // Turns of the lanes that a stage is for.
 override STAGED_TURNS: u32 = (STAGED_GROUPS + LANES - 1u) / LANES;
 

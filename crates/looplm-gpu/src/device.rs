@@ -7,12 +7,12 @@ use std::sync::{
 
 use futures::channel::oneshot;
 
-use crate::{error::GpuError, language, matrix::MatrixShape, subgroups, tuning::Tuning};
+use crate::{error::GpuError, language, matrix::MatrixShape, subgroups, tuning::Tuning, vendor};
 
 /// What the kernels may use, chosen when the device is opened. Each tier has all that those before it have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// WebGPU's default limits and no optional feature. Everything works here.
+    /// No optional feature, and WebGPU's default limits but for sizes ([`Gpu::open`]). Everything works here.
     Baseline,
     /// Subgroup operations, of whatever size. Every kernel that has them also comes without.
     Subgroups,
@@ -201,6 +201,7 @@ impl Gpu {
             faults.lost = Some(reason);
         });
 
+        let vendor = vendor::of(&device, info.vendor);
         let features = adapter.features();
         let mut offers = Vec::new();
         if features.contains(wgpu::Features::SHADER_F16) {
@@ -231,7 +232,7 @@ impl Gpu {
                 } else {
                     info.name
                 },
-                vendor: vendor_name(info.vendor),
+                vendor,
                 driver: format!("{} {}", info.driver, info.driver_info)
                     .trim()
                     .to_string(),
@@ -285,11 +286,12 @@ impl Gpu {
 
     /// Whether products in whole numbers are likely faster: where four of them are an instruction. Apple's GPUs have none.
     fn profits_from_packed(&self) -> bool {
-        let apple = self.report.backend == "metal" || self.report.vendor == "apple";
+        let apple =
+            self.report.backend == "metal" || self.report.vendor.eq_ignore_ascii_case("apple");
         !self.on_cpu() && !apple && self.has_packed_products()
     }
 
-    /// Whether shaders may use them.
+    /// Whether shaders may have products in whole numbers (`dot4I8Packed`), however fast.
     pub(crate) fn has_packed_products(&self) -> bool {
         language::has_packed_products()
     }
@@ -472,21 +474,5 @@ impl Submitted {
         #[cfg(not(target_arch = "wasm32"))]
         let _ = self.0.await;
         gpu.check()
-    }
-}
-
-/// The makers by their PCI or Khronos ids; a browser gives none.
-fn vendor_name(id: u32) -> String {
-    match id {
-        0 => String::new(),
-        0x1002 => "AMD".into(),
-        0x1010 => "Imagination".into(),
-        0x106b => "Apple".into(),
-        0x10de => "NVIDIA".into(),
-        0x13b5 => "ARM".into(),
-        0x5143 => "Qualcomm".into(),
-        0x8086 => "Intel".into(),
-        0x10005 => "Mesa".into(),
-        other => format!("vendor {other:#06x}"),
     }
 }

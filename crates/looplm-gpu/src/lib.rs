@@ -29,6 +29,7 @@ pub mod rows;
 mod subgroups;
 pub mod tune;
 mod tuning;
+mod vendor;
 
 pub use buffer::{Buffer, VIEW_ALIGN, View, storage_size};
 pub use device::{AdapterReport, DeviceOptions, Gpu, Submitted, Tier};

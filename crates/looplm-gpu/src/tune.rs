@@ -23,13 +23,17 @@ const SHAPES: [(usize, usize); 3] = [(64, 8), (64, 4), (32, 8)];
 /// What is tried, the likeliest first: the time may not be enough for all.
 fn candidates(gpu: &Gpu, format: Format) -> Vec<Tuning> {
     let usual = gpu.tuning();
-    let quantised = format.element().is_none();
-    let whole = quantised && gpu.has_packed_products();
-    let packed: Vec<_> = whole
-        .then(|| usual.packed_shapes(gpu.workgroup_memory()))
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut packed: Vec<_> = usual.packed_shapes(gpu.workgroup_memory()).collect();
+    if format.element().is_some() {
+        packed.clear();
+    }
+    let staged = packed.first().map(|&first| Tuning {
+        packed: false,
+        ..first
+    });
+    if !gpu.has_packed_products() {
+        packed.clear();
+    }
     let plain: Vec<_> = SHAPES
         .into_iter()
         .map(|(lanes, outputs)| Tuning {
@@ -44,26 +48,27 @@ fn candidates(gpu: &Gpu, format: Format) -> Vec<Tuning> {
         subgroups: false,
         ..plain[0]
     };
-    let staged = packed.first().map(|&first| Tuning {
-        packed: false,
-        ..first
-    });
     // One of each kind, then the others of each.
     let mut all = vec![plain[0]];
     all.extend(packed.last());
     all.extend(packed.iter().rev().skip(1));
     all.extend(staged);
     all.extend([plain[1], without_subgroups, plain[2], Tuning::CPU]);
-    // What is tried here says nothing of other kernels.
-    all.into_iter()
-        .map(|tuning| Tuning {
+    let mut different = Vec::with_capacity(all.len());
+    for tuning in all {
+        // What is tried here says nothing of other kernels.
+        let tuning = Tuning {
             tile_rows: usual.tile_rows,
             blocks: usual.blocks,
             tile_keys: usual.tile_keys,
             row_lanes: usual.row_lanes,
             ..tuning
-        })
-        .collect()
+        };
+        if !different.contains(&tuning) {
+            different.push(tuning);
+        }
+    }
+    different
 }
 
 /// Products of a submission that is timed.
@@ -86,11 +91,12 @@ pub fn key(gpu: &Gpu, matrix: impl Into<MatrixShape>) -> String {
     hash.write(linear::TEXTS.subgroups.as_bytes());
     hash.write(linear::TEXTS.packed.as_bytes());
     format!(
-        "{}|{}|{}|{}|{:016x}|{:?} {}x{}",
+        "{}|{}|{}|{}|{}|{:016x}|{:?} {}x{}",
         report.name,
         report.driver,
         report.backend,
         report.tier.name(),
+        gpu.workgroup_memory(),
         hash.finish(),
         shape.format,
         shape.outputs,
@@ -112,11 +118,11 @@ impl Hasher for Fnv {
     }
 }
 
-/// The workgroups that multiply a row by `matrix` (a plain one) fastest. Ends when `budget` is used up; the usual ones stay
-/// unless others are clearly faster.
+/// The workgroups that multiply a row by `matrix` (a plain one) fastest. Begins nothing once `budget` is used up; the usual ones stay
+/// unless others are clearly faster, and where the device refuses those.
 ///
 /// # Errors
-/// What the device reports.
+/// What the device reports of the usual ones; [`GpuError::DeviceLost`].
 pub async fn measure(gpu: &Gpu, matrix: &Matrix, budget: Duration) -> Result<Tuning, GpuError> {
     let begun = Instant::now();
     let usual = gpu.tuning_for(matrix);
@@ -130,9 +136,10 @@ pub async fn measure(gpu: &Gpu, matrix: &Matrix, budget: Duration) -> Result<Tun
         if candidate == usual {
             continue;
         }
-        let seconds = time(&gpu.with_tuning(candidate), matrix, (&x, &y)).await?;
-        if seconds < best.1 {
-            best = (candidate, seconds);
+        match time(&gpu.with_tuning(candidate), matrix, (&x, &y)).await {
+            Ok(seconds) if seconds < best.1 => best = (candidate, seconds),
+            Err(lost @ GpuError::DeviceLost { .. }) => return Err(lost),
+            Ok(_) | Err(_) => (),
         }
     }
     Ok(best.0)

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Tuning {
     /// Lanes that split the inputs of an output, a *team*: 8, 16, 32 or 64.
     pub lanes: usize,
-    /// Teams of a workgroup: 256 lanes in all at most, and 128 bytes of workgroup memory for each if x is staged.
+    /// Teams of a workgroup, a power of two: 256 lanes in all at most, and 128 bytes of workgroup memory for each if x is staged.
+    /// Of more the most that there may be are taken.
     #[serde(default = "one_team")]
     pub teams: usize,
     /// Outputs of a team that computes one row: 4 or 8.
@@ -20,7 +21,7 @@ pub struct Tuning {
     #[serde(default)]
     pub wide: bool,
     /// Whether products of few rows with quantised weights that are [`Self::wide`] read x by way of workgroup memory, for as
-    /// many rows at most as there are teams.
+    /// many rows at once as there are teams, and four at most.
     #[serde(default)]
     pub staged: bool,
     /// Whether those that are staged are computed in whole numbers, x being made of 16 bits for it.
@@ -102,6 +103,20 @@ impl Tuning {
         row_lanes: 16,
     };
 
+    /// With as many teams as work on a device with so much workgroup memory.
+    pub(crate) fn possible(self, memory: u32) -> Self {
+        let mut teams = 1;
+        while 2 * teams <= self.teams && self.lanes_fit(2 * teams, memory) {
+            teams *= 2;
+        }
+        Self { teams, ..self }
+    }
+
+    fn lanes_fit(self, teams: usize, memory: u32) -> bool {
+        let lanes = self.lanes * teams;
+        lanes <= 256 && (!self.staged || lanes * LANE_MEMORY <= memory as usize)
+    }
+
     /// These for a quantised matrix of so many outputs, computed in whole numbers: the more outputs, the more of them a workgroup,
     /// so that x is made whole for many, and still some hundred workgroups. `memory`: bytes of workgroup memory there are.
     pub fn packed_for(self, outputs: usize, memory: u32) -> Self {
@@ -125,6 +140,9 @@ impl Tuning {
     }
 }
 
+/// Most bytes of workgroup memory a lane takes in products of few rows: see `FEW_VECTORS` of `shaders/shared/lanes.wgsl`.
+const LANE_MEMORY: usize = 8 * 16;
+
 /// A workgroup that computes in whole numbers.
 struct PackedShape {
     lanes: usize,
@@ -135,9 +153,9 @@ struct PackedShape {
 }
 
 impl PackedShape {
-    /// Bytes of workgroup memory: see `FEW_VECTORS` of `shaders/shared/lanes.wgsl`.
+    /// Most bytes of workgroup memory.
     fn memory(&self) -> u32 {
-        (self.lanes * self.teams * 8 * 16) as u32
+        (self.lanes * self.teams * LANE_MEMORY) as u32
     }
 
     fn of(&self, tuning: Tuning) -> Tuning {
@@ -182,3 +200,41 @@ const PACKED: [PackedShape; 4] = [
         most_outputs: usize::MAX,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_outputs_the_more_of_them_a_workgroup() {
+        let outputs = |of: usize, memory| {
+            let tuning = Tuning::GPU.packed_for(of, memory);
+            assert!(tuning.lanes * tuning.teams * LANE_MEMORY <= memory as usize);
+            assert_eq!(tuning, tuning.possible(memory));
+            (tuning.lanes, tuning.teams * tuning.outputs_of_one)
+        };
+        assert_eq!(outputs(4096, 32 << 10), (64, 16));
+        assert_eq!(outputs(4096, 16 << 10), (32, 16));
+        assert_eq!(outputs(4097, 32 << 10), (32, 16));
+        assert_eq!(outputs(8193, 32 << 10), (16, 32));
+        assert_eq!(outputs(49_152, 16 << 10), (16, 64));
+    }
+
+    #[test]
+    fn teams_are_as_many_as_work() {
+        let teams = |lanes, teams, staged, memory| {
+            let told = Tuning {
+                lanes,
+                teams,
+                staged,
+                ..Tuning::GPU
+            };
+            told.possible(memory).teams
+        };
+        assert_eq!(teams(64, 0, true, 16 << 10), 1);
+        assert_eq!(teams(16, 3, false, 16 << 10), 2);
+        assert_eq!(teams(64, 4, true, 16 << 10), 2);
+        assert_eq!(teams(64, 4, true, 32 << 10), 4);
+        assert_eq!(teams(64, 100, false, 16 << 10), 4);
+    }
+}

@@ -9,7 +9,7 @@ use std::{
 
 use futures::{channel::oneshot, future::try_join, lock::Mutex};
 use looplm_gpu::{
-    AdapterReport, DeviceOptions, Gpu, Matrix, MatrixShape, Tuning,
+    AdapterReport, DeviceOptions, Gpu, GpuError, Matrix, MatrixShape, Tuning,
     tune::{self, Tunings},
 };
 use web_time::Instant;
@@ -44,7 +44,7 @@ pub struct LoadOptions {
     /// where something else was asked for.
     pub precision: Precision,
     /// Workgroups that were measured before. If given, those of this adapter and model are looked up here, or measured for
-    /// at most a second; [`Info::tunings`] is what to keep. Without it, and on adapters that are programs on the CPU, the
+    /// about a second in all; [`Info::tunings`] is what to keep. Without it, and on adapters that are programs on the CPU, the
     /// usual ones serve.
     pub tunings: Option<Tunings>,
 }
@@ -100,7 +100,8 @@ pub struct Info {
     pub chat_template: bool,
     /// Ids that end an answer.
     pub stop_ids: Vec<u32>,
-    /// The workgroups in use.
+    /// The workgroups in use; on GPUs products of few rows with quantised matrices have their own
+    /// ([`looplm_gpu::Gpu::tuning_for`]).
     pub tuning: Tuning,
     /// What was given as [`LoadOptions::tunings`], and what was measured now.
     pub tunings: Tunings,
@@ -146,6 +147,7 @@ pub struct LoopLm {
 async fn tuned(
     gpu: &Gpu,
     planned: &[PlannedMatrix],
+    tied: bool,
     options: &LoadOptions,
 ) -> Result<(Gpu, Tunings), Error> {
     let Some(mut known) = options.tunings.clone() else {
@@ -157,9 +159,8 @@ async fn tuned(
     let mut shapes: Vec<MatrixShape> = Vec::new();
     for matrix in planned {
         let shape = matrix.shape.plain();
-        let measurable =
-            !matches!(matrix.slot, Slot::Embedding) && shape.bytes() <= MOST_TUNING_BYTES;
-        if measurable && !shapes.contains(&shape) {
+        let multiplies = tied || !matches!(matrix.slot, Slot::Embedding);
+        if multiplies && shape.bytes() <= MOST_TUNING_BYTES && !shapes.contains(&shape) {
             shapes.push(shape);
         }
     }
@@ -167,21 +168,33 @@ async fn tuned(
     let mut budget = TUNING_BUDGET;
     for (i, &shape) in shapes.iter().enumerate() {
         let key = tune::key(gpu, shape);
-        let tuning = match known.get(&key) {
-            Some(tuning) => *tuning,
-            None => {
-                let begun = Instant::now();
-                let zeros = Matrix::zeros(gpu, "tuning", shape).await?;
-                let share = budget / (shapes.len() - i) as u32;
-                let tuning = tune::measure(gpu, &zeros, share).await?;
-                budget = budget.saturating_sub(begun.elapsed());
-                tuning
+        if let Some(tuning) = known.get(&key) {
+            measured.push((shape, *tuning));
+            continue;
+        }
+        if budget.is_zero() {
+            continue;
+        }
+        let begun = Instant::now();
+        let share = budget / (shapes.len() - i) as u32;
+        match measure(gpu, shape, share).await {
+            Ok(tuning) => {
+                known.insert(key, tuning);
+                measured.push((shape, tuning));
             }
-        };
-        known.insert(key, tuning);
-        measured.push((shape, tuning));
+            Err(lost @ GpuError::DeviceLost { .. }) => return Err(lost.into()),
+            // The usual ones serve. Whether there is memory is for the weights to find out.
+            Err(_) => (),
+        }
+        budget = budget.saturating_sub(begun.elapsed());
     }
     Ok((gpu.with_measured(measured), known))
+}
+
+/// The fastest workgroups for a plain matrix, measured on zeros.
+async fn measure(gpu: &Gpu, shape: MatrixShape, budget: Duration) -> Result<Tuning, GpuError> {
+    let zeros = Matrix::zeros(gpu, "tuning", shape).await?;
+    tune::measure(gpu, &zeros, budget).await
 }
 
 impl LoopLm {
@@ -306,7 +319,7 @@ impl LoopLm {
             let planned = planned.await.unwrap_or_default();
             stored.set(planned.iter().find_map(PlannedMatrix::stored_layer));
             fit().check(gpu, &planned)?;
-            let (gpu, tunings) = tuned(gpu, &planned, options).await?;
+            let (gpu, tunings) = tuned(gpu, &planned, config.tie_word_embeddings, options).await?;
             let kernels = Kernels::new(&gpu, config, &options.engine, &planned).await?;
             let mut report = |done, total| {
                 compiled.set(Some((done, total)));

@@ -5,12 +5,14 @@ const LARGEST: f32 = 32512.0;
 
 /// Twin of `pack_x` of `shaders/shared/packed.wgsl`: rows of `inputs` numbers as products in whole numbers take them, multiples of
 /// a power of two of which the largest of each group of 32 has between 16,256 and 32,512. A group that has something that is no
-/// number has none.
+/// number, or none that could be (beyond 3.37e38), has none.
 pub fn packed(inputs: usize, x: &[f32]) -> Vec<f32> {
     let mut packed = x.to_vec();
     for row in packed.chunks_exact_mut(stride(inputs)) {
         for group in row.chunks_mut(GROUP) {
-            if group.iter().any(|x| !x.is_finite()) {
+            // The largest there is with the last exponent.
+            let too_much = LARGEST * 2f32.powi(113);
+            if group.iter().any(|x| x.is_nan() || x.abs() > too_much) {
                 group.fill(f32::NAN);
                 continue;
             }

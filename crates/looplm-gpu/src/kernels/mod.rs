@@ -30,6 +30,7 @@ pub mod rotary;
 pub mod sample;
 pub mod stream_read;
 pub mod swiglu;
+mod texts;
 pub mod token_stats;
 
 use crate::kernel::Source;
@@ -58,7 +59,7 @@ pub use gradient_norm::{GRADIENT_STATS, GradientNorm};
 pub use kv_mean::{KvMean, KvMeanOp, KvMove};
 pub use linear::Linear;
 pub use product::{Product, ProductKind, ProductMethod, ProductShape};
-pub use projection::{MAX_FEW_ROWS, ProjectionOp, RowVariant};
+pub use projection::{MAX_FEW_ROWS, ProjectionOp, RowVariant, Texts};
 pub use qkv::{AttentionShape, Qkv, QkvBuffers};
 pub use rms_norm::RmsNorm;
 pub use rms_norm_backward::{RmsNormBackward, RmsNormGradients};

@@ -84,7 +84,7 @@ impl RowVariant {
     }
 }
 
-/// Outputs of a workgroup that computes this many rows.
+/// Outputs of a team that computes this many rows.
 fn few_slots(tuning: Tuning, rows: usize) -> usize {
     match rows {
         1 => tuning.outputs_of_one,
@@ -125,8 +125,8 @@ fn kernel(gpu: &Gpu, source: Source, texts: Texts, tuning: Tuning, format: Forma
         source.wgsl
     };
     let source = Source { wgsl, ..source };
-    // SAFETY: every loop of shared/few.wgsl, shared/lanes.wgsl, shared/staged.wgsl, shared/tile.wgsl, shared/block.wgsl and the
-    // three epilogues counts up to a constant of the pipeline, or to the number of subgroups.
+    // SAFETY: every loop of shared/few.wgsl, shared/lanes.wgsl, shared/staged.wgsl, shared/packed.wgsl, shared/tile.wgsl,
+    // shared/block.wgsl and the three epilogues counts up to a constant of the pipeline, or to the number of subgroups.
     unsafe { Kernel::with_free_loops(gpu, source) }
 }
 
@@ -159,7 +159,7 @@ impl Projection {
         shape: MatrixShape,
         extra: &[(&'static str, f64)],
     ) -> Self {
-        let tuning = gpu.tuning_for(shape);
+        let tuning = gpu.tuning_for(shape).possible(gpu.workgroup_memory());
         let kernel = kernel(gpu, source, texts, tuning, shape.format);
         let variants = RowVariant::ALL
             .iter()
@@ -180,13 +180,12 @@ impl Projection {
                     constants.push(("FEW_SLOTS", few_slots(tuning, *few) as f64));
                     constants.push(("LANES", tuning.lanes as f64));
                     constants.push(("TEAMS", tuning.teams as f64));
-                    // Where a lane has many turns, weights that are held ahead cost more lanes than they save time.
-                    if tuning.staged && tuning.lanes >= 32 {
-                        constants.push(("AHEAD", 1.0));
-                    }
                     constants.push(("WIDE", if tuning.wide { 1.0 } else { 0.0 }));
                     if is_staged(tuning, shape.format) {
                         constants.push(("STAGED", 1.0));
+                        // A lane of many has few turns. Where it has many, weights that are held ahead cost more lanes than they
+                        // save time.
+                        constants.push(("AHEAD", if tuning.lanes >= 32 { 1.0 } else { 0.0 }));
                     }
                 }
                 kernel.lazy(gpu, variant.entry(tuning), constants)

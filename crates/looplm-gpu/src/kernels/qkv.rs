@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::projection::{Projection, ProjectionOp, Texts};
+use super::{
+    projection::{Projection, ProjectionOp, Texts},
+    texts,
+};
 use crate::{
     buffer::Buffer,
     device::Gpu,
@@ -131,7 +134,7 @@ impl AttentionShape {
 /// The shader.
 pub const SOURCE: Source = Source {
     name: "qkv",
-    wgsl: include_str!(concat!(env!("OUT_DIR"), "/qkv.wgsl")),
+    wgsl: texts::QKV,
     bindings: &[
         Binding::Read,
         Binding::Read,
@@ -147,8 +150,8 @@ pub const SOURCE: Source = Source {
 
 /// Its other texts.
 pub const TEXTS: Texts = Texts {
-    subgroups: include_str!(concat!(env!("OUT_DIR"), "/qkv.subgroups.wgsl")),
-    packed: include_str!(concat!(env!("OUT_DIR"), "/qkv.packed.wgsl")),
+    subgroups: texts::QKV_SUBGROUPS,
+    packed: texts::QKV_PACKED,
 };
 
 /// The kernel for one attention shape, number of inputs, and formats of the weights and of the cache.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::projection::{Projection, ProjectionOp, Texts};
+use super::{
+    projection::{Projection, ProjectionOp, Texts},
+    texts,
+};
 use crate::{
     buffer::Buffer,
     device::Gpu,
@@ -16,7 +19,7 @@ use crate::{
 /// The shader.
 pub const SOURCE: Source = Source {
     name: "swiglu",
-    wgsl: include_str!(concat!(env!("OUT_DIR"), "/swiglu.wgsl")),
+    wgsl: texts::SWIGLU,
     bindings: &[
         Binding::Read,
         Binding::Read,
@@ -29,8 +32,8 @@ pub const SOURCE: Source = Source {
 
 /// Its other texts.
 pub const TEXTS: Texts = Texts {
-    subgroups: include_str!(concat!(env!("OUT_DIR"), "/swiglu.subgroups.wgsl")),
-    packed: include_str!(concat!(env!("OUT_DIR"), "/swiglu.packed.wgsl")),
+    subgroups: texts::SWIGLU_SUBGROUPS,
+    packed: texts::SWIGLU_PACKED,
 };
 
 /// The kernel for matrices of one number of inputs and one format.

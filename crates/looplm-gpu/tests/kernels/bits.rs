@@ -237,6 +237,52 @@ fn staged_products_do_not_see_the_other_rows() {
 #[test]
 fn packed_products_do_not_see_the_other_rows() {
     check_staged(&support::packed(24_577));
+    // With weights that are asked for a turn ahead.
+    let gpu = &support::packed(1);
+    check_linear(gpu, 5, 4200, Format::Q4, false);
+    let shape = AttentionShape {
+        heads: 2,
+        kv_heads: 1,
+        head_dim: 12,
+    };
+    check_qkv(gpu, shape, 150, Format::Q8, KvFormat::F32);
+}
+
+/// In whole numbers, which tiles are not computed in, that holds for as many rows as are not computed in those.
+#[test]
+fn packed_products_of_many_rows_are_those_of_one() {
+    let gpu = &support::packed(8193);
+    let shape = MatrixShape {
+        outputs: 9,
+        inputs: 100,
+        format: Format::Q4,
+        arrangement: Arrangement::Plain,
+    };
+    let mut rng = support::rng(5);
+    let (matrix, _) = support::matrix(gpu, &mut rng, shape);
+    let kernel = Linear::new(gpu, &matrix, false);
+    let product = |x: &[f32], rows: usize| {
+        let count = rows * stride(shape.outputs);
+        let (x, y) = (upload(gpu, x), poisoned(gpu, count));
+        let op = kernel.bind(gpu, &matrix, &x, &y).expect("the shapes fit");
+        support::run(gpu, &support::rows(rows), |pass, table| {
+            op.encode(gpu, pass, table).expect("the grid is small");
+        });
+        fetch::<f32>(gpu, &y, count)
+    };
+    let x = support::padded_rows(&mut rng, 64, shape.inputs);
+    let row = stride(shape.inputs);
+    let alone: Vec<f32> = x.chunks(row).flat_map(|x| product(x, 1)).collect();
+    for rows in [17, 64] {
+        let together = product(&x[..rows * row], rows);
+        assert!(
+            together
+                .iter()
+                .zip(&alone)
+                .all(|(a, b)| a.to_bits() == b.to_bits()),
+            "{rows} rows"
+        );
+    }
 }
 
 fn check_staged(gpu: &Gpu) {

@@ -24,6 +24,43 @@ fn without_time_the_usual_workgroups_stay() {
 }
 
 #[test]
+fn what_was_measured_serves_matrices_of_the_same_rows() {
+    let measured = Tuning {
+        lanes: 16,
+        ..Tuning::GPU
+    };
+    let gpu = support::gpu().with_measured(vec![(shape(Format::Q4), measured)]);
+    let paired = MatrixShape {
+        outputs: 128,
+        arrangement: Arrangement::Paired,
+        ..shape(Format::Q4)
+    };
+    let heads = MatrixShape {
+        arrangement: Arrangement::Heads(8),
+        ..shape(Format::Q4)
+    };
+    for like in [shape(Format::Q4), paired, heads] {
+        assert_eq!(gpu.tuning_for(like), measured, "{like:?}");
+    }
+    let usual = support::gpu();
+    for unlike in [
+        shape(Format::Q8),
+        MatrixShape {
+            inputs: 352,
+            ..shape(Format::Q4)
+        },
+    ] {
+        assert_eq!(
+            gpu.tuning_for(unlike),
+            usual.tuning_for(unlike),
+            "{unlike:?}"
+        );
+    }
+    let explicit = gpu.with_tuning(Tuning::GPU);
+    assert_eq!(explicit.tuning_for(shape(Format::Q4)), Tuning::GPU);
+}
+
+#[test]
 fn what_is_chosen_can_be_kept() {
     let gpu = support::gpu();
     let (matrix, _) = support::matrix(gpu, &mut support::rng(2), shape(Format::Q4));

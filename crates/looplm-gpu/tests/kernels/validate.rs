@@ -3,7 +3,7 @@
 
 use looplm_gpu::{
     kernel::{Binding, Kernel, Source},
-    kernels::SOURCES,
+    kernels::{SOURCES, Texts, linear, qkv, swiglu},
 };
 use naga::{
     AddressSpace, Module, ShaderStage, StorageAccess,
@@ -98,11 +98,35 @@ fn variants(source: &Source) -> Vec<(&'static str, Vec<(&'static str, f64)>)> {
     all
 }
 
+/// The texts with products in whole numbers, which only staged x is for.
+fn packed() -> [Source; 3] {
+    let of = |source: Source, texts: Texts| Source {
+        wgsl: texts.packed,
+        entries: &["main_few"],
+        ..source
+    };
+    [
+        of(linear::SOURCE, linear::TEXTS),
+        of(qkv::SOURCE, qkv::TEXTS),
+        of(swiglu::SOURCE, swiglu::TEXTS),
+    ]
+}
+
+fn staged_only((_, constants): &(&'static str, Vec<(&'static str, f64)>)) -> bool {
+    constants.contains(&("STAGED", 1.0))
+}
+
 #[test]
 fn shaders_are_valid_within_baseline_limits() {
-    for source in &SOURCES {
+    let plain = SOURCES.iter().map(|source| (*source, variants(source)));
+    let packed = packed().map(|source| {
+        let staged = variants(&source).into_iter().filter(staged_only);
+        (source, staged.collect())
+    });
+    for (source, variants) in plain.chain(packed) {
+        let source = &source;
         let (module, info) = validated(source);
-        for (entry, constants) in variants(source) {
+        for (entry, constants) in variants {
             let what = format!("{}, {entry}, {constants:?}", source.name);
             let constants = constants
                 .into_iter()
