@@ -1,5 +1,5 @@
-// What a load of a full-size model takes of the page's memory: 2.9 GB of weights in bfloat16, to four bits through the cache, and
-// what its first tokens take. Takes minutes, 4 GB of memory for the weights on the CPU's GPU, and 1 GB of disk: only with
+// What a load of a full-size model takes of the memory of the page and its Worker: 2.9 GB of weights in bfloat16, to four bits
+// through the cache, and what its first tokens take. Takes minutes, 4 GB of memory for the weights on the CPU's GPU, and 1 GB of disk: only with
 // LOOPLM_FULL_SIZE=1, or the path of a checkpoint such as tests/reference/full_size.py makes. LOOPLM_CURVE=FILE.png draws it.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,6 +9,7 @@ import { after, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { launchChromium } from "../chromium.mjs";
 import { drawCurve } from "./memory-curve.mjs";
+import { heapOfWorkers } from "./worker-heap.mjs";
 import { folder, serveModel } from "./model-server.mjs";
 import { serve } from "./server.mjs";
 import { syntheticModel } from "./synthetic-model.mjs";
@@ -16,7 +17,7 @@ import { syntheticModel } from "./synthetic-model.mjs";
 /** Those of Ouro-1.4B. */
 const SHAPE = { vocab: 49152, hidden: 2048, intermediate: 5632, layers: 24, heads: 16, steps: 4 };
 const PROMPT = [1, 100, 2000, 30000];
-/** Bytes of JavaScript's heap, buffers and wasm's memory over the idle page. */
+/** Bytes of JavaScript's heaps, buffers and wasm's memory, of the page and its Worker, over the idle page. */
 const LIMIT = 300e6;
 
 const { LOOPLM_FULL_SIZE: wanted, LOOPLM_CURVE: curve } = process.env;
@@ -44,7 +45,8 @@ test("a full-size model", { skip, timeout: 3_600_000 }, async (t) => {
     await page.goto(`${server.origin}/`);
     await page.evaluate(() => import("/looplm/index.js"));
     const session = await context.newCDPSession(page);
-    const idle = await heap(session);
+    const idle = bytesOf(await session.send("Runtime.getHeapUsage"));
+    const inWorkers = await heapOfWorkers(session);
     const start = Date.now();
     const samples = [];
     const peaks = {};
@@ -54,7 +56,8 @@ test("a full-size model", { skip, timeout: 3_600_000 }, async (t) => {
     let running = true;
     const watching = (async () => {
       while (running) {
-        const bytes = (await heap(session)) - idle;
+        const ofPage = bytesOf(await session.send("Runtime.getHeapUsage"));
+        const bytes = ofPage - idle + (await inWorkers()).map(bytesOf).reduce((a, b) => a + b, 0);
         const seconds = (Date.now() - start) / 1000;
         samples.push({ seconds, bytes });
         peaks[phase] = Math.max(peaks[phase] ?? 0, bytes);
@@ -62,9 +65,12 @@ test("a full-size model", { skip, timeout: 3_600_000 }, async (t) => {
         await setTimeout(20);
       }
     })();
-    const { warnings, wasm, ids } = await page.evaluate(loadAndAsk, { url: models.url, prompt: PROMPT });
+    const { warnings, ids } = await page.evaluate(loadAndAsk, { url: models.url, prompt: PROMPT });
     running = false;
     await watching;
+    assert.equal(page.workers().length, 1, "the model is in a Worker");
+    const wasm = await page.workers()[0].evaluate(wasmMemory);
+    await page.evaluate(() => window.model.dispose());
     const told = Object.entries(peaks).map(
       ([phase, bytes]) => `${phase} ${(bytes / 1e6).toFixed(0)} (until ${ends[phase].toFixed(1)} s)`,
     );
@@ -84,20 +90,24 @@ test("a full-size model", { skip, timeout: 3_600_000 }, async (t) => {
   if (curve !== undefined) await drawCurve(context, runs, LIMIT, curve);
 });
 
-/** Bytes of the page's objects and buffers, collected or not. The wasm's memory is not among them. */
-async function heap(session) {
-  const { usedSize, embedderHeapUsedSize, backingStorageSize } = await session.send("Runtime.getHeapUsage");
+/** Bytes of objects and buffers, collected or not. The wasm's memory is not among them. */
+function bytesOf({ usedSize, embedderHeapUsedSize, backingStorageSize }) {
   return usedSize + embedderHeapUsedSize + backingStorageSize;
 }
 
-/** In the page, not in a Worker: there its memory can be looked at. That of wasm only grows. */
+/** In the Worker: the memory of its module, which only grows. Started already, it gives what is there. */
+async function wasmMemory() {
+  const { memory } = await (await import("/looplm/wasm/looplm.js")).default();
+  return memory.buffer.byteLength;
+}
+
+/** In the page; leaves the model there. */
 async function loadAndAsk({ url, prompt }) {
   const { LoopLM } = await import("/looplm/index.js");
   let last;
   const model = await LoopLM.load(url, {
     format: "q4",
     contextLength: 128,
-    worker: false,
     onProgress: ({ phase }) => {
       if (phase !== last) console.log((last = phase));
     },
@@ -107,8 +117,6 @@ async function loadAndAsk({ url, prompt }) {
   const ids = [];
   const options = { maxNewTokens: 2, temperature: 0, exit: "full" };
   for await (const token of model.generate(Uint32Array.from(prompt), options)) ids.push(token.id);
-  await model.dispose();
-  // Started by the load; asked again it gives what is there.
-  const { memory } = await (await import("/looplm/wasm/looplm.js")).default();
-  return { warnings, wasm: memory.buffer.byteLength, ids };
+  window.model = model;
+  return { warnings, ids };
 }
