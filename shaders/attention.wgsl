@@ -19,90 +19,25 @@
 // main_tile 13 KiB; 256 invocations).
 
 import package::shared::rows::{rows, in_shared_tile, ROW_TILE};
-import package::shared::kv::{q8_places, KV_FORMAT};
+import package::shared::heads::{
+    q, kv_map, out, parts, key_count, key_words, out_at, plus, unpacked, value_words, zero_padding, Block, Words,
+    HEADS, HEAD_DIM, HEAD_STRIDE, KV_HEADS, SCALE
+};
+import package::shared::attention_tile::{
+    places, tops, weights, four_dots, stage_keys, stage_queries, stage_values, staged_key, staged_queries, staged_value,
+    KEY_SLICE, TILE_KEYS, VALUE_SLICE
+};
 
-override HEADS: u32 = 1u;
-override KV_HEADS: u32 = 1u;
-override HEAD_DIM: u32 = 2u;
-override HEAD_STRIDE: u32 = 8u;
-override OUT_STRIDE: u32 = 8u;
-override SCALE: f32 = 1.0;
 // Lanes that share a key in main_row, 8 places each: a power of two, HEAD_STRIDE / 8 at least.
 override KEY_LANES: u32 = 1u;
 override MAX_PARTS: u32 = 1u;
 override PART_KEYS: u32 = 256u;  // the fewest keys of a part
 override ROW_LANES: u32 = 64u;  // lanes of a workgroup of main_row: a power of two, 8 and KEY_LANES at least
-
-@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> values: array<vec4<u32>>;
-@group(0) @binding(3) var<storage, read> kv_map: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-@group(0) @binding(5) var<storage, read_write> parts: array<f32>;
+// Words of workgroup memory of main_row.
+override ROW_WORDS: u32 = 8u * ROW_LANES;
 
 const LANES: u32 = 64u;
 const HIDDEN: f32 = -3.0e38;  // the score of no key: below any real one, finite so that it never makes a NaN
-const MAX_KEYS: u32 = 0x20000000u;  // so that counting never runs over
-
-// Eight places.
-struct Block {
-    a: vec4<f32>,
-    b: vec4<f32>,
-}
-
-// The words of a block: of f32 all, of f16 the lower ones, of q8 the first two of these.
-struct Words {
-    low: vec4<u32>,
-    high: vec4<u32>,
-}
-
-fn unpacked(words: Words) -> Block {
-    let low = words.low;
-    if KV_FORMAT == 1u {
-        return Block(
-            vec4<f32>(unpack2x16float(low.x), unpack2x16float(low.y)),
-            vec4<f32>(unpack2x16float(low.z), unpack2x16float(low.w)),
-        );
-    }
-    if KV_FORMAT == 2u {
-        return Block(q8_places(low.x), q8_places(low.y));
-    }
-    return Block(bitcast<vec4<f32>>(low), bitcast<vec4<f32>>(words.high));
-}
-
-// Adds a value that weighs `p`.
-fn plus(sum: Block, p: f32, words: Words) -> Block {
-    let value = unpacked(words);
-    return Block(sum.a + p * value.a, sum.b + p * value.b);
-}
-
-fn key_words(index: u32) -> Words {
-    let none = vec4<u32>(0u);
-    if KV_FORMAT == 1u {
-        return Words(keys[index], none);
-    }
-    if KV_FORMAT == 2u {
-        let at = 2u * (index % 2u);
-        return Words(vec4<u32>(keys[index / 2u][at], keys[index / 2u][at + 1u], 0u, 0u), none);
-    }
-    return Words(keys[2u * index], keys[2u * index + 1u]);
-}
-
-fn value_words(index: u32) -> Words {
-    let none = vec4<u32>(0u);
-    if KV_FORMAT == 1u {
-        return Words(values[index], none);
-    }
-    if KV_FORMAT == 2u {
-        let at = 2u * (index % 2u);
-        return Words(vec4<u32>(values[index / 2u][at], values[index / 2u][at + 1u], 0u, 0u), none);
-    }
-    return Words(values[2u * index], values[2u * index + 1u]);
-}
-
-fn key_count(row: u32) -> u32 {
-    return min(rows.row[row].position, MAX_KEYS) + 1u;
-}
 
 // Keys of a part of a row that sees so many. Two parts are not worth putting together.
 fn part_keys(count: u32) -> u32 {
@@ -113,23 +48,10 @@ fn part_keys(count: u32) -> u32 {
     return max(PART_KEYS, (even + LANES - 1u) / LANES * LANES);
 }
 
-// Where place `place` of a head is in a row of `out`: pairs are apart again.
-fn out_at(row: u32, head: u32, place: u32) -> u32 {
-    return row * OUT_STRIDE + head * HEAD_DIM + place / 2u + (place % 2u) * (HEAD_DIM / 2u);
-}
-
-fn zero_padding(row: u32, lane: u32) {
-    if lane < OUT_STRIDE - HEADS * HEAD_DIM {
-        out[row * OUT_STRIDE + HEADS * HEAD_DIM + lane] = 0.0;
-    }
-}
-
 const KEYS_EACH: u32 = 8u;  // keys of a lane in a turn of main_row, taken together: none waits for another's loads
 
-// naga 30 takes arrays whose size is a constant of the pipeline only where no type follows that it has not met: it panics
-// when the blocks and words above are declared in a module of their own.
-var<workgroup> lane_sums: array<f32, 8 * ROW_LANES>;
-var<workgroup> score: array<f32, 8 * ROW_LANES>;
+var<workgroup> lane_sums: array<f32, ROW_WORDS>;
+var<workgroup> score: array<f32, ROW_WORDS>;
 
 // Eight of anything that is a number.
 struct Eight {
@@ -346,94 +268,6 @@ fn main_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         }
     }
 }
-
-override TILE_KEYS: u32 = 32u;  // keys staged at a time, 8 or 32
-override KEY_SLICE: u32 = TILE_KEYS / 8u;  // blocks of keys and queries staged at a time
-const VALUE_SLICE: u32 = 8u;  // blocks of values
-
-// Keys: [of f32 2 halves][blocks][keys], then queries: [quads][32 rows]. Values: [of f32 2 halves][keys][8 blocks].
-var<workgroup> staged: array<vec4<u32>, 16 * TILE_KEYS>;
-var<workgroup> weights: array<vec4<f32>, 8 * TILE_KEYS>;  // [keys][8 lots of 4 rows]
-var<workgroup> tops: array<vec4<f32>, 64>;
-var<workgroup> places: array<u32, TILE_KEYS>;
-
-fn staged_queries() -> u32 {
-    return 2u * KEY_SLICE * TILE_KEYS;
-}
-
-fn stage_keys(slice: u32, in_tile: u32, lane: u32) {
-    let blocks = HEAD_STRIDE / 8u;
-    for (var i = lane; i < KEY_SLICE * TILE_KEYS; i += LANES) {
-        let key = i / KEY_SLICE;
-        let block = i % KEY_SLICE;
-        let from_block = slice * KEY_SLICE + block;
-        var words = Words(vec4<u32>(0u), vec4<u32>(0u));
-        if key < in_tile && from_block < blocks {
-            words = key_words(places[key] * blocks + from_block);
-        }
-        staged[block * TILE_KEYS + key] = words.low;
-        if KV_FORMAT == 0u {
-            staged[(KEY_SLICE + block) * TILE_KEYS + key] = words.high;
-        }
-    }
-}
-
-fn staged_key(block: u32, key: u32) -> Block {
-    let at = block * TILE_KEYS + key;
-    if KV_FORMAT == 0u {
-        return unpacked(Words(staged[at], staged[KEY_SLICE * TILE_KEYS + at]));
-    }
-    return unpacked(Words(staged[at], vec4<u32>(0u)));
-}
-
-fn stage_queries(first_row: u32, head: u32, slice: u32, lane: u32) {
-    let quads = HEAD_STRIDE / 4u;
-    for (var i = lane; i < 2u * KEY_SLICE * ROW_TILE; i += LANES) {
-        let row = i / (2u * KEY_SLICE);
-        let in_slice = i % (2u * KEY_SLICE);
-        let quad = 2u * KEY_SLICE * slice + in_slice;
-        var value = vec4<f32>(0.0);
-        if first_row + row < rows.count && quad < quads {
-            value = q[((first_row + row) * HEADS + head) * quads + quad] * SCALE;
-        }
-        staged[staged_queries() + in_slice * ROW_TILE + row] = bitcast<vec4<u32>>(value);
-    }
-}
-
-fn stage_values(slice: u32, in_tile: u32, lane: u32) {
-    let blocks = HEAD_STRIDE / 8u;
-    for (var i = lane; i < VALUE_SLICE * TILE_KEYS; i += LANES) {
-        let key = i / VALUE_SLICE;
-        let block = slice * VALUE_SLICE + i % VALUE_SLICE;
-        var words = Words(vec4<u32>(0u), vec4<u32>(0u));
-        if key < in_tile && block < blocks {
-            words = value_words(places[key] * blocks + block);
-        }
-        staged[i] = words.low;
-        if KV_FORMAT == 0u {
-            staged[VALUE_SLICE * TILE_KEYS + i] = words.high;
-        }
-    }
-}
-
-fn staged_value(block: u32, key: u32) -> Block {
-    let at = key * VALUE_SLICE + block;
-    if KV_FORMAT == 0u {
-        return unpacked(Words(staged[at], staged[VALUE_SLICE * TILE_KEYS + at]));
-    }
-    return unpacked(Words(staged[at], vec4<u32>(0u)));
-}
-
-// The dot products of four queries with a key.
-fn four_dots(queries: ptr<function, array<Block, 4>>, key: Block) -> vec4<f32> {
-    return vec4<f32>(
-        dot((*queries)[0].a, key.a) + dot((*queries)[0].b, key.b),
-        dot((*queries)[1].a, key.a) + dot((*queries)[1].b, key.b),
-        dot((*queries)[2].a, key.a) + dot((*queries)[2].b, key.b),
-        dot((*queries)[3].a, key.a) + dot((*queries)[3].b, key.b),
-    );
-}
-
 @compute @workgroup_size(64)
 fn main_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let head = group.x;
