@@ -81,8 +81,10 @@ fn main() {
         };
         for conditions in conditions {
             let begin = together.len();
-            together += &compiled(conditions);
             let name = [&[name.as_str()], *conditions].concat().join("_");
+            // By the lines around a text a test in a browser finds it in the package.
+            let text = compiled(conditions);
+            together += &format!("// {name}\n{text}\n// end of {name}\n");
             let (name, end) = (name.to_uppercase(), together.len());
             places += &format!("pub(super) const {name}: &str = part({begin}, {end});\n");
         }
