@@ -59,7 +59,7 @@ function noAdapter(): string {
 function howToGet(userAgent: string = navigator.userAgent): string {
   const linux = /Linux/.test(userAgent) && !/Android/.test(userAgent);
   if (/Firefox\//.test(userAgent)) {
-    return "Firefox has it from version 141 on Windows and 145 on Apple silicon; elsewhere set dom.webgpu.enabled (and dom.webgpu.workers.enabled) in about:config.";
+    return "Firefox has it from version 141 on Windows and 145 on Apple silicon; elsewhere set dom.webgpu.enabled in about:config, and gfx.webgpu.ignore-blocklist if there is still no adapter.";
   }
   if (/Chrome\//.test(userAgent)) {
     if (/Android/.test(userAgent)) return "Chrome has it from version 121 on Android 12 and newer.";

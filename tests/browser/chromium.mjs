@@ -1,8 +1,9 @@
 // Starts a headless Chromium that computes WebGPU on the CPU (SwiftShader), the same on every machine, unless it is asked
 // to use the machine's GPU.
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import { chromium } from "playwright-core";
+import { findProgram } from "./programs.mjs";
+
+const PROGRAMS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 const QUIET = [
   "--no-sandbox",
@@ -42,20 +43,7 @@ export function launchChromium({ webgpu = true, gpu = false, profile } = {}) {
 
 /** `cargo xtask` names the browser in CHROME; the rest is for tests started by hand. */
 function findChromium() {
-  if (process.env.CHROME) return process.env.CHROME;
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  for (const name of ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]) {
-    const found = folders.map((folder) => join(folder, name)).find(isProgram);
-    if (found !== undefined) return found;
-  }
+  const found = process.env.CHROME || findProgram(PROGRAMS);
+  if (found) return found;
   throw new Error("no Chromium on PATH: run `cargo xtask setup`, or name one in CHROME");
-}
-
-function isProgram(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -227,10 +227,10 @@ impl Gpu {
             measured: Arc::default(),
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             report: Arc::new(AdapterReport {
-                name: if info.name.is_empty() {
-                    "unnamed adapter".into()
-                } else {
-                    info.name
+                name: match (info.name.as_str(), on_cpu) {
+                    ("", false) => "unnamed GPU".into(),
+                    ("", true) => "software in place of a GPU".into(),
+                    _ => info.name,
                 },
                 vendor,
                 driver: format!("{} {}", info.driver, info.driver_info)
@@ -284,11 +284,12 @@ impl Gpu {
         self.tuning
     }
 
-    /// Whether products in whole numbers are likely faster: where four of them are an instruction. Apple's GPUs have none.
+    /// Whether products in whole numbers are likely faster: where four of them are an instruction.
     fn profits_from_packed(&self) -> bool {
-        let apple =
-            self.report.backend == "metal" || self.report.vendor.eq_ignore_ascii_case("apple");
-        !self.on_cpu() && !apple && self.has_packed_products()
+        let AdapterReport {
+            backend, vendor, ..
+        } = self.report();
+        !self.on_cpu() && self.has_packed_products() && vendor::has_packed_products(backend, vendor)
     }
 
     /// Whether shaders may have products in whole numbers (`dot4I8Packed`), however fast.

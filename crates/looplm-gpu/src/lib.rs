@@ -8,6 +8,8 @@
 //! ([`stride`]), and every kernel that writes a row writes its padding. Weights are kept as the checkpoint
 //! stores them or quantised ([`Format`]), and unpacked as they are read.
 
+#[cfg(target_arch = "wasm32")]
+mod browser;
 pub mod buffer;
 pub mod cpu;
 pub mod device;

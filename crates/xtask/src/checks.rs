@@ -1,9 +1,10 @@
 //! `cargo xtask test`: everything that has to hold, the quick things first.
 
+use crate::browsers::{CHROMIUM, FIREFOX};
 use crate::process;
 use crate::project::Project;
 use crate::requirements::Requirement;
-use crate::{chromium, demo, npm, setup, wasm};
+use crate::{demo, npm, setup, wasm};
 use anyhow::{Result, bail, ensure};
 use std::path::PathBuf;
 use std::process::Command;
@@ -24,7 +25,7 @@ pub(crate) enum Part {
     Rust,
     /// prettier, eslint, types, and the unit tests of the npm package and the page
     Ts,
-    /// The size of the npm package, and package and page in a real Chromium
+    /// The size of the npm package, package and page in Chromium, and the package in Firefox where there is one
     Browser,
 }
 
@@ -102,8 +103,14 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         report.step(
             "browser: the npm package and the page",
             wasm && package,
-            || browser_tests(project),
+            || chromium_tests(project),
         );
+        let name = "browser: the npm package in Firefox";
+        match firefox_is_here(project) {
+            _ if !(wasm && package) => _ = report.step(name, false, || Ok(())),
+            Ok(()) => _ = report.step(name, true, || firefox_tests(project)),
+            Err(why) => report.leave_out(name, &why),
+        }
         report.step("browser: cargo xtask demo --check", page, || {
             demo::check(project, None, None)
         });
@@ -120,12 +127,52 @@ fn cargo(project: &Project, arguments: &[&str]) -> Result<()> {
     process::run(command.args(arguments).current_dir(&project.root))
 }
 
-fn browser_tests(project: &Project) -> Result<()> {
+fn chromium_tests(project: &Project) -> Result<()> {
     let tests: Vec<PathBuf> = crate::stamp::files_below(&project.path("tests/browser"))?
         .into_iter()
         .filter(|file| file.to_string_lossy().ends_with(".test.mjs"))
         .collect();
     ensure!(!tests.is_empty(), "there is no test in tests/browser");
+    process::run(node_tests(project, tests).env(CHROMIUM.variable, CHROMIUM.find()?))
+}
+
+/// What browsers do differently: shaders, storage, waiting, memory. The others take long and say little more.
+const IN_FIREFOX: &[&str] = &[
+    "cache",
+    "compile",
+    "generation",
+    "memory",
+    "no-webgpu",
+    "parity",
+    "shaders",
+    "training",
+];
+
+fn firefox_tests(project: &Project) -> Result<()> {
+    let file = |name| project.path(&format!("tests/browser/pkg/{name}.test.mjs"));
+    let tests = IN_FIREFOX.iter().map(file).collect();
+    process::run(
+        node_tests(project, tests)
+            .env(FIREFOX.variable, FIREFOX.find()?)
+            .env("LOOPLM_BROWSER", "firefox"),
+    )
+}
+
+/// Installs one where that can be done; otherwise, and where it has no adapter, says why its tests are left out.
+fn firefox_is_here(project: &Project) -> Result<(), String> {
+    setup::require(&[Requirement::Vulkan, Requirement::Firefox])
+        .and_then(|()| FIREFOX.find())
+        .and_then(|program| {
+            let mut probe = Command::new("node");
+            probe
+                .arg(project.path("tests/browser/firefox-adapter.mjs"))
+                .env(FIREFOX.variable, program);
+            process::run_for(&mut probe, Duration::from_secs(60))
+        })
+        .map_err(|error| format!("{error:#}"))
+}
+
+fn node_tests(project: &Project, tests: Vec<PathBuf>) -> Command {
     let mut command = Command::new("node");
     command
         // One at a time: each starts a browser that renders on the CPU.
@@ -133,9 +180,8 @@ fn browser_tests(project: &Project) -> Result<()> {
         // A page that hangs is a failure, not a run without an end; the limit is for a whole file.
         .arg("--test-timeout=1200000")
         .args(tests)
-        .env(chromium::VARIABLE, chromium::find()?)
         .current_dir(&project.root);
-    process::run(&mut command)
+    command
 }
 
 /// What became of the steps so far.
@@ -150,6 +196,8 @@ enum Outcome {
     Failed(String),
     /// Something it needs has failed.
     NotRun,
+    /// The machine lacks something that not everybody has to have.
+    LeftOut(String),
 }
 
 impl Report {
@@ -174,7 +222,13 @@ impl Report {
         passed
     }
 
-    /// The summary, and whether everything passed.
+    /// Notes a step that does not run here, which is no failure.
+    fn leave_out(&mut self, name: &str, why: &str) {
+        let outcome = Outcome::LeftOut(why.to_owned());
+        self.steps.push((name.to_owned(), outcome, Duration::ZERO));
+    }
+
+    /// The summary, and whether everything passed that ran.
     fn summary(&self) -> (String, bool) {
         let mut text = String::new();
         for (name, outcome, time) in &self.steps {
@@ -186,13 +240,14 @@ impl Report {
                     "  NOT RUN  {:>9}  {name} (something it needs has failed)\n",
                     ""
                 ),
+                Outcome::LeftOut(why) => format!("  left out {:>9}  {name}: {why}\n", ""),
             });
         }
         (
             text,
             self.steps
                 .iter()
-                .all(|(_, outcome, _)| *outcome == Outcome::Passed),
+                .all(|(_, outcome, _)| matches!(outcome, Outcome::Passed | Outcome::LeftOut(_))),
         )
     }
 
@@ -205,7 +260,15 @@ impl Report {
         if !passed {
             bail!("not every step passed");
         }
-        println!("Every step passed.");
+        let left_out = |(_, outcome, _): &(_, Outcome, _)| matches!(outcome, Outcome::LeftOut(_));
+        println!(
+            "Every step passed{}.",
+            if self.steps.iter().any(left_out) {
+                " that ran; see what was left out"
+            } else {
+                ""
+            }
+        );
         Ok(())
     }
 }
@@ -229,6 +292,19 @@ mod tests {
         assert!(!passed);
         assert!(
             text.contains("two: it broke") && text.contains("NOT RUN") && text.contains("three"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_and_no_failure() {
+        let mut report = Report::default();
+        report.step("one", true, || Ok(()));
+        report.leave_out("two", "there is no such browser");
+        let (text, passed) = report.summary();
+        assert!(passed);
+        assert!(
+            text.contains("left out") && text.contains("two: there is no such browser"),
             "{text}"
         );
     }

@@ -1,8 +1,9 @@
 //! `cargo xtask demo`: the page with the shipped model, for a person or, with `--check`, for a headless browser.
 
+use crate::browsers::CHROMIUM;
 use crate::project::Project;
 use crate::requirements::Requirement;
-use crate::{build, chromium, process, serve, setup};
+use crate::{build, process, serve, setup};
 use anyhow::{Context, Result};
 use std::process::{Command, Stdio};
 
@@ -54,7 +55,7 @@ pub(crate) fn check(project: &Project, port: Option<u16>, prompt: Option<&str>) 
     command
         .arg(project.path("tests/browser/demo-check.mjs"))
         .args([server.url(), prompt])
-        .env(chromium::VARIABLE, chromium::find()?)
+        .env(CHROMIUM.variable, CHROMIUM.find()?)
         .current_dir(&project.root);
     process::run(&mut command).context("the page did not answer as it should")
 }

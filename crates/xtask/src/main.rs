@@ -1,9 +1,9 @@
 //! The project's own commands, run as `cargo xtask COMMAND`. What they do and need is in docs/BUILDING.md.
 
 mod bench;
+mod browsers;
 mod build;
 mod checks;
-mod chromium;
 mod demo;
 mod npm;
 mod process;
@@ -32,7 +32,7 @@ struct Arguments {
 enum Command {
     /// Build all it needs and serve the page with the shipped model
     Demo(demo::Options),
-    /// Run every test: Rust, TypeScript, and the page and the npm package in a real Chromium
+    /// Run every test: Rust, TypeScript, and the npm package and the page in real browsers
     Test(checks::Options),
     /// Build the wasm module, the npm package and the page
     Build(build::Options),

@@ -1,6 +1,6 @@
 //! What the commands need from the machine, how to see that it is missing, and what brings it.
 
-use crate::chromium;
+use crate::browsers::{CHROMIUM, FIREFOX};
 use crate::process::{find_program, output_of};
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +14,8 @@ pub(crate) enum Requirement {
     Vulkan,
     /// A Chromium or Chrome.
     Chromium,
+    /// A Firefox, for the tests that run in one where there is one.
+    Firefox,
 }
 
 /// The oldest Node that the build tools run on.
@@ -28,7 +30,8 @@ impl Requirement {
                 npm_program().is_some(),
             ),
             Self::Vulkan => vulkan_trouble(),
-            Self::Chromium => chromium::find().err().map(|error| error.to_string()),
+            Self::Chromium => CHROMIUM.find().err().map(|error| error.to_string()),
+            Self::Firefox => FIREFOX.find().err().map(|error| error.to_string()),
         }
     }
 
@@ -38,9 +41,10 @@ impl Requirement {
             // Debian 12 ships Node 18, which is too old: better none than one that fails later.
             Self::Node => &[],
             Self::Vulkan => &["libvulkan1", "mesa-vulkan-drivers"],
-            // Ubuntu has none, only one that leads to a snap, which does not run in a container.
-            Self::Chromium if ubuntu => &[],
+            // Ubuntu has none, only ones that lead to snaps, which do not run in a container.
+            Self::Chromium | Self::Firefox if ubuntu => &[],
             Self::Chromium => &["chromium"],
+            Self::Firefox => &["firefox-esr"],
         }
     }
 
@@ -58,6 +62,10 @@ impl Requirement {
                  https://dl.google.com/linux/direct/google-chrome-stable_current_amd64.deb, then \
                  `apt-get install ./google-chrome-stable_current_amd64.deb`; elsewhere https://www.google.com/chrome. \
                  If you have one in another place, name the program in the environment variable CHROME"
+            }
+            Self::Firefox => {
+                "Firefox 141 or newer. Debian: `apt-get install firefox-esr`; elsewhere https://www.firefox.com (a snap cannot be \
+                 driven by tests). If you have one in another place, name the program in the environment variable FIREFOX"
             }
         }
     }

@@ -1,15 +1,19 @@
-// A real Chromium with WebGPU on the CPU, and a page that can import the built package.
+// A real browser with WebGPU on the CPU, and a page that can import the built package: a Chromium or, where LOOPLM_BROWSER is
+// "firefox", a Firefox, whose pages are another library's and are asked only for what both have.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { freemem, totalmem } from "node:os";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launchChromium } from "../chromium.mjs";
+import { launchFirefox } from "../firefox.mjs";
 import { serve } from "./server.mjs";
+
+export const FIREFOX = process.env.LOOPLM_BROWSER === "firefox";
 
 /**
  * For the tests of a file: a server, a browser and an empty page in it, as `origin` and `page` of the returned object;
- * `asked` lists the paths that the server was asked for. Without `webgpu` the browser has no adapter, as on a machine
+ * `newContext()` opens a window that shares no storage with others, `asked` lists the paths that the server was asked for. Without `webgpu` the browser has no adapter, as on a machine
  * without a GPU. `folders`: see server.mjs.
  */
 export function usePage({ webgpu = true, folders } = {}) {
@@ -23,7 +27,8 @@ export function usePage({ webgpu = true, folders } = {}) {
       assert.ok(existsSync(wasm), `pkg/dist/wasm/${file} is missing: run \`cargo xtask build\` first`);
     }
     server = await serve(folders);
-    browser = await launchChromium({ webgpu });
+    browser = await (FIREFOX ? launchFirefox : launchChromium)({ webgpu });
+    opened.newContext = () => (FIREFOX ? browser.createBrowserContext() : browser.newContext());
     opened.origin = server.origin;
     opened.asked = server.asked;
     opened.page = await browser.newPage();

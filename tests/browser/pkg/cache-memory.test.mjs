@@ -9,7 +9,9 @@ import { after, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { launchChromium } from "../chromium.mjs";
 import { drawCurve } from "./memory-curve.mjs";
-import { heapOfWorkers } from "./worker-heap.mjs";
+import { launchFirefox } from "../firefox.mjs";
+import { FIREFOX } from "./browser.mjs";
+import { memoryInChromium, memoryInFirefox } from "./page-memory.mjs";
 import { folder, serveModel } from "./model-server.mjs";
 import { serve } from "./server.mjs";
 import { syntheticModel } from "./synthetic-model.mjs";
@@ -17,7 +19,7 @@ import { syntheticModel } from "./synthetic-model.mjs";
 /** Those of Ouro-1.4B. */
 const SHAPE = { vocab: 49152, hidden: 2048, intermediate: 5632, layers: 24, heads: 16, steps: 4 };
 const PROMPT = [1, 100, 2000, 30000];
-/** Bytes of JavaScript's heaps, buffers and wasm's memory, of the page and its Worker, over the idle page. */
+/** Bytes of JavaScript's heaps, buffers and wasm's memory, of the page and its Worker, over the idle page (page-memory.mjs). */
 const LIMIT = 300e6;
 
 const { LOOPLM_FULL_SIZE: wanted, LOOPLM_CURVE: curve } = process.env;
@@ -35,7 +37,7 @@ test("a full-size model", { skip, timeout: 3_600_000 }, async (t) => {
   // A profile on the disk: without one the browser keeps the storage in memory.
   const profile = mkdtempSync(join(tmpdir(), "looplm-profile-"));
   closing.push(() => rmSync(profile, { recursive: true, force: true }));
-  const context = await launchChromium({ profile });
+  const context = await (FIREFOX ? launchFirefox : launchChromium)({ profile });
   closing.push(() => context.close());
 
   const runs = [];
@@ -44,9 +46,7 @@ test("a full-size model", { skip, timeout: 3_600_000 }, async (t) => {
     const page = await context.newPage();
     await page.goto(`${server.origin}/`);
     await page.evaluate(() => import("/looplm/index.js"));
-    const session = await context.newCDPSession(page);
-    const idle = bytesOf(await session.send("Runtime.getHeapUsage"));
-    const inWorkers = await heapOfWorkers(session);
+    const memory = await (FIREFOX ? memoryInFirefox(context) : memoryInChromium(context, page));
     const start = Date.now();
     const samples = [];
     const peaks = {};
@@ -56,8 +56,7 @@ test("a full-size model", { skip, timeout: 3_600_000 }, async (t) => {
     let running = true;
     const watching = (async () => {
       while (running) {
-        const ofPage = bytesOf(await session.send("Runtime.getHeapUsage"));
-        const bytes = ofPage - idle + (await inWorkers()).map(bytesOf).reduce((a, b) => a + b, 0);
+        const bytes = await memory.bytes();
         const seconds = (Date.now() - start) / 1000;
         samples.push({ seconds, bytes });
         peaks[phase] = Math.max(peaks[phase] ?? 0, bytes);
@@ -69,13 +68,13 @@ test("a full-size model", { skip, timeout: 3_600_000 }, async (t) => {
     running = false;
     await watching;
     assert.equal(page.workers().length, 1, "the model is in a Worker");
-    const wasm = await page.workers()[0].evaluate(wasmMemory);
+    const wasm = await memory.wasm();
     await page.evaluate(() => window.model.dispose());
     const told = Object.entries(peaks).map(
       ([phase, bytes]) => `${phase} ${(bytes / 1e6).toFixed(0)} (until ${ends[phase].toFixed(1)} s)`,
     );
     t.diagnostic(
-      `${round}: wasm ${(wasm / 1e6).toFixed(0)} MB; heap and buffers, MB over the idle page: ${told.join(", ")}; tokens ${ids}`,
+      `${round}: ${FIREFOX ? "memory" : `wasm ${(wasm / 1e6).toFixed(0)} MB; heap and buffers`}, MB over the idle page: ${told.join(", ")}; tokens ${ids}`,
     );
     runs.push({ round, samples, wasm });
     answers.push(ids);
@@ -87,19 +86,11 @@ test("a full-size model", { skip, timeout: 3_600_000 }, async (t) => {
   }
   assert.equal(models.requests.at(-1).range.join(), "0,0");
   assert.deepEqual(answers[1], answers[0], "what comes from the cache is the same model");
-  if (curve !== undefined) await drawCurve(context, runs, LIMIT, curve);
+  if (curve === undefined) return;
+  const artist = await launchChromium();
+  closing.push(() => artist.close());
+  await drawCurve(artist, runs, LIMIT, curve);
 });
-
-/** Bytes of objects and buffers, collected or not. The wasm's memory is not among them. */
-function bytesOf({ usedSize, embedderHeapUsedSize, backingStorageSize }) {
-  return usedSize + embedderHeapUsedSize + backingStorageSize;
-}
-
-/** In the Worker: the memory of its module, which only grows. Started already, it gives what is there. */
-async function wasmMemory() {
-  const { memory } = await (await import("/looplm/wasm/looplm.js")).default();
-  return memory.buffer.byteLength;
-}
 
 /** In the page; leaves the model there. */
 async function loadAndAsk({ url, prompt }) {

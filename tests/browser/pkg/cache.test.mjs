@@ -2,7 +2,8 @@
 // and what comes of servers and disks that do wrong. What a model is, its logits say.
 import assert from "node:assert/strict";
 import { after, beforeEach, describe, test } from "node:test";
-import { thrownBy, usePage } from "./browser.mjs";
+import { launchFirefox } from "../firefox.mjs";
+import { FIREFOX, thrownBy, usePage } from "./browser.mjs";
 import { serveModel } from "./model-server.mjs";
 import { syntheticModel } from "./synthetic-model.mjs";
 
@@ -23,7 +24,7 @@ const right = {};
 
 async function setUp() {
   server = await serveModel(model);
-  context = await tab.page.context().browser().newContext();
+  context = await tab.newContext();
   page = await newTab();
   for (const format of ["stored", "q4"]) right[format] = (await load({ format, cache: false })).logits;
   server.files = other;
@@ -350,20 +351,32 @@ describe("a server that does wrong", () => {
 });
 
 test("no room: loaded without the cache, and says so", async () => {
+  const { room, end } = await (FIREFOX ? firefoxWithoutRoom() : chromiumWithoutRoom());
+  try {
+    const { logits, warnings } = await load({}, room);
+    assert.equal(logits, right.q4);
+    assert.match(warnings.join(), /without the cache.*this browser gives/);
+  } finally {
+    await end();
+  }
+  assert.equal((await load()).logits, right.q4);
+  assert.equal((await cached()).length, 1);
+});
+
+async function chromiumWithoutRoom() {
   const session = await context.newCDPSession(page);
   const quota = (quotaSize) =>
     session.send("Storage.overrideQuotaForOrigin", {
       origin: tab.origin,
       ...(quotaSize ? { quotaSize } : {}),
     });
-  try {
-    await quota(1024 * 1024);
-    const { logits, warnings } = await load();
-    assert.equal(logits, right.q4);
-    assert.match(warnings.join(), /without the cache.*this browser gives/);
-  } finally {
-    await quota();
-  }
-  assert.equal((await load()).logits, right.q4);
-  assert.equal((await cached()).length, 1);
-});
+  await quota(1024 * 1024);
+  return { room: page, end: quota };
+}
+
+async function firefoxWithoutRoom() {
+  const browser = await launchFirefox({ storageKiB: 1024 });
+  const room = await browser.newPage();
+  await room.goto(`${tab.origin}/`);
+  return { room, end: () => browser.close() };
+}

@@ -1,12 +1,14 @@
-// A headless Chromium as its users have it: WebGPU on the CPU (SwiftShader) unless the machine's GPU is asked for.
+// A headless browser as its users have it: a Chromium, with WebGPU on the CPU (SwiftShader) unless the machine's GPU is asked
+// for, or a Firefox, which takes the system's Vulkan driver whichever it is.
 //
-// Not that of tests/browser/chromium.mjs: it switches off the zeroing of workgroup memory, which looplm does without and
+// The Chromium is not that of tests/browser/chromium.mjs: it switches off the zeroing of workgroup memory, which looplm does without and
 // onnxruntime-web's product of one row does not (its results are wrong then). `--no-workgroup-init` switches it off here, too:
 // SwiftShader spends much time on the zeroing, so that the peers' times without it are a bound on what they could reach, though
 // their answers are wrong.
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { chromium } from "playwright-core";
+import { launchFirefox } from "../../../tests/browser/firefox.mjs";
 
 const QUIET = [
   "--no-sandbox",
@@ -22,7 +24,8 @@ const SWIFTSHADER = ["--use-webgpu-adapter=swiftshader"];
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-export function launch({ gpu, workgroupInit }) {
+export function launch({ browser, gpu, workgroupInit }) {
+  if (browser === "firefox") return launchFirefox();
   return chromium.launch({
     executablePath: process.env.CHROME ?? findChromium(),
     args: [

@@ -1,4 +1,4 @@
-// Contestants in a Chromium, each in a page of its own.
+// Contestants in a browser, each in a page of its own.
 import { takeTurns, warmUp } from "./turns.mjs";
 
 /** Subgroups that onnxruntime-web's kernels expect at least (see page.js). */
@@ -35,7 +35,7 @@ async function prepare(context, { name, exact }) {
   await page.goto(`${origin}/web/bench/peers/index.html`);
   await page.waitForFunction(() => window.bench);
   context.adapter ??= await page.evaluate(() => window.bench.adapter());
-  if (!context.adapter) throw new Error("Chromium finds no WebGPU adapter");
+  if (!context.adapter) throw new Error("the browser finds no WebGPU adapter");
   const smallSubgroups = context.adapter.subgroupMinSize < LEAST_SUBGROUP;
   const hideSubgroups = smallSubgroups && ["onnxruntime", "transformers"].includes(name);
   const row = { name, exact, page, turns: {}, hideSubgroups };

@@ -1,7 +1,7 @@
-// looplm against what one would pick instead, in turns in one Chromium: README.md says what is compared and how.
+// looplm against what one would pick instead, in turns in one browser: README.md says what is compared and how.
 //
 //   node web/bench/peers/run.mjs --size 10m [--size 125m] [--prompt 128]... [--tokens 16] [--rounds 3]
-//     [--only looplm,onnxruntime,transformers,wllama] [--format q4|stored] [--kv f16|f32] [--gpu] [--half] [--cpu] [--no-workgroup-init]
+//     [--only looplm,onnxruntime,transformers,wllama] [--format q4|stored] [--kv f16|f32] [--browser chromium|firefox] [--gpu] [--half] [--cpu] [--no-workgroup-init]
 //     [--json FILE] [--verbose]
 //
 // Without --gpu WebGPU runs on the CPU (SwiftShader); with it on whatever GPU Chromium finds.
@@ -32,6 +32,7 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     format: { type: "string", default: "q4" },
     kv: { type: "string", default: "f16" },
+    browser: { type: "string", default: "chromium" },
     gpu: { type: "boolean", default: false },
     half: { type: "boolean", default: false },
     cpu: { type: "boolean", default: false },
@@ -46,6 +47,9 @@ for (const name of names) {
   if (!CONTESTANTS[name]) stop(`there is no contestant ${name}, only ${Object.keys(CONTESTANTS).join(", ")}`);
   need(CONTESTANTS[name].needs, `cargo xtask build && npm --prefix ${PEERS} ci`);
 }
+if (!["chromium", "firefox"].includes(options.browser)) stop("--browser is chromium or firefox");
+if (options.browser === "firefox" && (options.gpu || options["no-workgroup-init"]))
+  stop("--gpu and --no-workgroup-init are Chromium's: Firefox takes whatever Vulkan driver the system has");
 const models = options.size.map((size) => {
   const folder = `${PEERS}/models/${size}`;
   need(`${folder}/bench.json`, `python ${PEERS}/model/generate.py --size ${size} --out ${folder}`);
@@ -56,7 +60,11 @@ const models = options.size.map((size) => {
 });
 
 const server = await serve();
-const browser = await launch({ gpu: options.gpu, workgroupInit: !options["no-workgroup-init"] });
+const browser = await launch({
+  browser: options.browser,
+  gpu: options.gpu,
+  workgroupInit: !options["no-workgroup-init"],
+});
 const results = [];
 try {
   for (const model of models) {
@@ -84,4 +92,4 @@ try {
   await browser.close();
   server.close();
 }
-if (options.json) record(options.json, { chromium: browser.version() }, results);
+if (options.json) record(options.json, { [options.browser]: await browser.version() }, results);

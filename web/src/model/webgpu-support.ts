@@ -22,7 +22,7 @@ export const BROWSERS: readonly BrowserAdvice[] = [
   {
     name: "Firefox",
     advice:
-      "On by default on Windows since version 141; on Macs with Apple silicon since 145 (macOS 26) and 147 (earlier macOS). On Linux use Firefox Nightly, where it is on.",
+      "On by default on Windows since version 141; on Macs with Apple silicon since 145 (macOS 26) and 147 (earlier macOS). On Linux it is on in Firefox Nightly; in others set dom.webgpu.enabled in about:config, and, without a graphics card, gfx.webgpu.ignore-blocklist.",
   },
 ];
 

@@ -2,7 +2,7 @@
 //! (<https://bugzilla.mozilla.org/show_bug.cgi?id=1870699>): without more ado every token would take that long. So while a
 //! result is awaited there, nothing is submitted, again and again: every millisecond at first, then more patiently.
 //!
-//! The schedule is tested here with a clock that is none; what it gains in Firefox was not measured. To be deleted, with
+//! The schedule is tested here with a clock that is none; what it gains in Firefox is in docs/BENCHMARKS.md. To be deleted, with
 //! its two uses in `readback.rs` and `device.rs`, when the bug is fixed in every Firefox that has WebGPU.
 
 #[cfg(target_arch = "wasm32")]

@@ -8,24 +8,17 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 
 use super::{World, nudged};
-use crate::device::Gpu;
+use crate::{browser, device::Gpu};
 
 /// Waits for what the device is still to do.
 pub(crate) async fn awaited<F: Future>(gpu: &Gpu, result: F) -> F::Output {
     static IS_FIREFOX: OnceLock<bool> = OnceLock::new();
-    if *IS_FIREFOX.get_or_init(is_firefox)
+    if *IS_FIREFOX.get_or_init(browser::is_firefox)
         && let Ok(channel) = MessageChannel::new()
     {
         return nudged(&Browser { gpu, channel }, result).await;
     }
     result.await
-}
-
-/// A page and a Worker both have a navigator.
-fn is_firefox() -> bool {
-    let agent = Reflect::get(&global(), &"navigator".into())
-        .and_then(|navigator| Reflect::get(&navigator, &"userAgent".into()));
-    agent.is_ok_and(|agent| agent.as_string().is_some_and(|a| a.contains("Firefox/")))
 }
 
 struct Browser<'a> {
