@@ -15,6 +15,7 @@
 // `main_block`, for adapters that are programs on the CPU: there a load costs each invocation as much as several
 // multiplications, from workgroup memory too, and a barrier costs much more. So 16 invocations hold 16 x 16 each, as 4 x 4
 // matrices of 4 x 4, and read the operands where they lie. What lies outside is read from the nearest row inside and not stored.
+// `main_patch` is the same with 64 invocations of 8 x 8, which are sooner compiled.
 // Limits: baseline WebGPU (3 storage buffers, 8 KiB of workgroup memory, 64 invocations).
 
 import package::shared::flat::flat_index;
@@ -258,6 +259,32 @@ fn main_block(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     store_block(row + 48u, quad + 4u, base, c31);
     store_block(row + 48u, quad + 8u, base, c32);
     store_block(row + 48u, quad + 12u, base, c33);
+}
+
+@compute @workgroup_size(64)
+fn main_patch(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let split = group.y / ROW_TILES;
+    let row = (group.y % ROW_TILES) * TILE + 4u * (lane / 8u);
+    let quad = group.x * TILE_QUADS + lane % 8u;
+    let begin = split * SPLIT_DEPTH;
+    let end = min(begin + SPLIT_DEPTH, DEPTH);
+
+    var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>();
+    var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>();
+    for (var k = begin; k < end; k += 4u) {
+        let a0 = block_a(row, k, end);
+        let a1 = block_a(row + 32u, k, end);
+        let b0 = block_b(quad, k, end);
+        let b1 = block_b(quad + 8u, k, end);
+        c00 += b0 * a0; c01 += b1 * a0;
+        c10 += b0 * a1; c11 += b1 * a1;
+    }
+
+    let base = split * ROWS * C_STRIDE;
+    store_block(row, quad, base, c00);
+    store_block(row, quad + 8u, base, c01);
+    store_block(row + 32u, quad, base, c10);
+    store_block(row + 32u, quad + 8u, base, c11);
 }
 
 @compute @workgroup_size(64)

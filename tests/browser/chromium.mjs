@@ -22,8 +22,8 @@ const GPU = [
 const SWIFTSHADER = [
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
-  // SwiftShader unrolls the zeroing of workgroup memory, which takes most of the time that it compiles for. No kernel may
-  // rely on it, and one that does shows here; those of training, which are not sized for it, compile in a tenth of the time.
+  // SwiftShader unrolls the zeroing of workgroup memory, which takes time to compile. No kernel may rely on it, and one that does
+  // shows here.
   "--enable-dawn-features=disable_workgroup_init",
 ];
 

@@ -14,7 +14,7 @@ pub const SOURCE: Source = Source {
     wgsl: include_str!(concat!(env!("OUT_DIR"), "/product.wgsl")),
     bindings: &[Binding::Read, Binding::Read, Binding::Write],
     rows: false,
-    entries: &["main_tile", "main_block", "reduce"],
+    entries: &["main_tile", "main_block", "main_patch", "reduce"],
 };
 
 /// Rows and columns of the tile of a workgroup.
@@ -44,6 +44,8 @@ pub enum ProductMethod {
     Tile,
     /// From where the operands lie, 16 x 16 elements an invocation: for adapters that are programs on the CPU.
     Block,
+    /// As a block, 8 x 8 elements an invocation: where so little is computed that the time to compile counts.
+    Patch,
 }
 
 /// Shape of the layer. Rows of the activations and of W are padded to [`stride`] with zeros.
@@ -90,10 +92,10 @@ impl Product {
     /// # Errors
     /// [`GpuError::Shape`] if a size is 0 or an operand has more elements than 32 bits count.
     pub fn new(gpu: &Gpu, kind: ProductKind, shape: ProductShape) -> Result<Self, GpuError> {
-        let method = if gpu.on_cpu() && operations(shape) >= BLOCK_OPERATIONS {
-            ProductMethod::Block
-        } else {
-            ProductMethod::Tile
+        let method = match gpu.on_cpu() {
+            true if operations(shape) >= BLOCK_OPERATIONS => ProductMethod::Block,
+            true => ProductMethod::Patch,
+            false => ProductMethod::Tile,
         };
         Self::with_method(gpu, kind, shape, method)
     }
@@ -141,6 +143,7 @@ impl Product {
             match method {
                 ProductMethod::Tile => "main_tile",
                 ProductMethod::Block => "main_block",
+                ProductMethod::Patch => "main_patch",
             },
             &[
                 ("ROWS", c_rows as f64),

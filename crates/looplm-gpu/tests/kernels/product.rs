@@ -101,6 +101,7 @@ fn sizes_around_the_tile() {
         for (i, &(rows, outputs, inputs)) in shapes.iter().enumerate() {
             let s = shape(rows, outputs, inputs);
             check(kind, s, ProductMethod::Tile);
+            check(kind, s, ProductMethod::Patch);
             // Slow to compile.
             if i % 2 == 0 || i == 9 {
                 check(kind, s, ProductMethod::Block);
@@ -115,6 +116,7 @@ fn many_rows() {
         check(kind, shape(2039, 24, 40), ProductMethod::Tile);
         check(kind, shape(515, 192, 64), ProductMethod::Tile);
         check(kind, shape(1023, 67, 129), ProductMethod::Block);
+        check(kind, shape(1023, 67, 129), ProductMethod::Patch);
     }
 }
 
