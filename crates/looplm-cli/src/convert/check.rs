@@ -15,8 +15,15 @@ use crate::failure::Failure;
 use crate::fidelity::{self, Figures};
 use crate::load;
 
-/// Sequences that both models run over.
-const SAMPLES: usize = 16;
+/// Sequences that both models run over, and tokens of one that is of no task. Large models take seconds a token where there is
+/// no GPU, and what is in a wrong place shows in any token.
+fn extent(parameters: u64) -> (usize, usize) {
+    if parameters < 200_000_000 {
+        (16, 64)
+    } else {
+        (4, 32)
+    }
+}
 
 /// The largest error of the logits after the first step, in the size of the reference's, that a format accounts for. A
 /// conversion that puts rows, groups or scales in wrong places makes it more than 1.
@@ -47,14 +54,15 @@ pub(super) fn run(args: &ConvertArgs, aborted: &dyn Fn() -> bool) -> Result<(), 
         Err(Failure::NoTask { .. }) => None,
         Err(failure) => return Err(failure),
     };
-    let documents = fidelity::documents(&reference, task, SAMPLES, aborted)?;
+    let (samples, length) = extent(reference.config().parameters());
+    let documents = fidelity::documents(&reference, task, samples, length, aborted)?;
     let steps = reference.steps(None)?;
     let models = [&reference, &converted];
     let difference = fidelity::compare(models, &documents, steps, Exit::default(), aborted)?;
     let figures = difference.that_counts();
     let format = args.format.unwrap_or(converted.info().format);
     let mut out = io::stdout().lock();
-    let on = documents.origin.describe(SAMPLES);
+    let on = documents.origin.describe(samples);
     writeln!(
         out,
         "against the source, over {} positions of {on}",

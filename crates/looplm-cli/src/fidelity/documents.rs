@@ -1,5 +1,7 @@
 //! What two models are compared on.
 
+use std::cell::{Cell, RefCell};
+
 use futures::future::join_all;
 use looplm::generate::{GenerateOptions, Generation, Verify};
 use looplm::{Error, LoopLm};
@@ -11,9 +13,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use crate::config::Trained;
 use crate::failure::Failure;
 use crate::held_out::held_out;
+use crate::progress::Stage;
 
-/// Tokens of a sequence that belongs to no task, at most.
-const LENGTH: usize = 64;
 /// Answers generated at once.
 const AT_ONCE: usize = 16;
 
@@ -81,11 +82,13 @@ impl Documents {
     }
 }
 
-/// So many sequences for a model: of its task where it has one, of its own making where it has a tokenizer.
+/// So many sequences for a model: of its task where it has one, of its own making where it has a tokenizer. One that belongs
+/// to no task has `length` tokens at most.
 pub(crate) fn documents(
     model: &LoopLm,
     task: Option<Trained>,
     samples: usize,
+    length: usize,
     aborted: &dyn Fn() -> bool,
 ) -> Result<Documents, Failure> {
     let (origin, documents) = match task {
@@ -94,9 +97,13 @@ pub(crate) fn documents(
             (origin, of_task(model, trained, samples)?)
         }
         None => {
+            let length = length.min(model.info().context);
             let (origin, sequences) = match model.tokenizer() {
-                Ok(_) => (Origin::Generated, generated(model, samples, aborted)?),
-                Err(_) => (Origin::Random, random(model, samples)),
+                Ok(_) => (
+                    Origin::Generated,
+                    generated(model, samples, length, aborted)?,
+                ),
+                Err(_) => (Origin::Random, random(model, samples, length)),
             };
             let document = |ids: Vec<u32>| Document {
                 targets: vec![None; ids.len()],
@@ -135,13 +142,10 @@ fn of_task(model: &LoopLm, mut trained: Trained, samples: usize) -> Result<Vec<D
     Ok(documents)
 }
 
-fn length(model: &LoopLm) -> usize {
-    LENGTH.min(model.info().context)
-}
-
 fn generated(
     model: &LoopLm,
     samples: usize,
+    length: usize,
     aborted: &dyn Fn() -> bool,
 ) -> Result<Vec<Vec<u32>>, Failure> {
     let mut start = model.tokenizer()?.encode("", true)?;
@@ -149,7 +153,9 @@ fn generated(
         // What ends one text begins the next.
         start.push(model.info().stop_ids.first().copied().unwrap_or(0));
     }
-    let new = length(model).saturating_sub(start.len());
+    let new = length.saturating_sub(start.len());
+    let written = Cell::new(0);
+    let stage = RefCell::new(Stage::new("tokens to compare on", (samples * new) as u64));
     let write = async |seed: usize| -> Result<Vec<u32>, Error> {
         let options = GenerateOptions {
             max_new_tokens: Some(new),
@@ -164,6 +170,8 @@ fn generated(
         let mut generation = Generation::new(model, start.clone(), options)?;
         while let Some(token) = generation.next(aborted).await? {
             ids.push(token.id);
+            written.set(written.get() + 1);
+            stage.borrow_mut().at(written.get());
         }
         Ok(ids)
     };
@@ -177,11 +185,11 @@ fn generated(
     Ok(all)
 }
 
-fn random(model: &LoopLm, samples: usize) -> Vec<Vec<u32>> {
+fn random(model: &LoopLm, samples: usize, length: usize) -> Vec<Vec<u32>> {
     let vocab = model.config().vocab_size as u64;
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let mut id = || ((u64::from(random.next_u32()) * vocab) >> 32) as u32;
     (0..samples)
-        .map(|_| (0..length(model)).map(|_| id()).collect())
+        .map(|_| (0..length).map(|_| id()).collect())
         .collect()
 }

@@ -29,11 +29,21 @@ pub(crate) fn compare(
         let rows = engines[0].max_rows().min(engines[1].max_rows());
         let mut gathering = Gathering::new(steps.get());
         let mut stage = Stage::new("positions", documents.positions() as u64);
-        let mut done = 0;
+        let mut rows_done = 0;
+        let mut done = |rows| {
+            rows_done += rows;
+            stage.at((rows_done / steps.get()) as u64);
+        };
         for group in groups(&documents.documents, rows) {
-            stage.at(done as u64);
-            together(&mut engines, group, steps, exit, aborted, &mut gathering).await?;
-            done += group.iter().map(|d| d.ids.len()).sum::<usize>();
+            together(
+                &mut engines,
+                group,
+                (steps, exit),
+                aborted,
+                &mut done,
+                &mut gathering,
+            )
+            .await?;
         }
         Ok::<_, Error>(gathering.finish())
     };
@@ -110,12 +120,13 @@ impl Side<'_, '_> {
     }
 }
 
+/// `done` is told the rows of each pass behind it.
 async fn together(
     engines: &mut [EngineGuard<'_>; 2],
     documents: &[Document],
-    steps: Step,
-    exit: Exit,
+    (steps, exit): (Step, Exit),
     aborted: &dyn Fn() -> bool,
+    done: &mut dyn FnMut(usize),
     gathering: &mut Gathering,
 ) -> Result<(), Error> {
     let [reference, other] = engines;
@@ -148,6 +159,7 @@ async fn together(
             let target = documents[document].targets[position];
             gathering.exits([a, b].map(|steps| exit.exit_step(steps)), target);
         }
+        done(places.len());
     }
     Ok(())
 }

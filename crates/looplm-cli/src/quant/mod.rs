@@ -59,6 +59,8 @@ fn threshold(model: &LoopLm) -> f32 {
 
 /// The gate's threshold where the model names none.
 const Q: f32 = 0.8;
+/// Tokens of a sequence that belongs to no task, at most.
+const LENGTH: usize = 64;
 
 pub(crate) fn run(args: &QuantArgs) -> Result<(), Failure> {
     let file = args.out.as_deref().map(TextFile::new).transpose()?;
@@ -103,7 +105,7 @@ fn report(args: &QuantArgs, aborted: &dyn Fn() -> bool) -> Result<Report, Failur
     }
     let steps = reference.steps(args.steps)?;
     let q = args.q.unwrap_or_else(|| threshold(&reference));
-    let documents = fidelity::documents(&reference, task, args.samples, aborted)?;
+    let documents = fidelity::documents(&reference, task, args.samples, LENGTH, aborted)?;
     let mut formats = Vec::new();
     for precision in args.precisions() {
         let model = load::model(&source, &options(precision, args.kv_format))?;
