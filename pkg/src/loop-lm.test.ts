@@ -120,6 +120,7 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     expect(await stream.finished).toEqual({
       reason: "length",
       promptTokens: 2,
+      cachedTokens: 0,
       newTokens: 2,
       passes: 3,
       prefillPasses: 1,

@@ -33,6 +33,7 @@ describe("generate", () => {
       kv: "full",
       verify: "auto",
       timeline: true,
+      cachePrompt: false,
       stop: ["\n"],
       trace: { topK: 5 },
     };
@@ -98,6 +99,7 @@ describe("generate", () => {
     ["verify", 1],
     ["verify", null],
     ["timeline", "yes"],
+    ["cachePrompt", 1],
     ["stop", "text"],
     ["stop", [""], "stop[0]"],
     ["stop", ["a", 1], "stop[1]"],
@@ -142,6 +144,7 @@ describe("generate", () => {
     { kv: "mean" },
     { kv: "first" },
     { timeline: false },
+    { cachePrompt: true },
   ])("takes %j", (options) => {
     expect(generateConfig(options, FAKE_INFO)).toEqual(options);
   });
@@ -195,9 +198,10 @@ describe("generate", () => {
 
 test("chat keeps the template's options apart", () => {
   expect(chatConfig({ enableThinking: true, seed: 1, verify: true }, FAKE_INFO)).toEqual({
-    generate: { seed: 1, verify: "on" },
+    generate: { cachePrompt: true, seed: 1, verify: "on" },
     prompt: { addGenerationPrompt: true, enableThinking: true },
   });
+  expect(chatConfig({ cachePrompt: false }, FAKE_INFO).generate).toEqual({ cachePrompt: false });
   expect(() => chatConfig({ enableThinking: 1 } as object, FAKE_INFO)).toThrow(
     refused("enableThinking") as Error,
   );

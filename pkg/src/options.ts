@@ -87,7 +87,8 @@ export function chatConfig(
   });
   const { enableThinking } = all;
   return {
-    generate: engineConfig(without(all, "enableThinking")),
+    // A conversation mostly goes on where it was.
+    generate: engineConfig({ cachePrompt: true, ...without(all, "enableThinking") }),
     prompt: given({ addGenerationPrompt: true, enableThinking }),
   };
 }
@@ -171,6 +172,7 @@ function generateChecks(
     kv,
     verify: (value, name) => verify(value, name, options.kv === undefined ? "full" : kv(options.kv, "kv")),
     timeline: flag,
+    cachePrompt: flag,
     stop: stopTexts,
     trace,
     signal: abortSignal,

@@ -4,6 +4,7 @@ import type { Finish, GeneratedToken } from "./types.js";
 const NOTHING_DONE: Finish = {
   reason: "aborted",
   promptTokens: 0,
+  cachedTokens: 0,
   newTokens: 0,
   passes: 0,
   prefillPasses: 0,

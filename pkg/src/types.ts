@@ -237,6 +237,13 @@ export interface GenerateOptions {
   verify?: boolean | "auto" | "always" | undefined;
   /** Fill `timeline` of the `Finish`. */
   timeline?: boolean | undefined;
+  /**
+   * Go on where an answer before it ended that asked for this, too: of a prompt that begins with the same tokens, as in a
+   * conversation, only the rest is computed (`cachedTokens` of the `Finish` says how much was not), so its first token comes sooner.
+   * One sequence is kept, in memory that no other answer needs. What is kept was computed in other passes: where two tokens are as
+   * good as equally likely, the same seed may then give another text. Default: true for `chat`, false for `generate`.
+   */
+  cachePrompt?: boolean | undefined;
   /** Texts that end the generation; they do not become part of the output. */
   stop?: readonly string[] | undefined;
   /** Fill `entropy`, `change` and `top` of every token's steps. Costs a larger readback. */
@@ -335,6 +342,8 @@ export interface Finish {
   reason: "stop" | "length" | "aborted";
   /** Tokens of the prompt. */
   promptTokens: number;
+  /** Those that did not have to be computed: see `cachePrompt`. */
+  cachedTokens: number;
   /** Tokens generated. */
   newTokens: number;
   /** Passes over the layers that rows of it were in, the prompt's included. Answers of one model share passes. */

@@ -87,6 +87,10 @@ impl Answer {
                 self.finish.passes,
                 exits.join(", ")
             );
+            if self.finish.cached_tokens > 0 {
+                let (cached, prompt) = (self.finish.cached_tokens, self.finish.prompt_tokens);
+                line += &format!(", {cached} of {prompt} tokens of the prompt were there already");
+            }
             let guesses: usize = self.finish.drafts.iter().map(|d| d.drafted).sum();
             if guesses > 0 {
                 line += &format!(", {} of {guesses} guesses right", self.finish.accepted);

@@ -210,6 +210,7 @@ impl SamplingArgs {
             stop: self.stop.clone(),
             trace_top_k: None,
             timeline: false,
+            cache_prompt: false,
             answered: 0,
         }
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use looplm::chat::{ChatError, ChatOptions, ChatTemplate, Message};
 use looplm::checkpoint::FolderSource;
-use looplm::generate::{FinishReason, Generation};
+use looplm::generate::{FinishReason, GenerateOptions, Generation};
 use looplm::tokenizer::TokenizerConfig;
 use looplm::{Error, LoopLm};
 
@@ -133,8 +133,11 @@ impl Conversation<'_> {
         // The template wrote the special tokens already.
         let ids = self.model.tokenizer()?.encode(&prompt, false)?;
         let sampling = &self.args.sampling;
-        let mut generation =
-            Generation::new(&self.model, ids, sampling.options(self.args.max_new_tokens))?;
+        let options = GenerateOptions {
+            cache_prompt: true,
+            ..sampling.options(self.args.max_new_tokens)
+        };
+        let mut generation = Generation::new(&self.model, ids, options)?;
         let mut out = Shaded::stdout(self.steps);
         let answer = self.interrupt.during(|aborted| {
             Answer::take(&mut generation, aborted, |token| {

@@ -106,6 +106,7 @@ pub(crate) fn finish(finish: &Finish) -> Value {
     json!({
         "reason": finish.reason.name(),
         "promptTokens": finish.prompt_tokens,
+        "cachedTokens": finish.cached_tokens,
         "newTokens": finish.new_tokens,
         "passes": finish.passes,
         "prefillPasses": finish.prefill_passes,

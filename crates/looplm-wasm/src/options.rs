@@ -124,6 +124,7 @@ pub(crate) struct GenerateConfig {
     stop: Option<Vec<String>>,
     trace: Option<Trace>,
     timeline: Option<bool>,
+    cache_prompt: Option<bool>,
     answered: Option<usize>,
 }
 
@@ -146,6 +147,7 @@ impl From<GenerateConfig> for GenerateOptions {
             kv: c.kv.unwrap_or_default(),
             verify: c.verify.unwrap_or_default(),
             timeline: c.timeline.unwrap_or(false),
+            cache_prompt: c.cache_prompt.unwrap_or(false),
             stop: c.stop.unwrap_or_default(),
             trace_top_k: c.trace.map(|t| t.top_k),
             answered: c.answered.unwrap_or(0),

@@ -53,6 +53,11 @@ pub struct GenerateOptions {
     pub trace_top_k: Option<usize>,
     /// Note which tokens took which step in which pass; see [`Finish::timeline`].
     pub timeline: bool,
+    /// Whether to go on where an answer before it ended that asked for this, too: of a prompt that begins as that one's tokens did, as
+    /// in a conversation, only the rest is computed, which shortens the wait for the first token. One sequence is kept, in memory
+    /// that no other answer needs. What is kept was computed in other passes, so an answer may differ from one without it
+    /// where two tokens are as good as equally likely.
+    pub cache_prompt: bool,
     /// So many tokens at the end of the prompt are the beginning of the answer, which another [`Generation`] gave: this one
     /// goes on with its text where that one stopped, and counts them.
     pub answered: usize,
@@ -132,6 +137,8 @@ pub struct Finish {
     pub reason: FinishReason,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
+    /// Those that did not have to be computed: see [`GenerateOptions::cache_prompt`].
+    pub cached_tokens: usize,
     /// Tokens generated.
     pub new_tokens: usize,
     /// Passes that rows of it were in, those of the prompt included. What was computed ahead of its end is in no figure.
@@ -253,6 +260,7 @@ impl Generation {
             explicit_limit: options.max_new_tokens.is_some(),
             stop_ids: stop_ids.clone(),
             timeline: options.timeline,
+            cache_prompt: options.cache_prompt,
             prompt,
         };
         Ok(Self {
@@ -286,6 +294,7 @@ impl Generation {
         Finish {
             reason: self.reason,
             prompt_tokens: f.prompt_tokens - self.answered,
+            cached_tokens: f.cached_tokens,
             new_tokens: self.given,
             passes: f.passes,
             prefill_passes: f.prefill_passes,

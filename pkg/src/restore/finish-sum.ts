@@ -10,6 +10,7 @@ export function sumOf(earlier: readonly Finish[], last: Finish): Finish {
     all.reduce((total, finish) => total + figure(finish), 0);
   return {
     ...last,
+    cachedTokens: sum(({ cachedTokens }) => cachedTokens),
     passes: sum(({ passes }) => passes),
     prefillPasses: sum(({ prefillPasses }) => prefillPasses),
     rowSteps: sum(({ rowSteps }) => rowSteps),
@@ -35,6 +36,7 @@ export function stoppedBetween(promptTokens: number, newTokens: number): Finish 
   return {
     reason: "aborted",
     promptTokens,
+    cachedTokens: 0,
     newTokens,
     passes: 0,
     prefillPasses: 0,

@@ -292,6 +292,7 @@ class FakeGeneration extends FakeObject implements Omit<Generation, never> {
     return {
       reason: this.#reason,
       promptTokens,
+      cachedTokens: 0,
       newTokens,
       passes: 1 + this.#new,
       prefillPasses: 1,

@@ -17,7 +17,16 @@ import { open } from "./model.ts";
 vi.mock("looplm", () => ({}));
 
 const FINISH: Finish = {
-  ...{ reason: "stop", promptTokens: 1, newTokens: 2, passes: 8, prefillPasses: 4, rowSteps: 8, seconds: 1 },
+  ...{
+    reason: "stop",
+    promptTokens: 1,
+    cachedTokens: 0,
+    newTokens: 2,
+    passes: 8,
+    prefillPasses: 4,
+    rowSteps: 8,
+    seconds: 1,
+  },
   ...{ accepted: 0, discarded: 0, drafts: [], kvBytes: 64, timeline: [] },
 };
 const fails = (code: string) => Object.assign(new Error(code), { code, details: {} });

@@ -132,6 +132,7 @@ export function play(
     tokens,
     finish: {
       promptTokens: prompt,
+      cachedTokens: 0,
       newTokens: tokens.length,
       passes: of + timeline.length,
       prefillPasses: of,

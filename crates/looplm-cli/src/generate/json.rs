@@ -20,6 +20,8 @@ pub(super) struct Answered<'a> {
     exit_steps: &'a [usize],
     finish_reason: &'static str,
     prompt_tokens: usize,
+    /// Those that did not have to be computed.
+    cached_tokens: usize,
     /// Passes that rows of it were in, those of the prompt included.
     passes: usize,
     prefill_passes: usize,
@@ -44,6 +46,7 @@ impl<'a> Answered<'a> {
             exit_steps: &answer.exit_steps,
             finish_reason: finish.reason.name(),
             prompt_tokens: finish.prompt_tokens,
+            cached_tokens: finish.cached_tokens,
             passes: finish.passes,
             prefill_passes: finish.prefill_passes,
             row_steps: finish.row_steps,

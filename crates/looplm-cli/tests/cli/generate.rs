@@ -180,6 +180,7 @@ fn the_json_has_what_scripts_depend_on() {
         keys,
         [
             "accepted",
+            "cached_tokens",
             "discarded",
             "drafts",
             "exit_steps",

@@ -190,6 +190,36 @@ pub(crate) fn decode(model: &LoopLm, context: usize) -> Result<Option<Decoded>, 
     }))
 }
 
+/// Tokens that are new in the turn of a conversation.
+pub(crate) const TURN: usize = 32;
+
+/// Seconds to the first token of the second turn of a conversation, whose first was of `prompt` tokens: where it goes on, and where all
+/// of it is computed anew.
+pub(crate) fn second_turn(model: &LoopLm, prompt: usize) -> Result<(Spread, Spread), Failure> {
+    let vocabulary = model.config().vocab_size;
+    let options = |cache_prompt| GenerateOptions {
+        cache_prompt,
+        ..plain(2)
+    };
+    let turns = |cache_prompt: bool| {
+        let mut taken = Vec::new();
+        // The first warms up.
+        for turn in 0..=FEW_REPEATS as u32 {
+            let mut ids = random_ids(5 + turn, prompt, vocabulary);
+            let mut first = Generation::new(model, ids.clone(), options(cache_prompt))?;
+            while block_on(first.next(&|| false))?.is_some() {}
+            ids.extend(random_ids(50 + turn, TURN, vocabulary));
+            let (seconds, _) = seconds(|| {
+                let mut second = Generation::new(model, ids, options(cache_prompt))?;
+                Ok(block_on(second.next(&|| false))?)
+            })?;
+            taken.push(seconds);
+        }
+        Ok::<_, Failure>(Spread::of(taken.split_off(1)))
+    };
+    Ok((turns(true)?, turns(false)?))
+}
+
 /// Seconds from nothing to the first token after `prompt`: loading, and the prompt.
 pub(crate) fn first_token(
     load: impl FnOnce() -> Result<LoopLm, Failure>,

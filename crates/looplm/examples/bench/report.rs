@@ -1,6 +1,6 @@
 //! A run, for people.
 
-use crate::{clock::Spread, run::Run};
+use crate::{clock::Spread, measure::TURN, run::Run};
 
 fn of(spread: Spread, scale: f64, digits: usize) -> String {
     format!(
@@ -92,6 +92,14 @@ pub(crate) fn print(run: &Run) {
         of(first.warm, 1.0, 2),
         of(first.loaded, 1.0, 3)
     );
+    if let Some((before, kept, anew)) = run.second_turn {
+        println!(
+            "first token of a conversation's second turn, {} tokens after {before}: {} s going on, {} s anew",
+            TURN,
+            of(kept, 1.0, 3),
+            of(anew, 1.0, 3)
+        );
+    }
     let megabytes = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
     let kv = run.decoded.iter().map(|(_, one)| one.kv_bytes).max();
     println!(

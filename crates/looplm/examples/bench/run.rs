@@ -41,6 +41,8 @@ pub(crate) struct Run {
     /// By context; those the model has no room for are absent.
     pub(crate) decoded: Vec<(usize, Decoded)>,
     pub(crate) first_token: FirstToken,
+    /// Tokens of a conversation's first turn, and seconds to the first token of the second, going on and anew.
+    pub(crate) second_turn: Option<(usize, Spread, Spread)>,
     pub(crate) agreement: f64,
     pub(crate) peak_of_process: Option<u64>,
 }
@@ -108,6 +110,13 @@ pub(crate) fn run(
     } else {
         None
     };
+    let second_turn = if PREFILL + measure::TURN + 2 <= info.context {
+        say("the second turn of a conversation");
+        let (kept, anew) = measure::second_turn(&loaded, PREFILL)?;
+        Some((PREFILL, kept, anew))
+    } else {
+        None
+    };
     let mut decoded = Vec::new();
     for &context in contexts.iter().filter(|n| **n + 16 <= info.context) {
         say(&format!("decoding after {context} tokens"));
@@ -136,6 +145,7 @@ pub(crate) fn run(
         prefill,
         decoded,
         first_token,
+        second_turn,
         agreement,
         peak_of_process: memory::peak_of_process(),
     })
@@ -194,6 +204,9 @@ impl Run {
         let prefill = self.prefill.map(|(tokens, taken)| {
             json!({ "tokens": tokens, "tokens_per_s": taken.map(|seconds| tokens as f64 / seconds) })
         });
+        let second_turn = self.second_turn.map(|(before, kept, anew)| {
+            json!({ "tokens_before": before, "tokens_new": measure::TURN, "going_on": kept, "anew": anew })
+        });
         let kv = self.decoded.iter().map(|(_, one)| one.kv_bytes).max();
         json!({
             "adapter": { "name": adapter.name, "vendor": adapter.vendor, "driver": adapter.driver, "backend": adapter.backend,
@@ -208,6 +221,7 @@ impl Run {
             "dispatches_per_long_pass": self.info.dispatches_per_pass.1,
             "passes": passes, "prefill": prefill, "decode": decode,
             "first_token_s": self.first_token,
+            "second_turn_s": second_turn,
             "memory_bytes": { "weights": memory.weights, "workspace": memory.workspace, "kv_peak": kv.unwrap_or(memory.kv),
                               "process_peak": self.peak_of_process },
         })

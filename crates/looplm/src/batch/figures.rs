@@ -31,6 +31,8 @@ pub struct DraftCount {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Figures {
     pub(crate) prompt_tokens: usize,
+    /// Tokens of the prompt that were there already.
+    pub(crate) cached_tokens: usize,
     pub(crate) new_tokens: usize,
     /// Passes that rows of it were in, those of the prompt included.
     pub(crate) passes: usize,

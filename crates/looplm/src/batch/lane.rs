@@ -6,15 +6,14 @@ use super::{
     drafting::{Drafting, PassCost},
     figures::{Figures, PassRow, PassTrace},
     flight::{Draft, Flight, next_pass},
+    prompt::Prefilling,
     request::{NewToken, Request, Verification, Wanted},
 };
 use crate::{
     engine::Engine,
     error::Error,
-    exit::Exit,
     generate::FinishReason,
     row::{Row, SequenceId, Step},
-    schedule::Prefill,
     trace::StepTrace,
 };
 
@@ -28,18 +27,13 @@ pub(super) enum Stage {
     Ended(Result<FinishReason, Error>),
 }
 
-#[derive(Debug)]
-pub(super) struct Prefilling {
-    pub(super) passes: std::iter::Peekable<Prefill>,
-    /// The token after the prompt, once the rule has fired, and the step it was read from.
-    first: Option<(u32, usize)>,
-}
-
 /// A request in progress.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) request: Request,
     pub(super) sequence: Option<SequenceId>,
+    /// The sequence of a request that has ended, for those after it.
+    pub(super) left: Option<SequenceId>,
     pub(super) stage: Stage,
     pub(super) flights: Vec<Flight>,
     pub(super) ready: VecDeque<NewToken>,
@@ -62,6 +56,7 @@ impl Lane {
         };
         Self {
             sequence: None,
+            left: None,
             stage: Stage::Waiting,
             flights: Vec::new(),
             ready: VecDeque::new(),
@@ -74,7 +69,7 @@ impl Lane {
         }
     }
 
-    fn steps(&self) -> usize {
+    pub(super) fn steps(&self) -> usize {
         self.request.steps.get()
     }
 
@@ -92,20 +87,6 @@ impl Lane {
         (prompt * steps).max((prompt + new) * kv.entries_kept(steps) + ahead)
     }
 
-    /// Begins, now that there is room.
-    pub(super) async fn begin(&mut self, engine: &mut Engine) -> Result<(), Error> {
-        let id = engine.begin(self.request.steps, self.request.kv).await?;
-        self.sequence = Some(id);
-        engine.append(id, &self.request.prompt).await?;
-        let (end, steps) = (self.request.prompt.len(), self.request.steps);
-        let passes = Prefill::new(id, 0, end, steps, engine.max_rows()).peekable();
-        self.stage = Stage::Prefilling(Box::new(Prefilling {
-            passes,
-            first: None,
-        }));
-        Ok(())
-    }
-
     /// Goes back to where it has not begun.
     pub(super) fn wait(&mut self, engine: &mut Engine) {
         if let Some(id) = self.sequence.take() {
@@ -118,12 +99,16 @@ impl Lane {
         matches!(self.stage, Stage::Decoding)
     }
 
-    /// Ends it, and frees what it holds.
+    /// Ends it, and frees what it holds, or leaves it.
     pub(super) fn end(&mut self, engine: &mut Engine, how: Result<FinishReason, Error>) {
         self.drop_behind(engine);
         if let Some(id) = self.sequence.take() {
             self.figures.kv_bytes = engine.kv_bytes_of(id);
-            engine.end(id);
+            if self.request.cache_prompt && matches!(how, Ok(_) | Err(Error::Aborted)) {
+                self.left = Some(id);
+            } else {
+                engine.end(id);
+            }
         }
         if let (Some(_), Ok(_), Some(first)) = (self.request.verify, &how, self.flights.first()) {
             // What was begun behind the last token.
@@ -138,57 +123,6 @@ impl Lane {
             self.stage = Stage::Ended(how);
         }
     }
-
-    // --- the prompt
-
-    /// What is to be known of the prompt's last token after a pass of `step`, of the chunk that holds it.
-    pub(super) fn prefill_wants(&self, step: usize) -> Wanted {
-        let steps = self.steps();
-        let decided = match &self.stage {
-            Stage::Prefilling(prefilling) => prefilling.first.is_some(),
-            _ => true,
-        };
-        let asks = self.request.verify.is_none() && !decided;
-        let exit = self.request.exit;
-        let may_leave = asks && step >= exit.first_step(steps);
-        let last = step == steps;
-        Wanted {
-            position: self.request.prompt.len() - 1,
-            draw: may_leave || (last && !decided),
-            lens: self.request.top_k.is_some() || (asks && exit.rule.needs_head()),
-            report: may_leave || last,
-        }
-    }
-
-    /// Takes in what came of such a pass.
-    pub(super) fn prefilled(&mut self, steps: Vec<StepTrace>, token: Option<u32>) {
-        let total = self.steps();
-        let n = steps.len();
-        let exit = match self.request.verify {
-            Some(_) => Exit::default(),
-            None => self.request.exit,
-        };
-        let Stage::Prefilling(prefilling) = &mut self.stage else {
-            return;
-        };
-        if let (None, Some(token)) = (prefilling.first, token)
-            && exit.leaves(&steps, total)
-        {
-            prefilling.first = Some((token, n));
-        }
-        let (true, Some((token, exit_step))) = (n == total, prefilling.first) else {
-            return;
-        };
-        self.stage = Stage::Decoding;
-        let exit_step = match self.request.verify {
-            Some(_) => total,
-            None => exit_step,
-        };
-        self.release(token, self.request.prompt.len(), exit_step, None, steps);
-        self.pending = Some(token);
-    }
-
-    // --- the tokens
 
     /// Appends the token that came last, if any, so that it can take its first step.
     pub(super) async fn advance(&mut self, engine: &mut Engine) -> Result<(), Error> {
@@ -454,7 +388,7 @@ impl Lane {
         engine.truncate(id, position)
     }
 
-    fn release(
+    pub(super) fn release(
         &mut self,
         id: u32,
         position: usize,

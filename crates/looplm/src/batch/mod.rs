@@ -7,7 +7,9 @@ mod chain;
 mod drafting;
 mod figures;
 mod flight;
+mod kept;
 mod lane;
+mod prompt;
 mod request;
 
 use std::collections::HashMap;
@@ -24,6 +26,7 @@ use crate::{
 };
 use chain::Pace;
 use drafting::PassCost;
+use kept::Kept;
 use lane::{Lane, Stage};
 use request::Wanted;
 
@@ -62,6 +65,7 @@ pub(crate) struct Batch {
     prefilled: bool,
     /// The request whose prompt is in the middle of a chunk.
     in_chunk: Option<LaneId>,
+    kept: Kept,
 }
 
 impl Batch {
@@ -82,7 +86,15 @@ impl Batch {
             self.in_chunk = None;
         }
         lane.end(engine, Err(Error::Aborted));
+        if let Some(left) = lane.left {
+            self.kept.keep(engine, left, &lane.request);
+        }
         Some(lane.figures)
+    }
+
+    /// Gives back what ended requests left for others.
+    pub(crate) fn forget(&mut self, engine: &mut Engine) {
+        self.kept.release(engine);
     }
 
     /// What there is for the caller of a request.
@@ -142,12 +154,17 @@ impl Batch {
 
     /// Lets requests begin, in their order, for which there is room beside those that have begun.
     async fn admit(&mut self, engine: &mut Engine) {
+        for lane in self.lanes.values_mut() {
+            if let Some(left) = lane.left.take() {
+                self.kept.keep(engine, left, &lane.request);
+            }
+        }
         let context = engine.context();
         let (limit, _) = engine.kv_entries();
         let begun = |lane: &&Lane| lane.sequence.is_some();
         let mut running = self.lanes.values().filter(begun).count();
         // Others than requests take room, too.
-        let others = engine.sequence_count() - running;
+        let others = engine.sequence_count() - running - self.kept.count();
         let mut taken: usize = {
             let lanes = self.lanes.values().filter(begun);
             lanes.map(|lane| lane.entries(context)).sum()
@@ -170,7 +187,8 @@ impl Batch {
                 // Those behind it wait too, or a long request might wait for ever.
                 break;
             }
-            match lane.begin(engine).await {
+            self.kept.make_way(engine, &lane.request, taken + needed);
+            match lane.begin(engine, &mut self.kept).await {
                 Ok(()) => {
                     running += 1;
                     taken += needed;
@@ -209,7 +227,11 @@ impl Batch {
             if !lane.is_decoding() || (lane.ready.len() >= AHEAD && !crowded) {
                 continue;
             }
-            match lane.advance(engine).await {
+            let mut advanced = lane.advance(engine).await;
+            if advanced.as_ref().is_err_and(is_passing) && self.kept.release(engine) {
+                advanced = lane.advance(engine).await;
+            }
+            match advanced {
                 Ok(()) if lane.is_decoding() => decoding.push(id),
                 Ok(()) => {}
                 Err(error) if is_passing(&error) => without_room.push((id, error)),

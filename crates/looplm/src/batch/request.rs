@@ -20,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) stop_ids: Vec<u32>,
     /// Whether to note every pass.
     pub(crate) timeline: bool,
+    /// Whether to go on where a request before it ended, as far as the prompts are the same, and to leave that to the next.
+    pub(crate) cache_prompt: bool,
 }
 
 /// A token is certain when it has taken all steps; what the rule guesses before only lets the next ones begin.

@@ -214,6 +214,29 @@ impl Engine {
         (self.kv.limit(), self.kv.used())
     }
 
+    /// Tokens at the beginning of a sequence that have taken all their steps; 0 if it has ended.
+    pub(crate) fn complete_tokens(&self, id: SequenceId) -> usize {
+        let filled = self.sequence(id).map(Sequence::filled);
+        filled.ok().and_then(|of| of.into_iter().min()).unwrap_or(0)
+    }
+
+    /// Whether a sequence is there whose rows take up to `steps` steps, under this policy.
+    pub(crate) fn is_made_for(&self, id: SequenceId, steps: Step, policy: KvPolicy) -> bool {
+        self.sequence(id)
+            .is_ok_and(|sequence| (sequence.steps, sequence.policy) == (steps, policy))
+    }
+
+    /// Whether there is room for so many KV entries beside those of a sequence without the cache growing.
+    pub(crate) fn holds_beside(&self, id: SequenceId, entries: usize) -> bool {
+        let held = self.sequence(id).map_or(0, Sequence::entries_held);
+        held + entries <= self.kv.capacity()
+    }
+
+    /// Whether there is a place for one more sequence.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.sequence_count() >= MAX_SEQUENCES
+    }
+
     /// Sequences in progress.
     pub(crate) fn sequence_count(&self) -> usize {
         self.sequences.iter().flatten().count()

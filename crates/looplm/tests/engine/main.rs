@@ -12,6 +12,7 @@ mod memory;
 mod packed;
 mod parity;
 mod pipelines;
+mod prompt_cache;
 mod resume;
 mod rows;
 mod verified;

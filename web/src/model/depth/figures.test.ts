@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { figures, median, repeated, rounded } from "./figures.ts";
 
 const FINISH: Finish = {
-  ...{ reason: "stop", promptTokens: 5, newTokens: 11, seconds: 9 },
+  ...{ reason: "stop", promptTokens: 5, cachedTokens: 0, newTokens: 11, seconds: 9 },
   ...{ passes: 4 + 25, prefillPasses: 4, rowSteps: 4 * 5 + 46 },
   ...{
     accepted: 7,
@@ -20,6 +20,10 @@ describe("the figures of an answer", () => {
       ...{ tokens: 11, tokensPerSecond: 5, passesPerToken: 2.5, rowsPerToken: 4.6 },
       ...{ passes: 25, rows: 46, discarded: 6, kvBytes: 960, kept: 15 },
     });
+  });
+  it("count of the prompt only what was computed", () => {
+    const cached = { ...FINISH, cachedTokens: 3, rowSteps: 4 * 2 + 46 };
+    expect(figures(cached, 4, 2)).toMatchObject({ rows: 46, kept: 15 });
   });
   it("have nothing to compare where there is one token only", () => {
     const one = figures({ ...FINISH, newTokens: 1 }, 4, 0);

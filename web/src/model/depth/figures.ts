@@ -30,7 +30,7 @@ export interface Figures {
 export function figures(finish: Finish, steps: number, seconds: number): Figures {
   const after = finish.newTokens - 1;
   const passes = finish.passes - finish.prefillPasses;
-  const rows = finish.rowSteps - finish.promptTokens * steps;
+  const rows = finish.rowSteps - (finish.promptTokens - finish.cachedTokens) * steps;
   const each = (n: number) => (after > 0 ? n / after : undefined);
   return {
     tokens: finish.newTokens,
