@@ -91,8 +91,10 @@ pub fn key(gpu: &Gpu, matrix: impl Into<MatrixShape>) -> String {
     hash.write(linear::TEXTS.subgroups.as_bytes());
     hash.write(linear::TEXTS.packed.as_bytes());
     format!(
-        "{}|{}|{}|{}|{}|{:016x}|{:?} {}x{}",
+        "{}|{}|{}|{}|{}|{}|{:016x}|{:?} {}x{}",
         report.name,
+        // Browsers that hide the name may tell who made it.
+        report.vendor,
         report.driver,
         report.backend,
         report.tier.name(),

@@ -45,6 +45,10 @@ pub(super) struct KvCache {
     capacity: usize,
     /// Most entries there may be.
     limit: usize,
+    /// Those of one sequence as long as the context.
+    whole: usize,
+    /// Whether layers have other buffers than when this was last asked.
+    replaced: bool,
     free: BinaryHeap<Reverse<u32>>,
     /// Free entries that tokens still to be computed will take.
     promised: usize,
@@ -114,16 +118,14 @@ pub(crate) fn cache_bytes(
     Ok((config.num_hidden_layers * layer + MAX_STEPS * tokens * 4 + rotary) as u64)
 }
 
-/// Keys and values of all layers; `bytes` are those of the keys, or the values, of one.
-async fn allocate(gpu: &Gpu, layers: usize, bytes: u64) -> Result<Vec<LayerKv>, GpuError> {
-    let mut allocated = Vec::with_capacity(layers);
-    for _ in 0..layers {
-        allocated.push(LayerKv {
+impl LayerKv {
+    /// `bytes` are those of the keys, or the values.
+    async fn new(gpu: &Gpu, bytes: u64) -> Result<Self, GpuError> {
+        Ok(Self {
             keys: Buffer::storage(gpu, "KV cache", bytes).await?,
             values: Buffer::storage(gpu, "KV cache", bytes).await?,
-        });
+        })
     }
-    Ok(allocated)
 }
 
 async fn rotary(gpu: &Gpu, config: &Config, positions: usize) -> Result<Buffer, GpuError> {
@@ -146,12 +148,18 @@ impl KvCache {
         let steps = config.total_ut_steps.min(MAX_STEPS);
         let pitch = FIRST_PITCH.min(context);
         let capacity = (pitch * steps).min(limit);
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for _ in 0..config.num_hidden_layers {
+            layers.push(LayerKv::new(gpu, capacity as u64 * entry).await?);
+        }
         let cache = Self {
-            layers: allocate(gpu, config.num_hidden_layers, capacity as u64 * entry).await?,
+            layers,
             map: Buffer::storage(gpu, "KV map", (MAX_STEPS * pitch * 4) as u64).await?,
             rotary: rotary(gpu, config, pitch).await?,
             capacity,
             limit,
+            whole: context.saturating_mul(steps),
+            replaced: false,
             free: (0..capacity as u32).map(Reverse).collect(),
             promised: 0,
             lines: MAX_STEPS,
@@ -228,11 +236,11 @@ impl KvCache {
         self.promised = self.promised.saturating_sub(entries);
     }
 
-    /// Promises `entries` more, growing by doubling where that is possible. Returns whether buffers changed.
-    pub(super) async fn promise(&mut self, gpu: &Gpu, entries: usize) -> Result<bool, Error> {
+    /// Promises `entries` more, growing by doubling where that is possible, though not beyond what one sequence takes
+    /// as long as that is enough. Layers may have other buffers then, also where it fails.
+    pub(super) async fn promise(&mut self, gpu: &Gpu, entries: usize) -> Result<(), Error> {
         let needed = self.used() + self.promised + entries;
-        let grown = needed > self.capacity;
-        if grown {
+        if needed > self.capacity {
             if needed > self.limit {
                 return Err(GpuError::OutOfMemory {
                     what: format!("{needed} entries of keys and values"),
@@ -241,7 +249,11 @@ impl KvCache {
                 }
                 .into());
             }
-            let wished = needed.max(2 * self.capacity).min(self.limit);
+            let doubled = match 2 * self.capacity {
+                doubled if needed <= self.whole => doubled.min(self.whole),
+                doubled => doubled,
+            };
+            let wished = needed.max(doubled).min(self.limit);
             match self.resize(gpu, wished).await {
                 Err(Error::Gpu(GpuError::OutOfMemory { .. })) if wished != needed => {
                     self.resize(gpu, needed).await?;
@@ -250,7 +262,12 @@ impl KvCache {
             }
         }
         self.promised += entries;
-        Ok(grown)
+        Ok(())
+    }
+
+    /// Whether layers have other buffers than when this was last asked.
+    pub(super) fn take_replaced(&mut self) -> bool {
+        std::mem::take(&mut self.replaced)
     }
 
     /// Makes room in the map for sequences at places up to `place`, and positions up to `positions`. Returns whether
@@ -304,37 +321,44 @@ impl KvCache {
         }
     }
 
-    /// New buffers with the old entries in them. The old ones stay until the new ones are there, so that running out of
-    /// memory leaves everything as it was.
+    /// New buffers with the old entries in them, layer by layer, so that no more than one layer is there twice. Where one finds
+    /// no memory, those before it have their new buffers, in which all entries are, and the cache is no larger than it was.
     async fn resize(&mut self, gpu: &Gpu, capacity: usize) -> Result<(), Error> {
-        let layers = allocate(gpu, self.layers.len(), self.bytes_of(capacity)).await?;
-        let mut encoder = gpu.encoder();
         let bytes = self.bytes_of(self.capacity.min(capacity));
-        for (old, new) in self.layers.iter().zip(&layers) {
+        if capacity < self.capacity {
+            self.free
+                .retain(|Reverse(entry)| (*entry as usize) < capacity);
+            self.capacity = capacity;
+        }
+        for layer in 0..self.layers.len() {
+            let new = LayerKv::new(gpu, self.bytes_of(capacity)).await?;
+            let old = &self.layers[layer];
+            let mut encoder = gpu.encoder();
             encoder.copy_buffer_to_buffer(old.keys.raw(), 0, new.keys.raw(), 0, bytes);
             encoder.copy_buffer_to_buffer(old.values.raw(), 0, new.values.raw(), 0, bytes);
+            gpu.submit(encoder);
+            self.layers[layer] = new;
+            self.replaced = true;
+            // The old buffers' memory comes back when the copies are done.
+            gpu.mark().done(gpu).await?;
         }
-        gpu.submit(encoder);
-        self.layers = layers;
-        self.free
-            .retain(|Reverse(entry)| (*entry as usize) < capacity);
         self.give_back(self.capacity as u32..capacity as u32);
         self.capacity = capacity;
         Ok(())
     }
 
     /// Gives memory back that nobody uses, when most of it is not: entries at the end move to the front, and the rest goes.
-    /// Returns whether buffers changed.
+    /// Layers may have other buffers then.
     pub(super) async fn trim(
         &mut self,
         gpu: &Gpu,
         sequences: &mut [Option<Sequence>],
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         let needed = self.used() + self.promised;
         // A little room, so that the next tokens do not make it grow at once.
         let capacity = (needed + needed / 32).max(64).min(self.limit);
         if 2 * capacity > self.capacity {
-            return Ok(false);
+            return Ok(());
         }
         let mut places: Vec<u32> = std::mem::take(&mut self.free)
             .into_iter()
@@ -365,9 +389,9 @@ impl KvCache {
         self.give_back(old.collect::<Vec<_>>());
         self.write_map(gpu, sequences);
         match self.resize(gpu, capacity).await {
-            // For a moment there are both, for which there may be no memory: then it stays as it is.
-            Err(Error::Gpu(GpuError::OutOfMemory { .. })) => Ok(false),
-            result => result.map(|()| true),
+            // A layer is there twice for a moment, for which there may be no memory: then what is left stays as it is.
+            Err(Error::Gpu(GpuError::OutOfMemory { .. })) => Ok(()),
+            result => result,
         }
     }
 

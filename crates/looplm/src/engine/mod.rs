@@ -388,10 +388,9 @@ impl Engine {
             self.kv
                 .write_line(&self.gpu, sequence.first_line(), entries);
         }
-        if self.kv.trim(&self.gpu, &mut self.sequences).await? {
-            self.rebind_kv()?;
-        }
-        Ok(())
+        let trimmed = self.kv.trim(&self.gpu, &mut self.sequences).await;
+        self.rebind_replaced()?;
+        trimmed
     }
 
     /// Takes back all tokens from position `length` on, whatever steps they have taken.

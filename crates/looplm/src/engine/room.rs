@@ -35,7 +35,14 @@ impl Engine {
         entries: usize,
     ) -> Result<(), Error> {
         self.reserve_map(id.place as usize, positions).await?;
-        if self.kv.promise(&self.gpu, entries).await? {
+        let promised = self.kv.promise(&self.gpu, entries).await;
+        self.rebind_replaced()?;
+        promised
+    }
+
+    /// Binds the layers' keys and values anew, if they have other buffers.
+    pub(super) fn rebind_replaced(&mut self) -> Result<(), Error> {
+        if self.kv.take_replaced() {
             self.rebind_kv()?;
         }
         Ok(())
@@ -84,7 +91,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn rebind_kv(&mut self) -> Result<(), Error> {
+    fn rebind_kv(&mut self) -> Result<(), Error> {
         self.plan
             .rebind_kv(&self.gpu, &self.weights, &self.workspace, &self.kv)
     }

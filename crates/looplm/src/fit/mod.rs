@@ -236,10 +236,11 @@ impl Fit {
         };
         let room = available.saturating_sub(bare.weights + bare.workspace + bare.rest);
         let fits = |tokens: usize| {
-            // A cache that grows is there twice for a moment.
-            let copies = if tokens > FIRST_PITCH { 2 } else { 1 };
+            // Of a cache that grows one layer is there twice for a moment.
+            let layers = self.config.num_hidden_layers as u64;
+            let twice = if tokens > FIRST_PITCH { 1 } else { 0 };
             cache_bytes(&self.config, &self.options, tokens, max_binding)
-                .is_ok_and(|bytes| copies * bytes <= room)
+                .is_ok_and(|bytes| bytes + twice * bytes / layers <= room)
         };
         let (mut fit, mut too_long) = (0, self.options.context(&self.config) + 1);
         while fit + 1 < too_long {

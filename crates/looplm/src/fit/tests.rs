@@ -55,7 +55,7 @@ fn the_widest_format_and_the_longest_context_are_suggested() {
         message,
         format!(
             "out of memory: lm_head.weight needs 209.7 MB, and 2.6 GB are known to be there for the model; what would fit is \
-             q8 (1.7 GB of weights instead of 2.8 GB) and a context of {tokens} tokens (426.5 MB of keys and values instead \
+             q8 (1.7 GB of weights instead of 2.8 GB) and a context of {tokens} tokens (819.2 MB of keys and values instead \
              of the 51.5 GB of 65536)"
         )
     );
