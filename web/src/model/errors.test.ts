@@ -38,6 +38,15 @@ describe("explain", () => {
     for (const nonsense of [{}, { format: "q5", contextLength: -1 }, "q4", null])
       expect(explain(thrown("out-of-memory", { suggestion: nonsense })).suggestion).toBeUndefined();
   });
+  it("says how to go on where a text, or a conversation, is too long", () => {
+    const full = thrown("context-full", { limit: 2048, needed: 2300 });
+    expect(explain(full).advice).toBe(
+      "There is room for 2,048 tokens, and it came to 2,300. Shorten the prompt.",
+    );
+    expect(explain(full).room).toEqual({ limit: 2048, needed: 2300 });
+    expect(explain(full, true).title).toContain("conversation");
+    expect(explain(full, true).advice).toMatch(/came to 2,300\. Start over: .* what you typed stays\.$/);
+  });
   it("says which address was not found", () => {
     const said = explain(thrown("network", { url: "https://example.org/m/config.json", status: 404 }));
     expect(said.advice).toContain("https://example.org/m/config.json");

@@ -10,6 +10,8 @@ export interface Explanation {
   message: string;
   /** Where there was too little memory: what would have fitted. */
   suggestion?: Suggestion;
+  /** Where a text was too long: the tokens there is room for, and those it came to. */
+  room?: { limit: number; needed: number };
 }
 
 type Details = Record<string, unknown>;
@@ -110,7 +112,24 @@ function outOfMemory(d: Details): Omit<Explanation, "code" | "message"> {
   };
 }
 
-function plain(code: string, d: Details): Omit<Explanation, "code" | "message"> {
+function contextFull(d: Details, conversation: boolean): Omit<Explanation, "code" | "message"> {
+  const { limit, needed } = d;
+  const known = typeof limit === "number" && typeof needed === "number" ? { limit, needed } : undefined;
+  const tokens = (n: number) => n.toLocaleString("en");
+  const said = [
+    known && `There is room for ${tokens(known.limit)} tokens, and it came to ${tokens(known.needed)}.`,
+    conversation ? "Start over: what was said is forgotten, what you typed stays." : "Shorten the prompt.",
+  ];
+  return {
+    title: conversation
+      ? "The conversation has grown too long for the model"
+      : "The text has reached the model's limit",
+    advice: said.filter(Boolean).join(" "),
+    ...(known && { room: known }),
+  };
+}
+
+function plain(code: string, d: Details, conversation: boolean): Omit<Explanation, "code" | "message"> {
   switch (code) {
     case "webgpu-unavailable":
       return {
@@ -145,10 +164,7 @@ function plain(code: string, d: Details): Omit<Explanation, "code" | "message"> 
         advice: "It can continue text, but it was not made for conversation.",
       };
     case "context-full":
-      return {
-        title: "The text has reached the model's limit",
-        advice: `${typeof d["limit"] === "number" ? `It can hold ${d["limit"].toLocaleString("en")} tokens. ` : ""}Shorten the prompt or ask for fewer new tokens.`,
-      };
+      return contextFull(d, conversation);
     case "busy":
       return {
         title: "Too many answers at once",
@@ -209,10 +225,14 @@ export function errorCode(thrown: unknown): string {
   return typeof code === "string" ? code : "internal";
 }
 
-/** Tells an error in plain words. */
-export function explain(thrown: unknown): Explanation {
+/** Tells an error in plain words; `conversation`: more was said before what failed. */
+export function explain(thrown: unknown, conversation = false): Explanation {
   const { details, message } = Object(thrown) as { details?: unknown; message?: unknown };
   const code = errorCode(thrown);
   const known = typeof details === "object" && details !== null ? (details as Details) : {};
-  return { code, ...plain(code, known), message: typeof message === "string" ? message : String(thrown) };
+  return {
+    code,
+    ...plain(code, known, conversation),
+    message: typeof message === "string" ? message : String(thrown),
+  };
 }

@@ -1,13 +1,15 @@
-import type { ChatMessage, Finish, GeneratedToken, LoopLM, ModelInfo } from "looplm";
+import type { ChatMessage, Finish, GeneratedToken, GenerateOptions, LoopLM, ModelInfo } from "looplm";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import {
   answerText,
   ask,
   clear,
   error,
+  filled,
   messages,
   prompt,
   question,
+  sampling,
   state,
   stop,
   stopped,
@@ -35,9 +37,16 @@ const fails = (code: string) => Object.assign(new Error(code), { code, details: 
 let answers: (string | Error)[][];
 /** The conversations the model was asked to continue. */
 let asked: string[][];
+/** How long each answer might have become. */
+let limits: (number | undefined)[];
+/** How the answers end. */
+let ending: Partial<Finish>;
+/** Tokens of every prompt. */
+let prompted: number;
 
 const info = {
   architecture: { steps: 4, vocabSize: 10 },
+  contextLength: 64,
   tokenizer: { vocabSize: 10, chatTemplate: true, stopIds: [] },
   task: null,
 } as unknown as ModelInfo;
@@ -53,13 +62,21 @@ async function* say(parts: (string | Error)[]): AsyncGenerator<GeneratedToken> {
 beforeEach(() => {
   answers = [];
   asked = [];
+  limits = [];
+  ending = {};
+  prompted = 1;
   const model = {
     chatPrompt: async (conversation: ChatMessage[]) => {
       asked.push(conversation.map(({ role, content }) => `${role}: ${content}`));
       return "";
     },
-    tokenize: async () => Uint32Array.of(1),
-    generate: () => Object.assign(say(answers.shift() ?? []), { finished: Promise.resolve(FINISH) }),
+    tokenize: async () => new Uint32Array(prompted),
+    forward: async () => ({ positions: [] }),
+    generate: (_ids: unknown, { maxNewTokens }: GenerateOptions) => {
+      limits.push(maxNewTokens);
+      const finished = Promise.resolve({ ...FINISH, ...ending });
+      return Object.assign(say(answers.shift() ?? []), { finished });
+    },
   };
   open.value = {
     source: { name: "m", from: "m" },
@@ -75,6 +92,43 @@ async function askFor(text: string): Promise<void> {
   prompt.value = text;
   await ask();
 }
+
+describe("the end of the context", () => {
+  it("is where an answer may not go beyond, and is told from a limit that was chosen", async () => {
+    sampling.value = { ...sampling.value, maxNewTokens: 20 };
+    ending = { reason: "length" };
+    answers = [["a"], ["b"], ["c"]];
+    await askFor("Hi");
+    expect(filled.value).toBe(false);
+    prompted = 60;
+    await askFor("Sure?");
+    expect(filled.value).toBe(true);
+    prompted = 64;
+    await askFor("And?");
+    expect(limits).toEqual([20, 4, 1]);
+  });
+
+  it("leaves what was said before the memory was full in the conversation", async () => {
+    answers = [["Par", fails("context-full")], ["Yes"]];
+    await askFor("Hi");
+    expect([state.value, filled.value, prompt.value]).toEqual(["done", true, ""]);
+    await askFor("Sure?");
+    expect(asked[1]).toEqual(["user: Hi", "assistant: Par", "user: Sure?"]);
+    expect(filled.value).toBe(false);
+  });
+
+  it("gives a question back that no longer fits, and says how to go on", async () => {
+    answers = [["Hello"], [fails("context-full")], ["Yes"]];
+    await askFor("Hi");
+    await askFor("Sure?");
+    expect(state.value).toBe("error");
+    expect(error.value?.title).toContain("conversation");
+    clear();
+    expect(prompt.value).toBe("Sure?");
+    await ask();
+    expect(asked[2]).toEqual(["user: Sure?"]);
+  });
+});
 
 describe("a conversation", () => {
   it("goes on from what was said", async () => {

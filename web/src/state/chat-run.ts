@@ -51,6 +51,8 @@ export const madeWith = signal<number | undefined>(undefined);
 export const finish = signal<Finish | undefined>(undefined);
 /** Whether the answer was stopped before its end. */
 export const stopped = signal(false);
+/** Whether the answer ended because there is no room left for more. */
+export const filled = signal(false);
 
 export const answerText = computed(() => answerTokens.value.map((t) => t.text).join(""));
 export const isChat = computed(() => open.value?.info.tokenizer?.chatTemplate ?? false);
@@ -103,6 +105,7 @@ export function clear(): void {
   answerTokens.value = [];
   finish.value = undefined;
   stopped.value = false;
+  filled.value = false;
   error.value = undefined;
   state.value = "idle";
   columns.value = [];
@@ -162,6 +165,7 @@ export async function ask(): Promise<void> {
   columns.value = [];
   finish.value = undefined;
   stopped.value = false;
+  filled.value = false;
   error.value = undefined;
   hovered.value = undefined;
   chooseCell(undefined);
@@ -181,7 +185,10 @@ export async function ask(): Promise<void> {
       if (controller !== mine) return;
       columns.value = promptColumns(traced.positions ?? [], of);
     }
-    const options = { ...sampling.value, trace: { topK: 5 } };
+    // What is asked for outright and does not fit is an error, in the middle of the answer.
+    const left = Math.max(current.info.contextLength - ids.length, 1);
+    const maxNewTokens = Math.min(sampling.value.maxNewTokens, left);
+    const options = { ...sampling.value, maxNewTokens, trace: { topK: 5 } };
     const stream = meter.generate(model, { ids, steps: of, options }, mine.signal);
     for await (const token of stream) {
       if (controller !== mine) return;
@@ -191,6 +198,7 @@ export async function ask(): Promise<void> {
       columns.value = [...columns.value, next];
     }
     finish.value = await stream.finished;
+    filled.value = finish.value.reason === "length" && maxNewTokens === left;
     state.value = "done";
   } catch (thrown) {
     if (controller !== mine) return;
@@ -200,7 +208,13 @@ export async function ask(): Promise<void> {
       if (answerText.value === "") askAgain(text);
       return;
     }
-    error.value = explain(thrown);
+    if (errorCode(thrown) === "context-full" && answerText.value !== "") {
+      // There was less memory than context. What came is an answer all the same.
+      filled.value = true;
+      state.value = "done";
+      return;
+    }
+    error.value = explain(thrown, messages.value.length > 0);
     state.value = "error";
     askAgain(text);
   }

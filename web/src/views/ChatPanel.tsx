@@ -1,3 +1,4 @@
+import { useRef } from "preact/hooks";
 import { plural } from "../model/format.ts";
 import {
   answerText,
@@ -5,6 +6,7 @@ import {
   ask,
   clear,
   error,
+  filled,
   finish,
   isChat,
   messages,
@@ -21,9 +23,17 @@ import { exits, shownSteps } from "../state/view.ts";
 import { RunError } from "./RunError.tsx";
 import { opensTokens, ShadeLegend, shadeStyle } from "./SaidToken.tsx";
 
+/** Why an answer ended for which there was no more room. */
+const FILLED = {
+  chat: "The conversation has become as long as the model can hold, so the answer ends here. Start over to ask more.",
+  text: "Prompt and answer have become as long as the model can hold, so the text ends here.",
+};
+
 /** A prompt to continue or a conversation, its answer shaded by the step each token left at. */
 export function ChatPanel() {
+  const box = useRef<HTMLTextAreaElement>(null);
   const running = state.value === "running";
+  const full = filled.value || error.value?.code === "context-full";
   return (
     <section class="card ask chat" aria-labelledby="ask-title">
       <h2 id="ask-title">{isChat.value ? "Talk to it" : "Let it continue"}</h2>
@@ -40,6 +50,7 @@ export function ChatPanel() {
         }}
       >
         <textarea
+          ref={box}
           class="prompt-box"
           rows={2}
           aria-label={isChat.value ? "Prompt: your message" : "Prompt to continue"}
@@ -63,8 +74,16 @@ export function ChatPanel() {
             Stop
           </button>
         )}
-        {!running && messages.value.length > 0 && (
-          <button type="button" class="quiet" onClick={clear}>
+        {!running && isChat.value && question.value !== "" && (
+          <button
+            type="button"
+            class={full ? "secondary" : "quiet"}
+            onClick={() => {
+              clear();
+              // The button is gone now: the next thing to do is to type.
+              box.current?.focus();
+            }}
+          >
             Start over
           </button>
         )}
@@ -143,6 +162,9 @@ function Answer() {
           {finish.value.reason === "length" ? "cut at the limit" : "the model ended it"}.
         </p>
       )}
+      <p class={filled.value ? "note" : "visually-hidden"} role="status">
+        {filled.value && FILLED[isChat.value ? "chat" : "text"]}
+      </p>
       <ShadeLegend />
     </>
   );

@@ -1,6 +1,7 @@
 import type { Explanation } from "../model/errors.ts";
 import { remediesFor } from "../model/offers/remedies.ts";
 import { open, replaceModel } from "../state/model.ts";
+import { device } from "../state/offers/device.ts";
 import { offerOf, setHeld, sourceOf } from "../state/offers/offers.ts";
 import { ErrorNote } from "./ErrorNote.tsx";
 
@@ -11,7 +12,8 @@ const FATAL: readonly string[] = ["device-lost", "disposed", "internal"];
 export function RunError({ error }: { error: Explanation }) {
   const source = open.value?.source;
   const offer = offerOf(source);
-  const remedies = offer && source?.held ? remediesFor(error, offer.shape, source.held) : [];
+  const remedies =
+    offer && source?.held ? remediesFor(error, offer.shape, source.held, device.value?.maxBinding) : [];
   return (
     <ErrorNote error={error}>
       {offer && remedies.length > 0 && (

@@ -115,6 +115,18 @@ describe("remedies", () => {
     const shorter = remediesFor({ code: "out-of-memory", suggestion: { contextLength: 1024 } }, shape, HELD);
     expect(shorter).toEqual([{ words: "Take 1,024 tokens of context", held: { ...HELD, context: 1024 } }]);
   });
+  it("are a longer context where a text was too long for it, as far as the GPU can bind it", () => {
+    const error = { code: "context-full", room: { limit: 2048, needed: 2300 } };
+    expect(remediesFor(error, shape, HELD)).toEqual([
+      { words: "Load it with 4,096 tokens of context (1.5 GiB more)", held: { ...HELD, context: 4096 } },
+    ]);
+    const long = { ...error, room: { limit: 2048, needed: 5000 } };
+    expect(remediesFor(long, shape, HELD)[0]?.held.context).toBe(8192);
+    expect(remediesFor(error, shape, HELD, 2 ** 20)).toEqual([]);
+    const memory = { ...error, room: { limit: 700, needed: 701 } };
+    expect(remediesFor(memory, shape, HELD)).toEqual([]);
+    expect(remediesFor(error, shape, { ...HELD, context: undefined })).toEqual([]);
+  });
   it("are none where it was not, and none below what there is", () => {
     expect(remediesFor({ code: "network" }, shape, HELD)).toEqual([]);
     expect(remediesFor({ code: "out-of-memory" }, undefined, HELD)).toEqual([]);
