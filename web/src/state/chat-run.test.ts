@@ -173,6 +173,16 @@ describe("a conversation", () => {
     expect(asked[1]).toEqual(["user: Hi", "assistant: Hel", "user: Sure?"]);
   });
 
+  it("lets an answer end before the next question, whatever is typed meanwhile", async () => {
+    answers = [["Hel", "lo"], ["Yes"]];
+    const answering = askFor("Hi");
+    await askFor("Sure?");
+    await answering;
+    expect([question.value, answerText.value, prompt.value]).toEqual(["Hi", "Hello", "Sure?"]);
+    await ask();
+    expect(asked[1]).toEqual(["user: Hi", "assistant: Hello", "user: Sure?"]);
+  });
+
   it("leaves alone what is being typed when an answer fails", async () => {
     const failing = [fails("device-lost")];
     answers = [failing];

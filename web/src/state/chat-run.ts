@@ -151,11 +151,14 @@ async function promptIds({ model, info }: OpenModel, text: string): Promise<Uint
   return model.tokenize(written, { addSpecialTokens: false });
 }
 
-/** Asks the model to answer, or to continue, the prompt; columns and text grow as tokens come. */
+/**
+ * Asks the model to answer, or to continue, the prompt; columns and text grow as tokens come. An answer under way has to
+ * end, or be stopped, first.
+ */
 export async function ask(): Promise<void> {
   const current = open.value;
   const text = prompt.value;
-  if (!current || text.trim() === "" || problem.value !== undefined) return;
+  if (!current || state.value === "running" || text.trim() === "" || problem.value !== undefined) return;
   controller?.abort();
   const mine = new AbortController();
   controller = mine;
@@ -224,8 +227,7 @@ export async function ask(): Promise<void> {
 export async function answerAgain(): Promise<void> {
   const typed = prompt.value;
   const text = question.value;
-  if (text === "") return;
-  controller?.abort();
+  if (text === "" || state.value === "running") return;
   // The exchange is not over: it is not to become part of the conversation.
   answerTokens.value = [];
   prompt.value = text;

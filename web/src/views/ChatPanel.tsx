@@ -46,7 +46,8 @@ export function ChatPanel() {
         class="prompt"
         onSubmit={(event) => {
           event.preventDefault();
-          void ask();
+          if (running) stop();
+          else void ask();
         }}
       >
         <textarea
@@ -64,16 +65,11 @@ export function ChatPanel() {
         />
         <button
           type="submit"
-          class="primary"
-          disabled={prompt.value.trim() === "" || problem.value !== undefined}
+          class={running ? "secondary" : "primary"}
+          disabled={!running && (prompt.value.trim() === "" || problem.value !== undefined)}
         >
-          Ask
+          {running ? "Stop" : "Ask"}
         </button>
-        {running && (
-          <button type="button" class="secondary" onClick={stop}>
-            Stop
-          </button>
-        )}
         {!running && isChat.value && question.value !== "" && (
           <button
             type="button"

@@ -1,0 +1,33 @@
+import { LoopLM } from "looplm";
+import { renderToString } from "preact-render-to-string";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { ask, clear, prompt, state, stop } from "../state/chat-run.ts";
+import { open } from "../state/model.ts";
+import { ChatPanel } from "./ChatPanel.tsx";
+
+vi.mock("looplm", () => import("../testing/looplm-double.ts"));
+vi.mock("../state/theme.ts", () => ({ theme: { value: "light" } }));
+
+const html = () => renderToString(<ChatPanel />).replaceAll(/\s+/g, " ");
+const submit = () => /<button type="submit"[^>]*>[^<]*/.exec(html())![0];
+
+beforeEach(async () => {
+  const model = await LoopLM.load("chat");
+  open.value = { source: { name: "m", from: "m" }, model, info: model.info, task: undefined };
+  clear();
+  prompt.value = "";
+});
+
+describe("the panel", () => {
+  it("has one button, which asks, and stops what was asked", async () => {
+    expect(submit()).toBe('<button type="submit" class="primary" disabled>Ask');
+    prompt.value = "Hi";
+    expect(submit()).toBe('<button type="submit" class="primary">Ask');
+    const answering = ask();
+    expect(submit()).toBe('<button type="submit" class="secondary">Stop');
+    stop();
+    await answering;
+    expect(state.value).toBe("done");
+    expect(submit()).toContain("Ask");
+  });
+});
