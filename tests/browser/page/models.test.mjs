@@ -88,8 +88,12 @@ test("a model that generates streams its tokens into the same view, and stops wh
   assert.ok(exits.length >= 1 && exits.length <= 6);
   const tokens = (await page.getByTestId("answer").innerText()).trim().split(/\s+/);
   assert.equal(tokens.length, exits.length);
-  // Two prompt tokens have guesses (the first has nothing before it), and then every token of the answer.
-  assert.equal(await page.getByRole("columnheader").count(), 1 + 2 + exits.length);
+  // Two prompt tokens have guesses (the first has nothing before it), which come once the answer is there, and then every
+  // token of the answer.
+  await page.waitForFunction(
+    (count) => document.querySelectorAll('[role="columnheader"]').length === count,
+    1 + 2 + exits.length,
+  );
 
   await page.getByLabel("max new tokens").fill("200");
   await page.getByLabel("max new tokens").blur();

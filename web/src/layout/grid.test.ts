@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { gridSizes, moveCell, staircase, visibleRange } from "./grid.ts";
+import { gridSizes, moveCell, scrollPast, staircase, visibleRange } from "./grid.ts";
 
 describe("gridSizes", () => {
   it("fills the width there is", () => {
@@ -32,6 +32,14 @@ describe("visibleRange", () => {
   });
   it("survives a scroll position left over from a longer text", () => {
     expect(visibleRange(5000, 500, 100, 8)).toEqual({ start: 8, end: 8 });
+  });
+});
+
+describe("scrollPast", () => {
+  it("keeps in sight what was there before more came in front", () => {
+    expect(scrollPast(250, 10, 100, 100)).toBe(1250);
+    expect(scrollPast(0, 10, 128, 76)).toBe(760);
+    expect(scrollPast(256, 10, 128, 76)).toBe(912);
   });
 });
 

@@ -68,6 +68,14 @@ export function visibleRange(
 }
 
 /**
+ * Where to scroll so that the columns in sight stay there, once `added` columns have come before them and all are
+ * `width` wide instead of `before`.
+ */
+export function scrollPast(scrollLeft: number, added: number, before: number, width: number): number {
+  return (scrollLeft / before + added) * width;
+}
+
+/**
  * The line under the step at which each column left, as an SVG path; `exits` are steps counted from 1. It breaks at a 0,
  * a column that took none.
  */

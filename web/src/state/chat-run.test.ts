@@ -2,6 +2,7 @@ import type { ChatMessage, Finish, GeneratedToken, GenerateOptions, LoopLM, Mode
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import {
   answerText,
+  answerTokens,
   ask,
   clear,
   error,
@@ -15,6 +16,7 @@ import {
   stopped,
 } from "./chat-run.ts";
 import { open } from "./model.ts";
+import { columns } from "./view.ts";
 
 vi.mock("looplm", () => ({}));
 
@@ -43,6 +45,10 @@ let limits: (number | undefined)[];
 let ending: Partial<Finish>;
 /** Tokens of every prompt. */
 let prompted: number;
+/** What is thrown when a prompt's own steps are asked for. */
+let tracing: Error | undefined;
+/** What the model had to do, and how many columns there were. */
+let calls: string[];
 
 const info = {
   architecture: { steps: 4, vocabSize: 10 },
@@ -65,15 +71,22 @@ beforeEach(() => {
   limits = [];
   ending = {};
   prompted = 1;
+  tracing = undefined;
+  calls = [];
   const model = {
     chatPrompt: async (conversation: ChatMessage[]) => {
       asked.push(conversation.map(({ role, content }) => `${role}: ${content}`));
       return "";
     },
     tokenize: async () => new Uint32Array(prompted),
-    forward: async () => ({ positions: [] }),
+    forward: async (ids: Uint32Array) => {
+      calls.push(`forward after ${columns.value.length}`);
+      if (tracing instanceof Error) throw tracing;
+      return { positions: [...ids].map((id) => ({ id, text: "p", steps: [] })) };
+    },
     generate: (_ids: unknown, { maxNewTokens }: GenerateOptions) => {
       limits.push(maxNewTokens);
+      calls.push("generate");
       const finished = Promise.resolve({ ...FINISH, ...ending });
       return Object.assign(say(answers.shift() ?? []), { finished });
     },
@@ -127,6 +140,39 @@ describe("the end of the context", () => {
     expect(prompt.value).toBe("Sure?");
     await ask();
     expect(asked[2]).toEqual(["user: Sure?"]);
+  });
+});
+
+describe("the prompt's own columns", () => {
+  it("come when the answer is there, before it", async () => {
+    prompted = 3;
+    answers = [["Hel", "lo"]];
+    await askFor("Hi");
+    expect(calls).toEqual(["generate", "forward after 2"]);
+    expect(columns.value.map(({ origin }) => origin)).toEqual([
+      ...["prompt", "prompt"],
+      ...["generated", "generated"],
+    ]);
+    expect(answerTokens.value.map(({ column }) => column)).toEqual([2, 3]);
+  });
+
+  it("cost the answer nothing if they fail", async () => {
+    prompted = 3;
+    tracing = fails("out-of-memory");
+    answers = [["Hello"], ["Yes"]];
+    await askFor("Hi");
+    expect([state.value, error.value?.code, prompt.value]).toEqual(["done", "out-of-memory", ""]);
+    tracing = undefined;
+    await askFor("Sure?");
+    expect(asked[1]).toEqual(["user: Hi", "assistant: Hello", "user: Sure?"]);
+    expect(answerTokens.value.map(({ column }) => column)).toEqual([2]);
+  });
+
+  it("are not computed for an answer that was stopped", async () => {
+    prompted = 3;
+    answers = [["Hel", fails("aborted")]];
+    await askFor("Hi");
+    expect(calls).toEqual(["generate"]);
   });
 });
 

@@ -1,5 +1,5 @@
-import { computed, signal } from "@preact/signals";
-import type { ChatMessage, Finish, GeneratedToken, PositionTrace } from "looplm";
+import { batch, computed, signal } from "@preact/signals";
+import type { ChatMessage, Finish, GeneratedToken, LoopLM, PositionTrace } from "looplm";
 import { column, type Column } from "../model/exit.ts";
 import { errorCode, explain, type Explanation } from "../model/errors.ts";
 import { tokenLabel } from "../model/format.ts";
@@ -9,7 +9,7 @@ import { decidedBy } from "./depth/settings.ts";
 import { open, type OpenModel } from "./model.ts";
 import { offerOf } from "./offers/offers.ts";
 import type { RunState } from "./run.ts";
-import { chooseCell, columns, hovered, steps } from "./view.ts";
+import { chooseCell, columns, hovered, prependColumns, steps } from "./view.ts";
 
 /** Longest prompt whose own positions are traced as well: beyond it the trace would cost more than the answer. */
 const TRACED_PROMPT = 512;
@@ -44,17 +44,25 @@ export const error = signal<Explanation | undefined>(undefined);
 export const messages = signal<readonly ChatMessage[]>([]);
 /** The question being answered. */
 export const question = signal("");
+/** The texts of the answer's tokens so far. */
+const said = signal<readonly string[]>([]);
+/** The column of the first. */
+const firstColumn = signal(0);
 /** The answer's tokens so far. */
-export const answerTokens = signal<readonly { text: string; column: number }[]>([]);
+export const answerTokens = computed(() =>
+  said.value.map((text, i) => ({ text, column: firstColumn.value + i })),
+);
 /** The threshold that had the last word about them; undefined where all steps had it, or another rule. */
 export const madeWith = signal<number | undefined>(undefined);
 export const finish = signal<Finish | undefined>(undefined);
 /** Whether the answer was stopped before its end. */
 export const stopped = signal(false);
+/** Whether the steps of the prompt's own tokens are being computed, after the answer. */
+export const tracing = signal(false);
 /** Whether the answer ended because there is no room left for more. */
 export const filled = signal(false);
 
-export const answerText = computed(() => answerTokens.value.map((t) => t.text).join(""));
+export const answerText = computed(() => said.value.join(""));
 export const isChat = computed(() => open.value?.info.tokenizer?.chatTemplate ?? false);
 /** Without a tokenizer the prompt is token ids. */
 export const takesIds = computed(() => open.value?.info.tokenizer === null);
@@ -102,13 +110,19 @@ export function clear(): void {
   controller = undefined;
   messages.value = [];
   question.value = "";
-  answerTokens.value = [];
+  clearAnswer();
   finish.value = undefined;
   stopped.value = false;
   filled.value = false;
   error.value = undefined;
   state.value = "idle";
   columns.value = [];
+}
+
+function clearAnswer(): void {
+  said.value = [];
+  firstColumn.value = 0;
+  tracing.value = false;
 }
 
 /** Stops the answer within one pass; what came so far stays. */
@@ -164,7 +178,7 @@ export async function ask(): Promise<void> {
   controller = mine;
   keepAnswer();
   question.value = text;
-  answerTokens.value = [];
+  clearAnswer();
   columns.value = [];
   finish.value = undefined;
   stopped.value = false;
@@ -179,15 +193,6 @@ export async function ask(): Promise<void> {
   try {
     const { model } = current;
     const ids = await promptIds(current, text);
-    if (ids.length > 1 && ids.length <= TRACED_PROMPT) {
-      const traced = await model.forward(ids, {
-        steps: of,
-        trace: { topK: 5 },
-        signal: mine.signal,
-      });
-      if (controller !== mine) return;
-      columns.value = promptColumns(traced.positions ?? [], of);
-    }
     // What is asked for outright and does not fit is an error, in the middle of the answer.
     const left = Math.max(current.info.contextLength - ids.length, 1);
     const maxNewTokens = Math.min(sampling.value.maxNewTokens, left);
@@ -197,12 +202,17 @@ export async function ask(): Promise<void> {
       if (controller !== mine) return;
       const next = { ...generatedColumn(token, of), ...stream.left(token) };
       const shown = takesIds.value ? `${token.id} ` : token.text;
-      answerTokens.value = [...answerTokens.value, { text: shown, column: columns.value.length }];
-      columns.value = [...columns.value, next];
+      batch(() => {
+        said.value = [...said.value, shown];
+        columns.value = [...columns.value, next];
+      });
     }
-    finish.value = await stream.finished;
-    filled.value = finish.value.reason === "length" && maxNewTokens === left;
+    const ended = await stream.finished;
+    if (controller !== mine) return;
+    finish.value = ended;
+    filled.value = ended.reason === "length" && maxNewTokens === left;
     state.value = "done";
+    await tracePrompt(model, ids, of, mine);
   } catch (thrown) {
     if (controller !== mine) return;
     if (errorCode(thrown) === "aborted") {
@@ -223,13 +233,37 @@ export async function ask(): Promise<void> {
   }
 }
 
+/**
+ * Shows what the steps thought of the prompt's tokens as well, before those of the answer. `generate` does not tell, and
+ * to find out takes as long as to read the prompt, so the answer comes first.
+ */
+async function tracePrompt(model: LoopLM, ids: Uint32Array, of: number, mine: AbortController) {
+  if (ids.length < 2 || ids.length > TRACED_PROMPT) return;
+  tracing.value = true;
+  try {
+    const { signal } = mine;
+    const { positions = [] } = await model.forward(ids, { steps: of, trace: { topK: 5 }, signal });
+    if (controller !== mine) return;
+    const before = promptColumns(positions, of);
+    batch(() => {
+      prependColumns(before);
+      firstColumn.value = before.length;
+    });
+  } catch (thrown) {
+    // The answer is none the worse for it.
+    if (controller === mine && errorCode(thrown) !== "aborted") error.value = explain(thrown);
+  } finally {
+    if (controller === mine) tracing.value = false;
+  }
+}
+
 /** Asks the last question again, in place of its answer. What is being typed stays. */
 export async function answerAgain(): Promise<void> {
   const typed = prompt.value;
   const text = question.value;
   if (text === "" || state.value === "running") return;
   // The exchange is not over: it is not to become part of the conversation.
-  answerTokens.value = [];
+  clearAnswer();
   prompt.value = text;
   const answering = ask();
   if (typed !== text) prompt.value = typed;

@@ -1,4 +1,4 @@
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import type { Cell } from "../layout/grid.ts";
 import { type Column, leftAt, summarize } from "../model/exit.ts";
 
@@ -40,6 +40,16 @@ export const inspected = computed<Cell>(() => {
 
 export function chooseCell(cell: Cell | undefined): void {
   chosen.value = cell;
+}
+
+/** Puts columns before those there are. The cells a person has pointed at stay the same. */
+export function prependColumns(before: readonly Column[]): void {
+  const moved = (cell: Cell | undefined) => cell && { ...cell, column: cell.column + before.length };
+  batch(() => {
+    columns.value = [...before, ...columns.value];
+    hovered.value = moved(hovered.value);
+    chosen.value = moved(chosen.value);
+  });
 }
 
 /** Whether a person has pointed at a cell of the present columns. */

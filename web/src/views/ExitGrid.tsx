@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { type Cell, gridSizes, moveCell, staircase, visibleRange } from "../layout/grid.ts";
+import { type Cell, gridSizes, moveCell, scrollPast, staircase, visibleRange } from "../layout/grid.ts";
 import { playing } from "../state/shuffle-run.ts";
 import {
   chooseCell,
@@ -46,6 +46,17 @@ export function ExitGrid() {
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
+
+  // What comes before the columns in sight leaves them, and the focus, where they are.
+  const seen = useRef({ first: all[0], width });
+  useLayoutEffect(() => {
+    const { first, width: before } = seen.current;
+    seen.current = { first: all[0], width };
+    const added = first ? all.indexOf(first) : 0;
+    if (added < 1 || !scroller.current) return;
+    wantsFocus.current = grid.current?.contains(document.activeElement) ?? false;
+    scroller.current.scrollLeft = scrollPast(scroller.current.scrollLeft, added, before, width);
+  }, [all, width]);
 
   // While tokens stream in, stay at the end if the end was in sight.
   const count = useRef(0);
