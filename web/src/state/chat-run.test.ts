@@ -1,5 +1,5 @@
 import type { ChatMessage, Finish, GeneratedToken, GenerateOptions, LoopLM, ModelInfo } from "looplm";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   answerText,
   answerTokens,
@@ -14,6 +14,7 @@ import {
   state,
   stop,
   stopped,
+  waiting,
 } from "./chat-run.ts";
 import { open } from "./model.ts";
 import { columns } from "./view.ts";
@@ -173,6 +174,45 @@ describe("the prompt's own columns", () => {
     answers = [["Hel", fails("aborted")]];
     await askFor("Hi");
     expect(calls).toEqual(["generate"]);
+  });
+});
+
+describe("the time before the first word", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it("is for reading, and with a model's first prompt perhaps for the GPU to be made ready", async () => {
+    vi.useFakeTimers();
+    let go = () => {};
+    const seen: (string | undefined)[] = [];
+    const { model } = open.value!;
+    const generate = model.generate.bind(model);
+    const later = (...[ids, options]: Parameters<typeof generate>) => {
+      const stream = generate(ids, options);
+      const next = stream.next.bind(stream);
+      const gate = new Promise<void>((resolve) => (go = resolve));
+      stream.next = () => gate.then(next);
+      return stream;
+    };
+    Object.assign(model, { generate: later });
+    answers = [["Hello"], ["Yes"]];
+    for (const text of ["Hi", "Sure?"]) {
+      const answering = askFor(text);
+      seen.push(waiting.value);
+      await vi.advanceTimersByTimeAsync(2100);
+      seen.push(waiting.value);
+      go();
+      await answering;
+      seen.push(waiting.value);
+    }
+    expect(seen).toEqual(["prompt", "first-prompt", undefined, "prompt", "prompt", undefined]);
+  });
+
+  it("ends with an error, and when it is stopped", async () => {
+    answers = [[fails("device-lost")], [fails("aborted")]];
+    await askFor("Hi");
+    expect(waiting.value).toBeUndefined();
+    await askFor("Hi");
+    expect(waiting.value).toBeUndefined();
   });
 });
 

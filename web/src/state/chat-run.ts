@@ -18,6 +18,9 @@ const TRACED_PROMPT = 512;
 const CONTINUED = 128;
 const ANSWERED = 512;
 
+/** How long the first prompt of a model may be read before the page says why that may take long. */
+const PATIENCE_MS = 2000;
+
 /** Sampling, as the controls set it. */
 export interface Sampling {
   maxNewTokens: number;
@@ -57,6 +60,11 @@ export const madeWith = signal<number | undefined>(undefined);
 export const finish = signal<Finish | undefined>(undefined);
 /** Whether the answer was stopped before its end. */
 export const stopped = signal(false);
+/**
+ * What an answer without a word waits for: its prompt to be read, which for the first of a model may have to wait for the
+ * GPU to be made ready. Nothing tells the two apart.
+ */
+export const waiting = signal<"prompt" | "first-prompt" | undefined>(undefined);
 /** Whether the steps of the prompt's own tokens are being computed, after the answer. */
 export const tracing = signal(false);
 /** Whether the answer ended because there is no room left for more. */
@@ -75,6 +83,9 @@ export const problem = computed(() => {
 });
 
 let controller: AbortController | undefined;
+let patience: ReturnType<typeof setTimeout> | undefined;
+/** The model that has answered before. */
+let warm: LoopLM | undefined;
 
 /** Whether a chat model is to think aloud before it answers; undefined where its template knows no such thing. */
 export const thinking = signal<boolean | undefined>(undefined);
@@ -119,7 +130,18 @@ export function clear(): void {
   columns.value = [];
 }
 
+function wait(model: LoopLM): void {
+  waiting.value = "prompt";
+  if (model !== warm) patience = setTimeout(() => (waiting.value = "first-prompt"), PATIENCE_MS);
+}
+
+function waitNoMore(): void {
+  clearTimeout(patience);
+  waiting.value = undefined;
+}
+
 function clearAnswer(): void {
+  waitNoMore();
   said.value = [];
   firstColumn.value = 0;
   tracing.value = false;
@@ -189,6 +211,7 @@ export async function ask(): Promise<void> {
   madeWith.value = decidedBy();
   const of = steps.value;
   state.value = "running";
+  wait(current.model);
   if (isChat.value) prompt.value = "";
   try {
     const { model } = current;
@@ -202,19 +225,23 @@ export async function ask(): Promise<void> {
       if (controller !== mine) return;
       const next = { ...generatedColumn(token, of), ...stream.left(token) };
       const shown = takesIds.value ? `${token.id} ` : token.text;
+      warm = model;
       batch(() => {
+        waitNoMore();
         said.value = [...said.value, shown];
         columns.value = [...columns.value, next];
       });
     }
     const ended = await stream.finished;
     if (controller !== mine) return;
+    waitNoMore();
     finish.value = ended;
     filled.value = ended.reason === "length" && maxNewTokens === left;
     state.value = "done";
     await tracePrompt(model, ids, of, mine);
   } catch (thrown) {
     if (controller !== mine) return;
+    waitNoMore();
     if (errorCode(thrown) === "aborted") {
       stopped.value = true;
       state.value = "done";

@@ -1,7 +1,7 @@
 import { LoopLM } from "looplm";
 import { renderToString } from "preact-render-to-string";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { ask, clear, prompt, state, stop } from "../state/chat-run.ts";
+import { ask, clear, filled, prompt, state, stop, waiting } from "../state/chat-run.ts";
 import { open } from "../state/model.ts";
 import { ChatPanel } from "./ChatPanel.tsx";
 
@@ -10,6 +10,7 @@ vi.mock("../state/theme.ts", () => ({ theme: { value: "light" } }));
 
 const html = () => renderToString(<ChatPanel />).replaceAll(/\s+/g, " ");
 const submit = () => /<button type="submit"[^>]*>[^<]*/.exec(html())![0];
+const status = () => /role="status">([^<]*)/.exec(html())![1];
 
 beforeEach(async () => {
   const model = await LoopLM.load("chat");
@@ -29,5 +30,18 @@ describe("the panel", () => {
     await answering;
     expect(state.value).toBe("done");
     expect(submit()).toContain("Ask");
+  });
+
+  it("says what it waits for until the first word, in a place that is always there", async () => {
+    expect(status()).toBe("");
+    prompt.value = "Hi";
+    const answering = ask();
+    expect(status()).toBe("Reading your prompt …");
+    waiting.value = "first-prompt";
+    expect(status()).toContain("that happens once");
+    await answering;
+    expect(status()).toBe("");
+    filled.value = true;
+    expect(status()).toContain("Start over");
   });
 });

@@ -18,10 +18,18 @@ import {
   stopped,
   takesIds,
   thinking,
+  waiting,
 } from "../state/chat-run.ts";
 import { exits, shownSteps } from "../state/view.ts";
 import { RunError } from "./RunError.tsx";
 import { opensTokens, ShadeLegend, shadeStyle } from "./SaidToken.tsx";
+
+/** What an answer waits for that has no word yet. */
+const WAITING = {
+  prompt: "Reading your prompt …",
+  "first-prompt":
+    "Still reading your prompt. It is the first for this model, so the GPU may have to be prepared for prompts of this length; that happens once.",
+};
 
 /** Why an answer ended for which there was no more room. */
 const FILLED = {
@@ -41,6 +49,7 @@ export function ChatPanel() {
         <p class="note">The model has no tokenizer.json, so its prompt is token ids, as in “1, 2, 3”.</p>
       )}
       {(messages.value.length > 0 || question.value !== "") && <Transcript />}
+      <Status />
       {error.value && <RunError error={error.value} />}
       <form
         class="prompt"
@@ -101,6 +110,20 @@ export function ChatPanel() {
   );
 }
 
+/** How things stand, in a sentence where there is something to say. It is always there, so that a change is read out. */
+function Status() {
+  const words = waiting.value
+    ? WAITING[waiting.value]
+    : filled.value
+      ? FILLED[isChat.value ? "chat" : "text"]
+      : undefined;
+  return (
+    <p class={words ? "note" : "visually-hidden"} role="status">
+      {words}
+    </p>
+  );
+}
+
 function Transcript() {
   return (
     <div class="transcript">
@@ -158,9 +181,6 @@ function Answer() {
           {finish.value.reason === "length" ? "cut at the limit" : "the model ended it"}.
         </p>
       )}
-      <p class={filled.value ? "note" : "visually-hidden"} role="status">
-        {filled.value && FILLED[isChat.value ? "chat" : "text"]}
-      </p>
       <ShadeLegend />
     </>
   );
