@@ -1,19 +1,31 @@
-import type { ChatMessage, Finish, GeneratedToken, GenerateOptions, LoopLM, ModelInfo } from "looplm";
+import type {
+  ChatMessage,
+  ChatPromptOptions,
+  Finish,
+  GeneratedToken,
+  GenerateOptions,
+  LoopLM,
+  ModelInfo,
+} from "looplm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   answerText,
   answerTokens,
   ask,
+  begin,
   clear,
   error,
+  exchanges,
   filled,
-  messages,
+  onlyThought,
   prompt,
   question,
   sampling,
+  setThinking,
   state,
   stop,
   stopped,
+  thinking,
   waiting,
 } from "./chat-run.ts";
 import { open } from "./model.ts";
@@ -34,6 +46,9 @@ const FINISH: Finish = {
   },
   ...{ accepted: 0, discarded: 0, drafts: [], kvBytes: 64, timeline: [] },
 };
+/** The marks of thoughts, and the token id of the first. */
+const MARKS = ["<think>", "</think>"];
+const MARK = 100;
 const fails = (code: string) => Object.assign(new Error(code), { code, details: {} });
 
 /** What the model says to each question in turn; an Error is thrown at its place. */
@@ -62,7 +77,10 @@ async function* say(parts: (string | Error)[]): AsyncGenerator<GeneratedToken> {
   for (const [i, part] of parts.entries()) {
     if (part instanceof Error) throw part;
     const steps = [{ lambda: 1, probability: 1 }];
-    yield { id: i, text: part, position: 1 + i, exitStep: 1, drafts: [], exitPdf: [1], steps };
+    // As a tokenizer has it where they are special: a token of their own, without a text.
+    const mark = MARKS.indexOf(part);
+    const [id, text] = mark < 0 ? [i, part] : [MARK + mark, ""];
+    yield { id, text, position: 1 + i, exitStep: 1, drafts: [], exitPdf: [1], steps };
   }
 }
 
@@ -75,11 +93,14 @@ beforeEach(() => {
   tracing = undefined;
   calls = [];
   const model = {
-    chatPrompt: async (conversation: ChatMessage[]) => {
+    chatPrompt: async (conversation: ChatMessage[], { enableThinking }: ChatPromptOptions) => {
       asked.push(conversation.map(({ role, content }) => `${role}: ${content}`));
-      return "";
+      return enableThinking ? "It:\n<think>\n" : "It:\n";
     },
-    tokenize: async () => new Uint32Array(prompted),
+    tokenize: async (text: string) => {
+      const mark = MARKS.indexOf(text);
+      return mark < 0 ? new Uint32Array(prompted) : Uint32Array.of(MARK + mark);
+    },
     forward: async (ids: Uint32Array) => {
       calls.push(`forward after ${columns.value.length}`);
       if (tracing instanceof Error) throw tracing;
@@ -99,6 +120,7 @@ beforeEach(() => {
     task: undefined,
   };
   clear();
+  thinking.value = undefined;
   prompt.value = "";
 });
 
@@ -141,6 +163,44 @@ describe("the end of the context", () => {
     expect(prompt.value).toBe("Sure?");
     await ask();
     expect(asked[2]).toEqual(["user: Sure?"]);
+  });
+});
+
+describe("a model that thinks aloud", () => {
+  it("is told what it said, but not what it thought", async () => {
+    thinking.value = true;
+    answers = [["add", "</think>", "\n\n", "4"], ["Yes"]];
+    await askFor("2 + 2?");
+    expect([answerText.value, onlyThought.value]).toEqual(["add\n\n4", false]);
+    await askFor("Sure?");
+    expect(asked[1]).toEqual(["user: 2 + 2?", "assistant: 4", "user: Sure?"]);
+    expect(exchanges.value).toEqual([{ question: "2 + 2?", thought: "add", said: "4" }]);
+  });
+
+  it("is not told of a thought without its end, which can still be read", async () => {
+    thinking.value = true;
+    ending = { reason: "length" };
+    answers = [["add two", " and"], ["Yes"]];
+    await askFor("2 + 2?");
+    expect(onlyThought.value).toBe(true);
+    thinking.value = false;
+    await askFor("Sure?");
+    expect(asked[1]).toEqual(["user: Sure?"]);
+    expect(exchanges.value).toEqual([{ question: "2 + 2?", thought: "add two and", said: "" }]);
+  });
+
+  it("may write more, unless a person said how much", () => {
+    const set = () => sampling.value.maxNewTokens;
+    sampling.value = { ...sampling.value, maxNewTokens: 128 };
+    begin();
+    expect(set()).toBe(512);
+    setThinking(true);
+    expect(set()).toBe(2048);
+    setThinking(false);
+    expect(set()).toBe(512);
+    sampling.value = { ...sampling.value, maxNewTokens: 300 };
+    setThinking(true);
+    expect(set()).toBe(300);
   });
 });
 
@@ -237,7 +297,7 @@ describe("a conversation", () => {
     expect(prompt.value).toBe("Sure?");
     await ask();
     expect(asked[2]).toEqual(["user: Hi", "assistant: Hello", "user: Sure?"]);
-    expect(messages.value.map(({ content }) => content)).toEqual(["Hi", "Hello"]);
+    expect(exchanges.value).toEqual([{ question: "Hi", thought: "", said: "Hello" }]);
     expect(error.value).toBeUndefined();
   });
 

@@ -1,5 +1,6 @@
 import { batch, computed, signal } from "@preact/signals";
-import type { ChatMessage, Finish, GeneratedToken, LoopLM, PositionTrace } from "looplm";
+import type { Finish, GeneratedToken, LoopLM, PositionTrace, TokenId } from "looplm";
+import { BEGIN, END, type Exchange, told, withoutThoughts } from "../model/conversation.ts";
 import { column, type Column } from "../model/exit.ts";
 import { errorCode, explain, type Explanation } from "../model/errors.ts";
 import { tokenLabel } from "../model/format.ts";
@@ -14,9 +15,10 @@ import { chooseCell, columns, hovered, prependColumns, steps } from "./view.ts";
 /** Longest prompt whose own positions are traced as well: beyond it the trace would cost more than the answer. */
 const TRACED_PROMPT = 512;
 
-/** How long an answer may be to begin with: a few words that continue a text, or what may have to be thought over. */
+/** How long an answer may be to begin with: a few words that continue a text, an answer, or one with a thought before. */
 const CONTINUED = 128;
 const ANSWERED = 512;
+const THOUGHT = 2048;
 
 /** How long the first prompt of a model may be read before the page says why that may take long. */
 const PATIENCE_MS = 2000;
@@ -43,17 +45,17 @@ export const sampling = signal<Sampling>({
 export const prompt = signal("");
 export const state = signal<RunState>("idle");
 export const error = signal<Explanation | undefined>(undefined);
-/** The conversation so far; for a model without a chat template it stays empty. */
-export const messages = signal<readonly ChatMessage[]>([]);
+/** The conversation before the question; for a model without a chat template it stays empty. */
+export const exchanges = signal<readonly Exchange[]>([]);
 /** The question being answered. */
 export const question = signal("");
-/** The texts of the answer's tokens so far. */
-const said = signal<readonly string[]>([]);
+/** The answer's tokens so far: the text to show, and the same with the marks that thoughts stand between. */
+const said = signal<readonly { text: string; marked: string }[]>([]);
 /** The column of the first. */
 const firstColumn = signal(0);
 /** The answer's tokens so far. */
 export const answerTokens = computed(() =>
-  said.value.map((text, i) => ({ text, column: firstColumn.value + i })),
+  said.value.map(({ text }, i) => ({ text, column: firstColumn.value + i })),
 );
 /** The threshold that had the last word about them; undefined where all steps had it, or another rule. */
 export const madeWith = signal<number | undefined>(undefined);
@@ -70,7 +72,14 @@ export const tracing = signal(false);
 /** Whether the answer ended because there is no room left for more. */
 export const filled = signal(false);
 
-export const answerText = computed(() => said.value.join(""));
+export const answerText = computed(() => said.value.map(({ text }) => text).join(""));
+/** Whether the prompt began a thought. */
+const began = signal(false);
+const written = computed(() =>
+  withoutThoughts((began.value ? BEGIN : "") + said.value.map(({ marked }) => marked).join("")),
+);
+/** Whether the answer is a thought that has led to nothing yet. */
+export const onlyThought = computed(() => written.value.thought !== "" && written.value.said.trim() === "");
 export const isChat = computed(() => open.value?.info.tokenizer?.chatTemplate ?? false);
 /** Without a tokenizer the prompt is token ids. */
 export const takesIds = computed(() => open.value?.info.tokenizer === null);
@@ -92,13 +101,19 @@ export const thinking = signal<boolean | undefined>(undefined);
 
 /** Sets what depends on the open model: how long answers may be, and whether it can be asked to think. */
 export function begin(): void {
-  const chats = isChat.value;
-  const { maxNewTokens: set } = sampling.value;
+  setThinking(undefined);
+  if (isChat.value) void findThinking();
+}
+
+/** The length that was set last without being asked. */
+let usual = CONTINUED;
+
+export function setThinking(on: boolean | undefined): void {
+  thinking.value = on;
+  const before = usual;
+  usual = !isChat.value ? CONTINUED : on ? THOUGHT : ANSWERED;
   // A length that a person chose stays.
-  if (set === CONTINUED || set === ANSWERED)
-    sampling.value = { ...sampling.value, maxNewTokens: chats ? ANSWERED : CONTINUED };
-  thinking.value = undefined;
-  if (chats) void findThinking();
+  if (sampling.value.maxNewTokens === before) sampling.value = { ...sampling.value, maxNewTokens: usual };
 }
 
 /** A template that knows the switch writes another prompt with it. */
@@ -109,7 +124,7 @@ async function findThinking(): Promise<void> {
   const written = (enableThinking: boolean) => current.model.chatPrompt(message, { enableThinking });
   try {
     const [on, off] = await Promise.all([written(true), written(false)]);
-    if (open.value === current && on !== off) thinking.value = offerOf(current.source)?.thinks ?? false;
+    if (open.value === current && on !== off) setThinking(offerOf(current.source)?.thinks ?? false);
   } catch {
     // A template that cannot be written says so when it is asked something.
   }
@@ -119,7 +134,7 @@ async function findThinking(): Promise<void> {
 export function clear(): void {
   controller?.abort();
   controller = undefined;
-  messages.value = [];
+  exchanges.value = [];
   question.value = "";
   clearAnswer();
   finish.value = undefined;
@@ -142,6 +157,7 @@ function waitNoMore(): void {
 
 function clearAnswer(): void {
   waitNoMore();
+  began.value = false;
   said.value = [];
   firstColumn.value = 0;
   tracing.value = false;
@@ -173,18 +189,31 @@ function generatedColumn({ id, text, position, steps }: GeneratedToken, of: numb
   return column({ position, label: tokenLabel(own?.text ?? text), origin: "generated", steps, of });
 }
 
-/** The tokens to continue: the conversation as the chat template writes it, or the prompt itself. */
-async function promptIds({ model, info }: OpenModel, text: string): Promise<Uint32Array> {
+/**
+ * The tokens to continue, which are the conversation as the chat template writes it, or the prompt itself; and whether a
+ * thought is the first to come.
+ */
+async function promptOf({ model, info }: OpenModel, text: string) {
   if (takesIds.value) {
     const read = parseIds(text, info.architecture.vocabSize);
-    return "ids" in read ? read.ids : new Uint32Array();
+    return { ids: "ids" in read ? read.ids : new Uint32Array(), thinks: false };
   }
-  if (!isChat.value) return model.tokenize(text);
+  if (!isChat.value) return { ids: await model.tokenize(text), thinks: false };
   const enableThinking = thinking.value;
-  const asked = [...messages.value, { role: "user", content: text }];
-  const written = await model.chatPrompt(asked, enableThinking === undefined ? {} : { enableThinking });
+  const asked = [...told(exchanges.value), { role: "user", content: text }];
+  const prompt = await model.chatPrompt(asked, enableThinking === undefined ? {} : { enableThinking });
   // The template has written the special tokens.
-  return model.tokenize(written, { addSpecialTokens: false });
+  const ids = await model.tokenize(prompt, { addSpecialTokens: false });
+  return { ids, thinks: prompt.trimEnd().endsWith(BEGIN) };
+}
+
+/** The marks of thoughts that are tokens of their own: these may have no text. */
+async function marksOf({ model }: OpenModel): Promise<ReadonlyMap<TokenId, string>> {
+  if (!isChat.value) return new Map();
+  const ids = (mark: string) => model.tokenize(mark, { addSpecialTokens: false });
+  const [begin, end] = await Promise.all([ids(BEGIN), ids(END)]);
+  const own = begin.length === 1 && end.length === 1 && begin[0] !== end[0];
+  return own ? new Map([[begin[0]!, BEGIN] as const, [end[0]!, END] as const]) : new Map();
 }
 
 /**
@@ -215,7 +244,10 @@ export async function ask(): Promise<void> {
   if (isChat.value) prompt.value = "";
   try {
     const { model } = current;
-    const ids = await promptIds(current, text);
+    const { ids, thinks } = await promptOf(current, text);
+    const marks = await marksOf(current);
+    if (controller !== mine) return;
+    began.value = thinks;
     // What is asked for outright and does not fit is an error, in the middle of the answer.
     const left = Math.max(current.info.contextLength - ids.length, 1);
     const maxNewTokens = Math.min(sampling.value.maxNewTokens, left);
@@ -225,10 +257,12 @@ export async function ask(): Promise<void> {
       if (controller !== mine) return;
       const next = { ...generatedColumn(token, of), ...stream.left(token) };
       const shown = takesIds.value ? `${token.id} ` : token.text;
+      const mark = marks.get(token.id) ?? "";
+      const marked = shown.includes(mark) ? shown : shown + mark;
       warm = model;
       batch(() => {
         waitNoMore();
-        said.value = [...said.value, shown];
+        said.value = [...said.value, { text: shown, marked }];
         columns.value = [...columns.value, next];
       });
     }
@@ -254,7 +288,7 @@ export async function ask(): Promise<void> {
       state.value = "done";
       return;
     }
-    error.value = explain(thrown, messages.value.length > 0);
+    error.value = explain(thrown, exchanges.value.length > 0);
     state.value = "error";
     askAgain(text);
   }
@@ -304,15 +338,10 @@ function askAgain(text: string): void {
 
 /**
  * Moves the finished exchange into the conversation before the next question. A question that failed, or was stopped
- * before the first word, is none: an empty answer in the conversation would teach the model to give more of them.
+ * before the first word, is none.
  */
 function keepAnswer(): void {
-  if (isChat.value && state.value === "done" && answerText.value !== "") {
-    messages.value = [
-      ...messages.value,
-      { role: "user", content: question.value },
-      { role: "assistant", content: answerText.value },
-    ];
-  }
+  if (isChat.value && state.value === "done" && answerText.value !== "")
+    exchanges.value = [...exchanges.value, { question: question.value, ...written.value }];
   question.value = "";
 }

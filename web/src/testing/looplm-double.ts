@@ -155,11 +155,15 @@ export class LoopLM extends EventTarget {
     return Uint32Array.from(ids);
   }
 
+  /** Whether the last prompt began a thought. */
+  private thinks = false;
+
   async chatPrompt(
     messages: readonly { content: string }[],
     options: ChatPromptOptions = {},
   ): Promise<string> {
-    return [...messages.map((m) => m.content), options.enableThinking ? "<think>" : "so"].join(" ");
+    this.thinks = options.enableThinking === true;
+    return [...messages.map((m) => m.content), this.thinks ? "<think>" : "so"].join(" ");
   }
 
   async forward(ids: Uint32Array, options: ForwardOptions = {}): Promise<ForwardResult> {
@@ -201,7 +205,9 @@ export class LoopLM extends EventTarget {
     const said =
       this.role === "who"
         ? completion([...(prompt as Uint32Array)])
-        : STORY.split(" ").map((text, i) => ({ text, difficulty: 0.6 + 3.4 * noise(i, 7) }));
+        : (this.thinks ? STORY.replace(". ", ". </think> ") : STORY)
+            .split(" ")
+            .map((text, i) => ({ text, difficulty: 0.6 + 3.4 * noise(i, 7) }));
     const others = this.role === "who" ? WHO_NAMES : ["the", "a", "of", "to"];
     const traces = said.slice(0, options.maxNewTokens ?? 40).map(({ text: word, difficulty }, i) => {
       const choices = [word, ...others].map((w) => ` ${w}`);

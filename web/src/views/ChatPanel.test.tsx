@@ -1,7 +1,7 @@
 import { LoopLM } from "looplm";
 import { renderToString } from "preact-render-to-string";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { ask, clear, filled, prompt, state, stop, waiting } from "../state/chat-run.ts";
+import { ask, clear, exchanges, filled, prompt, state, stop, waiting } from "../state/chat-run.ts";
 import { open } from "../state/model.ts";
 import { ChatPanel } from "./ChatPanel.tsx";
 
@@ -17,6 +17,15 @@ beforeEach(async () => {
   open.value = { source: { name: "m", from: "m" }, model, info: model.info, task: undefined };
   clear();
   prompt.value = "";
+});
+
+it("folds what was thought away, and says where it led to nothing", () => {
+  exchanges.value = [
+    { question: "2 + 2?", thought: "add", said: "4" },
+    { question: "And 3?", thought: "add three and", said: "" },
+  ];
+  expect(html()).toMatch(/<summary>What it thought<\/summary><p class="message">add<\/p><\/details>.*4<\/p>/);
+  expect(html().match(/goes on without this question/g)).toHaveLength(1);
 });
 
 describe("the panel", () => {

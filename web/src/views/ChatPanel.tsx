@@ -1,4 +1,5 @@
 import { useRef } from "preact/hooks";
+import type { Exchange } from "../model/conversation.ts";
 import { plural } from "../model/format.ts";
 import {
   answerText,
@@ -6,13 +7,15 @@ import {
   ask,
   clear,
   error,
+  exchanges,
   filled,
   finish,
   isChat,
-  messages,
+  onlyThought,
   problem,
   prompt,
   question,
+  setThinking,
   state,
   stop,
   stopped,
@@ -48,7 +51,7 @@ export function ChatPanel() {
       {takesIds.value && (
         <p class="note">The model has no tokenizer.json, so its prompt is token ids, as in “1, 2, 3”.</p>
       )}
-      {(messages.value.length > 0 || question.value !== "") && <Transcript />}
+      {(exchanges.value.length > 0 || question.value !== "") && <Transcript />}
       <Status />
       {error.value && <RunError error={error.value} />}
       <form
@@ -99,7 +102,7 @@ export function ChatPanel() {
             type="checkbox"
             role="switch"
             checked={thinking.value}
-            onChange={(event) => (thinking.value = event.currentTarget.checked)}
+            onChange={(event) => setThinking(event.currentTarget.checked)}
           />
           <span>Thinking</span>
           <small>it reasons in words before it answers, which takes longer</small>
@@ -127,11 +130,8 @@ function Status() {
 function Transcript() {
   return (
     <div class="transcript">
-      {messages.value.map((message, i) => (
-        <p key={i} class={`message ${message.role}`}>
-          <span class="who">{message.role === "user" ? "You" : "It"}</span>
-          {message.content}
-        </p>
+      {exchanges.value.map((exchange, i) => (
+        <Past key={i} exchange={exchange} />
       ))}
       {question.value !== "" && (
         <>
@@ -143,6 +143,31 @@ function Transcript() {
         </>
       )}
     </div>
+  );
+}
+
+function Past({ exchange: { question, thought, said } }: { exchange: Exchange }) {
+  return (
+    <>
+      <p class="message user">
+        <span class="who">You</span>
+        {question}
+      </p>
+      {thought !== "" && (
+        <details class="thought">
+          <summary>What it thought</summary>
+          <p class="message">{thought}</p>
+        </details>
+      )}
+      {said.trim() === "" ? (
+        <p class="note">It had not come to an answer, so it goes on without this question.</p>
+      ) : (
+        <p class="message assistant">
+          <span class="who">It</span>
+          {said}
+        </p>
+      )}
+    </>
   );
 }
 
@@ -178,7 +203,12 @@ function Answer() {
         <p class="note">
           {plural(finish.value.newTokens, "token")} in {finish.value.seconds.toFixed(2)} s,{" "}
           {finish.value.passes} passes;{" "}
-          {finish.value.reason === "length" ? "cut at the limit" : "the model ended it"}.
+          {finish.value.reason !== "length"
+            ? "the model ended it"
+            : onlyThought.value && !filled.value
+              ? "cut at the limit while it was still thinking: allow it more new tokens"
+              : "cut at the limit"}
+          .
         </p>
       )}
       <ShadeLegend />
