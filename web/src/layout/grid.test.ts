@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { gridSizes, moveCell, scrollPast, staircase, visibleRange } from "./grid.ts";
+import { gridSizes, moveCell, scrollPast, staircase, tabStop, visibleRange } from "./grid.ts";
 
 describe("gridSizes", () => {
   it("fills the width there is", () => {
@@ -32,6 +32,13 @@ describe("visibleRange", () => {
   });
   it("survives a scroll position left over from a longer text", () => {
     expect(visibleRange(5000, 500, 100, 8)).toEqual({ start: 8, end: 8 });
+  });
+});
+
+describe("tabStop", () => {
+  it("is never out of the document", () => {
+    const range = { start: 10, end: 20 };
+    expect([3, 10, 15, 19, 40].map((column) => tabStop(column, range))).toEqual([10, 10, 15, 19, 19]);
   });
 });
 

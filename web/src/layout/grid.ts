@@ -67,6 +67,11 @@ export function visibleRange(
   };
 }
 
+/** The column that Tab goes to: the one that has or would get the focus, or the nearest in the document. */
+export function tabStop(column: number, { start, end }: { start: number; end: number }): number {
+  return clamp(column, start, Math.max(end - 1, start));
+}
+
 /**
  * Where to scroll so that the columns in sight stay there, once `added` columns have come before them and all are
  * `width` wide instead of `before`.

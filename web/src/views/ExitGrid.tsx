@@ -1,6 +1,14 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { type Cell, gridSizes, moveCell, scrollPast, staircase, visibleRange } from "../layout/grid.ts";
+import {
+  type Cell,
+  gridSizes,
+  moveCell,
+  scrollPast,
+  staircase,
+  tabStop,
+  visibleRange,
+} from "../layout/grid.ts";
 import { playing } from "../state/shuffle-run.ts";
 import {
   chooseCell,
@@ -104,6 +112,7 @@ export function ExitGrid() {
     reveal(next.column);
   }
 
+  const tabbed = tabStop(column, range);
   const at = inspected.value;
   const looked = playing.value ?? at.column;
   return (
@@ -175,7 +184,7 @@ export function ExitGrid() {
                     step={s + 1}
                     steps={steps}
                     exit={exits.value[index] ?? steps}
-                    tabbable={index === column && s + 1 === step}
+                    tabbable={index === tabbed && s + 1 === step}
                     inspected={index === at.column && s + 1 === at.step}
                     offset={i === 0 ? range.start * width : 0}
                   />

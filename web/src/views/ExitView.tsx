@@ -66,8 +66,12 @@ function Caption() {
   const { tokens, steps, after, meanExit, right, needed } = summary.value;
   if (tokens === 0) return null;
   const made = madeWith();
+  // While words come, or columns, the numbers change all the time; they are read out when they stay.
   const busy =
-    who.state.value === "running" || (shuffleState.value === "running" && asked.value.length !== tokens);
+    who.state.value === "running" ||
+    chat.state.value === "running" ||
+    chat.tracing.value ||
+    (shuffleState.value === "running" && asked.value.length !== tokens);
   return (
     <p class="caption" aria-live="polite" aria-busy={busy}>
       <strong>
