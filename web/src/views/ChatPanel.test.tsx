@@ -41,6 +41,17 @@ describe("the panel", () => {
     expect(submit()).toContain("Ask");
   });
 
+  it("keeps what was said in a box of its own, which the keyboard reaches", async () => {
+    prompt.value = "Hi";
+    const answering = ask();
+    stop();
+    await answering;
+    const shown = html();
+    expect(shown).toMatch(/class="transcript" tabindex="0" role="group" aria-label="Conversation"/);
+    // Neither how it ended nor the form may scroll away with it.
+    expect(shown).toMatch(/data-testid="answer"[^>]*><\/p><\/div><div>.*Stopped after.*<form/);
+  });
+
   it("says what it waits for until the first word, in a place that is always there", async () => {
     expect(status()).toBe("");
     prompt.value = "Hi";

@@ -1,31 +1,23 @@
 import { useRef } from "preact/hooks";
-import type { Exchange } from "../model/conversation.ts";
-import { plural } from "../model/format.ts";
 import {
-  answerText,
-  answerTokens,
   ask,
   clear,
   error,
   exchanges,
   filled,
-  finish,
   isChat,
-  onlyThought,
   problem,
   prompt,
   question,
   setThinking,
   state,
   stop,
-  stopped,
   takesIds,
   thinking,
   waiting,
 } from "../state/chat-run.ts";
-import { exits, shownSteps } from "../state/view.ts";
 import { RunError } from "./RunError.tsx";
-import { opensTokens, ShadeLegend, shadeStyle } from "./SaidToken.tsx";
+import { Transcript } from "./Transcript.tsx";
 
 /** What an answer waits for that has no word yet. */
 const WAITING = {
@@ -42,6 +34,7 @@ const FILLED = {
 
 /** A prompt to continue or a conversation, its answer shaded by the step each token left at. */
 export function ChatPanel() {
+  const form = useRef<HTMLFormElement>(null);
   const box = useRef<HTMLTextAreaElement>(null);
   const running = state.value === "running";
   const full = filled.value || error.value?.code === "context-full";
@@ -51,10 +44,11 @@ export function ChatPanel() {
       {takesIds.value && (
         <p class="note">The model has no tokenizer.json, so its prompt is token ids, as in “1, 2, 3”.</p>
       )}
-      {(exchanges.value.length > 0 || question.value !== "") && <Transcript />}
+      {(exchanges.value.length > 0 || question.value !== "") && <Transcript form={form} />}
       <Status />
       {error.value && <RunError error={error.value} />}
       <form
+        ref={form}
         class="prompt"
         onSubmit={(event) => {
           event.preventDefault();
@@ -124,94 +118,5 @@ function Status() {
     <p class={words ? "note" : "visually-hidden"} role="status">
       {words}
     </p>
-  );
-}
-
-function Transcript() {
-  return (
-    <div class="transcript">
-      {exchanges.value.map((exchange, i) => (
-        <Past key={i} exchange={exchange} />
-      ))}
-      {question.value !== "" && (
-        <>
-          <p class="message user">
-            <span class="who">{isChat.value ? "You" : "Prompt"}</span>
-            {question.value}
-          </p>
-          <Answer />
-        </>
-      )}
-    </div>
-  );
-}
-
-function Past({ exchange: { question, thought, said } }: { exchange: Exchange }) {
-  return (
-    <>
-      <p class="message user">
-        <span class="who">You</span>
-        {question}
-      </p>
-      {thought !== "" && (
-        <details class="thought">
-          <summary>What it thought</summary>
-          <p class="message">{thought}</p>
-        </details>
-      )}
-      {said.trim() === "" ? (
-        <p class="note">It had not come to an answer, so it goes on without this question.</p>
-      ) : (
-        <p class="message assistant">
-          <span class="who">It</span>
-          {said}
-        </p>
-      )}
-    </>
-  );
-}
-
-/** The answer as it streams. Pointing at a token opens it in the exit view. */
-function Answer() {
-  const steps = shownSteps.value;
-  return (
-    <>
-      <p
-        class="message assistant"
-        data-testid="answer"
-        data-state={state.value}
-        data-exit-steps={JSON.stringify(answerTokens.value.map((t) => exits.value[t.column]))}
-        {...opensTokens}
-      >
-        {answerTokens.value.map((token) => (
-          <span
-            key={token.column}
-            class="said-token"
-            data-token={token.column}
-            style={shadeStyle(exits.value[token.column] ?? steps, steps)}
-          >
-            {token.text}
-          </span>
-        ))}
-      </p>
-      {/* Read once, when it is whole: a live region that grows token by token cannot be listened to. */}
-      <p class="visually-hidden" aria-live="polite">
-        {state.value === "done" ? answerText.value : ""}
-      </p>
-      {stopped.value && <p class="note">Stopped after {plural(answerTokens.value.length, "token")}.</p>}
-      {finish.value && (
-        <p class="note">
-          {plural(finish.value.newTokens, "token")} in {finish.value.seconds.toFixed(2)} s,{" "}
-          {finish.value.passes} passes;{" "}
-          {finish.value.reason !== "length"
-            ? "the model ended it"
-            : onlyThought.value && !filled.value
-              ? "cut at the limit while it was still thinking: allow it more new tokens"
-              : "cut at the limit"}
-          .
-        </p>
-      )}
-      <ShadeLegend />
-    </>
   );
 }
