@@ -4,6 +4,7 @@ import { BEGIN, END, type Exchange, told, withoutThoughts } from "../model/conve
 import { column, type Column } from "../model/exit.ts";
 import { errorCode, explain, type Explanation } from "../model/errors.ts";
 import { tokenLabel } from "../model/format.ts";
+import type { Sampling } from "../model/sampling.ts";
 import { namedById, parseIds } from "../model/token-ids.ts";
 import * as meter from "./depth/meter.ts";
 import { decidedBy } from "./depth/settings.ts";
@@ -22,16 +23,6 @@ const THOUGHT = 2048;
 
 /** How long the first prompt of a model may be read before the page says why that may take long. */
 const PATIENCE_MS = 2000;
-
-/** Sampling, as the controls set it. */
-export interface Sampling {
-  maxNewTokens: number;
-  temperature: number;
-  topK: number;
-  topP: number;
-  minP: number;
-  seed: number;
-}
 
 export const sampling = signal<Sampling>({
   maxNewTokens: CONTINUED,
