@@ -56,20 +56,28 @@ function Thoughts({ trace, cumulated }: { trace: StepTrace; cumulated: number | 
       <dl>
         <Number
           name="gate λ"
-          says="the gate's output: would leave now, had it not left before"
+          says="how likely it is to leave at this step, if it has not left before"
           value={trace.lambda}
         />
-        <Number name="leaves here p" says="probability of leaving at this step" value={trace.probability} />
-        <Number name="left by now" says="p cumulated up to this step, compared with q" value={cumulated} />
+        <Number
+          name="leaves here p"
+          says="how likely it is to leave at this step and no other"
+          value={trace.probability}
+        />
+        <Number
+          name="left by now"
+          says="how likely it is to have left by this step; it leaves where this reaches q"
+          value={cumulated}
+        />
         <Number
           name="entropy"
-          says="of this step's next-token distribution"
+          says="how open the choice of the token still is: 0 is settled, 0.7 nats is as between two"
           value={trace.entropy}
           unit="nats"
         />
         <Number
           name="state moved"
-          says="norm of the hidden state's change, relative to the state before"
+          says="how much this step changed what the model has in mind, as a share of it"
           value={trace.change}
         />
       </dl>
@@ -88,11 +96,12 @@ function Number({ name, says, value, unit }: NumberProps) {
   if (value === undefined || !globalThis.Number.isFinite(value)) return null;
   return (
     <>
-      <dt title={says}>{name}</dt>
+      <dt>{name}</dt>
       <dd>
         {value.toFixed(3)}
         {unit && ` ${unit}`}
       </dd>
+      <dd class="says">{says}</dd>
     </>
   );
 }
