@@ -243,6 +243,44 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     expect(wasm.open).toBe(0);
   });
 
+  test("text() runs to the end without a loop, and gives the whole text each time", async () => {
+    const model = await load();
+    const stream = model.generate([5, 6], { maxNewTokens: 4 });
+    expect(await Promise.all([stream.text(), stream.text()])).toEqual(["t7 t8 t9 t10 ", "t7 t8 t9 t10 "]);
+    expect(await stream.finished).toMatchObject({ reason: "length", newTokens: 4 });
+    expect((await stream.next()).done).toBe(true);
+    expect(wasm.open).toBe(0);
+  });
+
+  test("text() has what a loop had before, and ends with a loop that was left", async () => {
+    const model = await load();
+    const stream = model.generate([1], { maxNewTokens: 3 });
+    await stream.next();
+    expect(await stream.text()).toBe("t2 t3 t4 ");
+
+    const left = model.generate([1], { maxNewTokens: 3 });
+    await left.next();
+    await left.return();
+    expect(await left.text()).toBe("t2 ");
+    const never = model.generate([1]);
+    await never.return();
+    expect(await never.text()).toBe("");
+  });
+
+  test("text() rejects with what ends the generation early", async () => {
+    const model = await load();
+    const abort = new AbortController();
+    const stopped = model.generate([1], { maxNewTokens: 1000, signal: abort.signal }).text();
+    abort.abort();
+    await expect(stopped).rejects.toThrow(AbortedError);
+
+    wasm.failure = wasmError("context-full", "the context holds 64 tokens");
+    const stream = model.generate([1]);
+    const error = await stream.next().catch((thrown: unknown) => thrown);
+    // Not part of an answer as if it were the whole.
+    await expect(stream.text()).rejects.toBe(error);
+  });
+
   test("several next() at once give the tokens in order", async () => {
     const model = await load();
     const stream = model.generate([1], { maxNewTokens: 2 });
