@@ -7,6 +7,7 @@ import {
   chatMessages,
   chatPromptConfig,
   evictOptions,
+  evictSource,
   forwardConfig,
   generateConfig,
   loadConfig,
@@ -109,12 +110,15 @@ export class LoopLM extends LoopLMEvents {
   }
 
   /**
-   * Removes a model from the cache, given as to `load`, or every model. Resolves to the bytes that became free. A model
-   * that is being loaded, in whatever tab, stays, and makes it throw `busy`; one that has been loaded is on the GPU.
+   * Removes a model from the cache, given as to `load`; without any argument, every model. Resolves to the bytes that became
+   * free. A model that is being loaded, in whatever tab, stays, and makes it throw `busy`; one that has been loaded is on
+   * the GPU.
    */
-  static async evict(source?: string | URL, options: EvictOptions = {}): Promise<number> {
+  static async evict(...given: [] | [source: string | URL, options?: EvictOptions]): Promise<number> {
+    const [source, options = {}] = given;
     const { format } = evictOptions(options);
-    const address = source === undefined ? undefined : cacheAddress(source);
+    // A variable that nobody has set is no wish to lose everything.
+    const address = given.length === 0 ? undefined : cacheAddress(evictSource(source));
     const storage = await browserStorage();
     return storage === undefined ? 0 : wrap(() => new ModelStore(storage).evict(address, format));
   }

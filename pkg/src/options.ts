@@ -71,6 +71,12 @@ export function evictOptions(options: EvictOptions): EvictOptions {
   return checked<EvictOptions>("evict", options, { format: weightFormat });
 }
 
+/** The model that `evict` was told; throws `invalid-argument`. */
+export function evictSource(source: unknown): string | URL {
+  if (typeof source === "string" || source instanceof URL) return source;
+  throw invalid("source", "must be a model's address (LoopLM.evict() without arguments removes all)", source);
+}
+
 /** `generate`'s options for the engine; throws `invalid-argument`. */
 export function generateConfig(options: GenerateOptions, info: ModelInfo): GenerateConfig {
   return engineConfig(checked<GenerateOptions>("generate", options, generateChecks(options, info)));
