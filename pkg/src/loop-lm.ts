@@ -1,7 +1,7 @@
 import { askingToPersist } from "./cache/persist.js";
 import { browserStorage, ModelStore } from "./cache/store.js";
 import type { Engine, EngineGeneration, LoadRequest } from "./engine.js";
-import { abortedError, createError, disposedError, toLoopLMError, wrap, type LoopLMError } from "./errors.js";
+import { abortedError, disposedError, toLoopLMError, wrap, type LoopLMError } from "./errors.js";
 import {
   chatConfig,
   chatMessages,
@@ -11,6 +11,7 @@ import {
   forwardConfig,
   generateConfig,
   loadConfig,
+  promptIds,
   text,
   tokenIds,
 } from "./options.js";
@@ -227,10 +228,7 @@ export class LoopLM extends LoopLMEvents {
   /** The prompt's ids: checked now, tokenized when needed. */
   #prompt(prompt: Prompt): (signal: AbortSignal) => Promise<Uint32Array> {
     if (typeof prompt === "string") return (signal) => orAborted(this.#engine.tokenize(prompt, true), signal);
-    const ids = tokenIds(prompt, "prompt", this.info.architecture.vocabSize);
-    if (ids.length === 0) {
-      throw createError("invalid-argument", "prompt must have at least one token", { argument: "prompt" });
-    }
+    const ids = promptIds(prompt, this.info.architecture.vocabSize);
     return () => Promise.resolve(ids);
   }
 

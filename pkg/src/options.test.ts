@@ -7,6 +7,7 @@ import {
   forwardConfig,
   generateConfig,
   loadConfig,
+  promptIds,
   tokenIds,
 } from "./options.js";
 import { FAKE_INFO } from "./testing/fake-wasm.js";
@@ -98,7 +99,8 @@ describe("generate", () => {
     ["verify", 1],
     ["verify", null],
     ["timeline", "yes"],
-    ["stop", "text"],
+    ["stop", ""],
+    ["stop", 1],
     ["stop", [""], "stop[0]"],
     ["stop", ["a", 1], "stop[1]"],
     ["trace", true],
@@ -109,6 +111,10 @@ describe("generate", () => {
     ["max_new_tokens", 5],
   ])("refuses %s: %j", (name, value, argument = name) => {
     expect(() => generateConfig({ [name]: value }, FAKE_INFO)).toThrow(refused(argument) as Error);
+  });
+
+  test("one stop text may come without a list", () => {
+    expect(generateConfig({ stop: "\n\n" }, FAKE_INFO)).toEqual({ stop: ["\n\n"] });
   });
 
   test("a fixed exit step may be as large as steps", () => {
@@ -252,6 +258,19 @@ test("token ids", () => {
   expect(() => tokenIds([0, 100], "ids", 100)).toThrow("ids[1] must be a token id, 0 to 99, not 100");
   expect(() => tokenIds("text", "ids", 100)).toThrow(refused("ids") as Error);
   expect(() => tokenIds(new Float32Array(2), "ids", 100)).toThrow(refused("ids") as Error);
+});
+
+test("prompts that are no text", () => {
+  expect(promptIds([0, 99], 100)).toEqual(Uint32Array.of(0, 99));
+  const message = { role: "user", content: "hi" };
+  for (const conversation of [[message], message]) {
+    expect(() => promptIds(conversation, 100)).toThrow(/a conversation is for `chat`/);
+  }
+  for (const nothing of [undefined, null, 5, {}]) {
+    expect(() => promptIds(nothing, 100)).toThrow(/^prompt must be text, or token ids/);
+  }
+  expect(() => promptIds(["text"], 100)).toThrow(refused("prompt[0]") as Error);
+  expect(() => promptIds([], 100)).toThrow("prompt must have at least one token");
 });
 
 test("messages", () => {

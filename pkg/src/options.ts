@@ -134,6 +134,20 @@ export function tokenIds(ids: unknown, argument: string, vocabSize: number): Uin
   return Uint32Array.from(list as ArrayLike<TokenId>);
 }
 
+/** A prompt that is no text, as ids; throws `invalid-argument`. */
+export function promptIds(prompt: unknown, vocabSize: number): Uint32Array {
+  const first: unknown = Array.isArray(prompt) ? prompt[0] : prompt;
+  if (typeof first === "object" && first !== null && "role" in first) {
+    throw invalid("prompt", "must be text or token ids (a conversation is for `chat`)", prompt);
+  }
+  if (!(prompt instanceof Uint32Array || Array.isArray(prompt))) {
+    throw invalid("prompt", "must be text, or token ids (a Uint32Array or a list of numbers)", prompt);
+  }
+  const ids = tokenIds(prompt, "prompt", vocabSize);
+  if (ids.length === 0) throw invalid("prompt", "must have at least one token", prompt);
+  return ids;
+}
+
 /** A text; throws `invalid-argument`. */
 export function text(value: unknown, argument: string): string {
   if (typeof value !== "string") throw invalid(argument, "must be a string", value);
@@ -184,11 +198,12 @@ function generateChecks(
 }
 
 /** What is left to do to checked options. */
-function engineConfig(options: Partial<GenerateOptions>): GenerateConfig {
-  const { verify } = options;
-  const rest = without(without(options, "signal"), "verify");
-  if (verify === undefined) return rest;
-  return { ...rest, verify: typeof verify === "string" ? verify : verify ? "on" : "off" };
+function engineConfig({ signal: _, stop, verify, ...rest }: Partial<GenerateOptions>): GenerateConfig {
+  return given({
+    ...rest,
+    stop: typeof stop === "string" ? [stop] : stop,
+    verify: typeof verify === "boolean" ? (verify ? "on" : "off") : verify,
+  });
 }
 
 /** The word of each rule. */
@@ -239,8 +254,10 @@ const trace: Check<TraceOptions> = (value, name) => {
   return { topK: whole(1, MAX_TRACE_TOP_K)((value as TraceOptions).topK, `${name}.topK`) };
 };
 
-const stopTexts: Check<string[]> = (value, name) => {
-  if (!Array.isArray(value)) throw invalid(name, "must be a list of strings", value);
+const stopTexts: Check<string | string[]> = (value, name) => {
+  if (typeof value === "string" && value !== "") return value;
+  if (!Array.isArray(value))
+    throw invalid(name, "must be a text that is not empty, or a list of such", value);
   return value.map((stop, i) => {
     if (text(stop, `${name}[${i}]`) === "") throw invalid(`${name}[${i}]`, "must not be empty", stop);
     return stop as string;

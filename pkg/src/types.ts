@@ -237,8 +237,8 @@ export interface GenerateOptions {
   verify?: boolean | "auto" | "always" | undefined;
   /** Fill `timeline` of the `Finish`. */
   timeline?: boolean | undefined;
-  /** Texts that end the generation; they do not become part of the output. */
-  stop?: readonly string[] | undefined;
+  /** Text that ends the generation, or several; it does not become part of the output. */
+  stop?: string | readonly string[] | undefined;
   /** Fill `entropy`, `change` and `top` of every token's steps. Costs a larger readback. */
   trace?: TraceOptions | undefined;
   /** Stops within one pass; the iteration then throws `AbortedError`. */
