@@ -12,6 +12,7 @@ import {
   generateConfig,
   loadConfig,
   promptIds,
+  requestHeaders,
   text,
   tokenIds,
 } from "./options.js";
@@ -96,6 +97,7 @@ export class LoopLM extends LoopLMEvents {
       const url = options[name];
       if (url !== undefined) request[name] = absoluteUrl(url, name);
     }
+    if (options.headers !== undefined) request.headers = requestHeaders(options.headers, "headers");
     const { signal, worker = true, restore = true } = options;
     throwIfAborted(signal);
     requireWebGPU();

@@ -8,6 +8,7 @@ import {
   generateConfig,
   loadConfig,
   promptIds,
+  requestHeaders,
   tokenIds,
 } from "./options.js";
 import { FAKE_INFO } from "./testing/fake-wasm.js";
@@ -246,6 +247,16 @@ test("load", () => {
   for (const kvBytes of [0, 1.5, NaN, "1"]) {
     expect(() => loadConfig({ kvBytes } as object)).toThrow(refused("kvBytes") as Error);
   }
+});
+
+test("headers are checked without being told to anybody", () => {
+  expect(requestHeaders({ Authorization: "Bearer x" }, "headers")).toEqual({ authorization: "Bearer x" });
+  expect(requestHeaders(new Headers({ a: "b" }), "headers")).toEqual({ a: "b" });
+  for (const wrong of ["Bearer secret", { Authorization: "secret\n\u1234" }, { "a b": "secret" }, null]) {
+    expect(() => requestHeaders(wrong, "headers")).toThrow(refused("headers") as Error);
+    expect(() => requestHeaders(wrong, "headers")).not.toThrow(/secret/);
+  }
+  expect(() => loadConfig({ headers: 5 } as object)).toThrow(refused("headers") as Error);
 });
 
 test("evict", () => {

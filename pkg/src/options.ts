@@ -12,6 +12,7 @@ import {
   without,
   type Check,
 } from "./checks.js";
+import { createError } from "./errors.js";
 import type { ForwardConfig, GenerateConfig, LoadConfig } from "./engine.js";
 import type {
   ChatMessage,
@@ -41,6 +42,7 @@ export function loadConfig(options: LoadOptions): LoadConfig {
     format: weightFormat,
     kv: oneOf("f16", "f32", "q8"),
     cache: flag,
+    headers: requestHeaders,
     onProgress: callback,
     signal: abortSignal,
     worker: flag,
@@ -65,6 +67,16 @@ export function loadConfig(options: LoadOptions): LoadConfig {
     memoryLimit,
   });
 }
+
+/** Headers in a form that can cross to a Worker; throws `invalid-argument`. What they hold may be secret, so no error says it. */
+export const requestHeaders: Check<Record<string, string>> = (value, argument) => {
+  try {
+    return Object.fromEntries(new Headers(value as HeadersInit));
+  } catch {
+    const message = `${argument} must be HTTP headers, as { Authorization: "Bearer ..." }`;
+    throw createError("invalid-argument", message, { argument });
+  }
+};
 
 /** `evict`'s options; throws `invalid-argument`. */
 export function evictOptions(options: EvictOptions): EvictOptions {

@@ -35,6 +35,11 @@ export interface LoadOptions {
    * that does not tell one version of a file from another) the model loads without, and `info.warnings` says why.
    */
   cache?: boolean | undefined;
+  /**
+   * Sent with every request for the model's files, as `{ Authorization: "Bearer hf_..." }` for a private model of
+   * huggingface.co; another origin must allow them (CORS). Kept in memory, for a model that is restored, and nowhere else.
+   */
+  headers?: HeadersInit | undefined;
   /** Told of every stage of loading, and of every chunk of weights. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Stops loading; `load` then throws `AbortedError`. */
