@@ -38,7 +38,7 @@ import type {
   Prompt,
   TokenId,
 } from "./types.js";
-import { WorkerClient } from "./worker-client.js";
+import { startWorker, WorkerClient } from "./worker-client.js";
 import { requireWebGPU } from "./webgpu.js";
 
 type Start = (signal: AbortSignal) => Promise<EngineGeneration>;
@@ -98,10 +98,11 @@ export class LoopLM extends LoopLMEvents {
       if (url !== undefined) request[name] = absoluteUrl(url, name);
     }
     if (options.headers !== undefined) request.headers = requestHeaders(options.headers, "headers");
-    const { signal, worker = true, restore = true } = options;
+    const { signal, worker = true, workerUrl, restore = true } = options;
+    const script = workerUrl === undefined ? undefined : absoluteUrl(workerUrl, "workerUrl");
     throwIfAborted(signal);
     requireWebGPU();
-    const make = worker ? () => new WorkerClient() : directEngine;
+    const make = worker ? () => new WorkerClient(startWorker(script)) : directEngine;
     const onProgress = askingToPersist(options.onProgress);
     return LoopLM.loadInto(make, request, onProgress, signal, restore ? USUAL : NEVER);
   }

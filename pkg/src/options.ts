@@ -46,6 +46,7 @@ export function loadConfig(options: LoadOptions): LoadConfig {
     onProgress: callback,
     signal: abortSignal,
     worker: flag,
+    workerUrl: address,
     wasmUrl: address,
     chatWasmUrl: address,
     contextLength: whole(1),

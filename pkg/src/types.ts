@@ -46,6 +46,11 @@ export interface LoadOptions {
   signal?: AbortSignal | undefined;
   /** Run the engine in a Worker, so that the page stays smooth. Default true. */
   worker?: boolean | undefined;
+  /**
+   * Where the Worker's script is (`looplm/worker.js`, with all that it imports), if not beside the package's own files.
+   * Relative to the page. It may be of another origin, if its server allows that (CORS).
+   */
+  workerUrl?: string | URL | undefined;
   /** Where `looplm_bg.wasm` is, if not beside the package's own files. Relative to the page. */
   wasmUrl?: string | URL | undefined;
   /** The same of `looplm_chat_bg.wasm`, which is loaded when a conversation begins. */

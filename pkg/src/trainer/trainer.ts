@@ -1,5 +1,6 @@
 import { checked, whole } from "../checks.js";
 import { abortedError, errorFromPlain, toLoopLMError, type LoopLMError } from "../errors.js";
+import { absoluteUrl } from "../source.js";
 import { requireWebGPU } from "../webgpu.js";
 import {
   trainerDisposedError,
@@ -25,7 +26,7 @@ import type {
   TrainerState,
   TrainGateOptions,
 } from "./types.js";
-import { TrainerClient } from "./worker-client.js";
+import { startWorker, TrainerClient } from "./worker-client.js";
 
 /** Makes an engine that tells its notices to the given listener. */
 type EngineWith = (onNotice: (notice: TrainerNotice) => void) => TrainerEngine;
@@ -85,13 +86,13 @@ export class Trainer {
     const request = createRequest(config, options);
     if (options.signal?.aborted) throw abortedError("creating the trainer");
     requireWebGPU();
-    return Trainer.createWith(await engineWith(options.worker), request, options);
+    return Trainer.createWith(await engineWith(options), request, options);
   }
 
   /** The runs that come with this package. Needs no WebGPU. */
   static async presets(options: PresetsOptions = {}): Promise<Preset[]> {
     const wasmUrl = presetsWasmUrl(options);
-    const engine = (await engineWith(options.worker))(() => undefined);
+    const engine = (await engineWith(options))(() => undefined);
     try {
       return await engine.presets(wasmUrl);
     } finally {
@@ -300,8 +301,9 @@ export class Trainer {
 }
 
 /** A Worker's engine, or this thread's; that is imported only when asked for. */
-async function engineWith(worker: boolean = true): Promise<EngineWith> {
-  if (worker) return (onNotice) => new TrainerClient(onNotice);
+async function engineWith({ worker = true, workerUrl }: PresetsOptions): Promise<EngineWith> {
+  const script = workerUrl === undefined ? undefined : absoluteUrl(workerUrl, "workerUrl");
+  if (worker) return (onNotice) => new TrainerClient(onNotice, startWorker(script));
   const { DirectTrainer } = await import("./direct-trainer.js");
   return (onNotice) => new DirectTrainer(onNotice);
 }
