@@ -423,40 +423,6 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
   });
 });
 
-describe("a Worker that dies", () => {
-  async function loaded(): Promise<{ model: LoopLM; worker: FakeWorker }> {
-    const wasm = new FakeWasm();
-    const worker = fakeWorker(new DirectEngine(wasm.surroundings));
-    return { model: await LoopLM.loadInto(() => new WorkerClient(worker), REQUEST), worker };
-  }
-
-  test("rejects what runs and what comes after with `internal`", async () => {
-    const { model, worker } = await loaded();
-    const stream = model.generate([1], { maxNewTokens: 1000 });
-    await stream.next();
-    const running = [stream.next(), model.forward([1])].map((call) => call.catch((error: unknown) => error));
-    worker.crash("RuntimeError: unreachable");
-    for (const error of await Promise.all(running)) {
-      expect(error).toMatchObject({ code: "internal", message: expect.stringContaining("unreachable") });
-    }
-    await expect(stream.finished).rejects.toEqual(code("internal"));
-    await expect(model.tokenize("a")).rejects.toEqual(code("internal"));
-    expect(worker.terminated).toBe(true);
-    await model.dispose();
-  });
-
-  test("says so when its script cannot be loaded", async () => {
-    const engine = new DirectEngine({
-      ...new FakeWasm().surroundings,
-      requireAdapter: () => new Promise(() => undefined),
-    });
-    const worker = fakeWorker(engine);
-    const loading = LoopLM.loadInto(() => new WorkerClient(worker), REQUEST);
-    worker.crash();
-    await expect(loading).rejects.toThrow(/worker\.js.*worker: false/);
-  });
-});
-
 describe("LoopLM.load", () => {
   test("without WebGPU says how to get it", async () => {
     vi.stubGlobal("document", { baseURI: "http://page.test/" });
