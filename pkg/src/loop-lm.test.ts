@@ -5,6 +5,7 @@ import { AbortedError, CheckpointError, ContextFullError, LoopLMError, Tokenizer
 import { LoopLM } from "./loop-lm.js";
 import { FakeWasm, wasmError } from "./testing/fake-wasm.js";
 import { FakeWorker } from "./testing/fake-worker.js";
+import type { TokenStream } from "./token-stream.js";
 import type { GeneratedToken, LoadProgress } from "./types.js";
 import { WorkerClient } from "./worker-client.js";
 import { WorkerServer } from "./worker-server.js";
@@ -360,6 +361,21 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     await expect(model.generate([1]).next()).rejects.toEqual(code("disposed"));
     await model.dispose();
     expect(wasm.disposed).toBe(1);
+  });
+
+  test("`await using` ends a generation and frees a model", async () => {
+    let stream: TokenStream;
+    {
+      await using model = await load();
+      {
+        await using left = model.generate([1], { maxNewTokens: 1000 });
+        stream = left;
+        await left.next();
+      }
+      expect((await stream.finished).reason).toBe("aborted");
+      expect([wasm.open, wasm.disposed]).toEqual([0, 0]);
+    }
+    expect([wasm.objects, wasm.disposed]).toEqual([0, 1]);
   });
 
   test("dispose closes generations nobody is waiting for", async () => {

@@ -1,3 +1,4 @@
+import { asyncDispose } from "./async-dispose.js";
 import { askingToPersist } from "./cache/persist.js";
 import { browserStorage, ModelStore } from "./cache/store.js";
 import type { Engine, EngineGeneration, LoadRequest } from "./engine.js";
@@ -58,7 +59,7 @@ type Start = (signal: AbortSignal) => Promise<EngineGeneration>;
  * When the GPU goes away, it says so (event `"lost"`), loads itself anew from where it came, and goes on (`"restored"`):
  * calls wait meanwhile, and generations continue with the text they would have had.
  */
-export class LoopLM extends LoopLMEvents {
+export class LoopLM extends LoopLMEvents implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #life = new AbortController();
   #disposed: Promise<void> | undefined;
@@ -226,6 +227,11 @@ export class LoopLM extends LoopLMEvents {
       await this.#engine.dispose();
     })();
     return this.#disposed;
+  }
+
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   /** The prompt's ids: checked now, tokenized when needed. */

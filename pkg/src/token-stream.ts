@@ -1,3 +1,4 @@
+import { asyncDispose } from "./async-dispose.js";
 import type { EngineGeneration } from "./engine.js";
 import type { Finish, GeneratedToken } from "./types.js";
 
@@ -21,7 +22,7 @@ const NOTHING_DONE: Finish = {
  * Nothing runs before the first is asked for; leaving the loop (`break`, `return`, an exception) ends the generation within
  * one pass and frees its memory. Can be iterated once.
  */
-export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefined> {
+export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefined>, AsyncDisposable {
   /**
    * How it ended: set when the iteration ends, also by a signal or by leaving the loop (`aborted`). Rejects if the
    * generation failed. It does not make the generation run: without a loop, await `text()` before it.
@@ -80,6 +81,11 @@ export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefi
     this.#leave.abort();
     if (!this.#started) this.#settle.resolve(NOTHING_DONE);
     return this.#tokens.throw(error);
+  }
+
+  /** Ends the generation, for `await using`. */
+  async [asyncDispose](): Promise<void> {
+    await this.return();
   }
 
   /** This stream. */

@@ -1,3 +1,4 @@
+import { asyncDispose } from "../async-dispose.js";
 import { checked, whole } from "../checks.js";
 import { abortedError, errorFromPlain, toLoopLMError, type LoopLMError } from "../errors.js";
 import { absoluteUrl } from "../source.js";
@@ -47,7 +48,7 @@ type Listeners = Pick<TrainerOptions, "onMetrics" | "onState" | "onCheckpoint" |
  * Nothing is trained before `run` or `step`. Calls may overlap: what computes waits for its turn between two updates. When
  * the GPU goes away the run starts again from its last checkpoint by itself.
  */
-export class Trainer {
+export class Trainer implements AsyncDisposable {
   /** Configuration, size, task and GPU: the same for the whole life of the trainer. */
   readonly info: TrainerInfo;
 
@@ -193,6 +194,11 @@ export class Trainer {
       await this.#engine.dispose();
     })();
     return this.#disposed;
+  }
+
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   async #start(updates: number | null): Promise<RunResult> {
