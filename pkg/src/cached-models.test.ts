@@ -40,6 +40,19 @@ test("one of huggingface.co by its short name", async () => {
   expect(await LoopLM.evict("https://huggingface.co/a/b")).toBeGreaterThan(0);
 });
 
+test("only a call without any argument removes everything: one that was given nothing says so", async () => {
+  await bed.load();
+  for (const source of [undefined, null, {}]) {
+    await expect(LoopLM.evict(source as unknown as string)).rejects.toMatchObject({
+      code: "invalid-argument",
+      message: expect.stringContaining("LoopLM.evict() without arguments removes all"),
+      details: { argument: "source" },
+    });
+  }
+  await expect(LoopLM.evict(undefined as unknown as string, { format: "stored" })).rejects.toThrow(/source/);
+  expect(await LoopLM.cached()).toHaveLength(1);
+});
+
 test("wrong options are errors", async () => {
   await expect(LoopLM.evict(BASE, { format: "q5" } as object)).rejects.toMatchObject({
     code: "invalid-argument",

@@ -10,6 +10,9 @@ interface PendingCall<P> {
 /** How long a Worker may take to put its things away before it is ended anyway, in milliseconds. */
 const PATIENCE = 10_000;
 
+const WHERE =
+  "Say where the package's worker.js is, with all that it imports, with the option workerUrl; or pass worker: false";
+
 /** The page's half of a channel to a Worker: calls that are answered, and notices that come by themselves. */
 export class CallClient<C extends CallMap<C>, P, N = never> {
   readonly #worker: WorkerLike;
@@ -26,7 +29,7 @@ export class CallClient<C extends CallMap<C>, P, N = never> {
       // Without a message it is the script itself that could not be loaded.
       const why = event.message
         ? `the Worker failed: ${event.message}`
-        : "the Worker's script could not be loaded; serve the package's worker.js from the page's own origin, or pass worker: false";
+        : `the Worker's script could not be loaded. ${WHERE}`;
       this.#end(createError("internal", why, { where: "worker" }));
     });
     worker.addEventListener("messageerror", () => {
@@ -112,6 +115,6 @@ export class CallClient<C extends CallMap<C>, P, N = never> {
 
 /** Why `new Worker(...)` threw. */
 export function workerNotStarted(cause: unknown): LoopLMError {
-  const message = `the Worker could not be started: ${String(cause)}. Serve the package from the page's own origin, or pass worker: false`;
+  const message = `the Worker could not be started: ${String(cause)}. ${WHERE}`;
   return createError("internal", message, { where: "worker" }, { cause });
 }

@@ -22,6 +22,8 @@ export interface LoadRequest {
   config: LoadConfig;
   /** Whether to keep the model, converted, in this browser. */
   cache: boolean;
+  /** What every request for the model's files carries. */
+  headers?: Record<string, string>;
   /** Absolute. Default: beside this package's files. */
   wasmUrl?: string;
   /** The same of the module that runs chat templates. */

@@ -15,7 +15,7 @@ export interface ErrorDetails {
    * `memoryLimit`, or what the GPU had given by then). `suggestion`: options to load with that fit, both together.
    */
   "out-of-memory": { needed?: number; available?: number; suggestion?: Suggestion };
-  /** The GPU went away: driver reset, sleep, or the browser took it back. */
+  /** The GPU went away: driver reset, sleep, the browser took it back, or the Worker died that had it. */
   "device-lost": { reason?: string };
   /** The folder is no model this engine can run. */
   "checkpoint-invalid": {
@@ -48,7 +48,7 @@ export interface ErrorDetails {
   "invalid-argument": { argument?: string };
   /** `dispose()` was called. */
   disposed: Record<string, never>;
-  /** A defect of this package, or a Worker that died. */
+  /** A defect of this package, or a Worker that died while it loaded or trained. */
   internal: { where?: string };
 }
 
@@ -131,7 +131,7 @@ export class InvalidArgumentError extends LoopLMError<"invalid-argument"> {
 export class DisposedError extends LoopLMError<"disposed"> {
   override readonly name = "DisposedError";
 }
-/** `internal`: a defect of this package, or a Worker that died. */
+/** `internal`: a defect of this package, or a Worker that died while it loaded or trained. */
 export class InternalError extends LoopLMError<"internal"> {
   override readonly name = "InternalError";
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Storage } from "./cache/store.js";
 import type { LoadRequest } from "./engine.js";
 import { loadModel } from "./load-model.js";
+import { sendingHeaders } from "./request-headers.js";
 import { BASE, CacheBed, expected, hashes, type Hashes } from "./testing/cache-bed.js";
 import type { LoadProgress } from "./types.js";
 import type { LoadConfig, Model, Tunings } from "./wasm/looplm.js";
@@ -52,6 +53,55 @@ async function load(
   const phases = [...new Set(seen.map(({ phase }) => phase))];
   return { loaded: {}, config: {}, ...given[0], warnings, phases };
 }
+
+describe("headers of the caller", () => {
+  const headers = { authorization: "Bearer secret" };
+
+  /** Looks at what every request carries. */
+  function watched(): Headers[] {
+    const sent: Headers[] = [];
+    vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
+      sent.push(new Headers(init.headers));
+      return bed.server.fetch(url, init);
+    });
+    return sent;
+  }
+
+  test.each([true, false])(
+    "go with every request of the load, and with none after it (cache: %s)",
+    async (cache) => {
+      const sent = watched();
+      const source = { kind: "url", url: `${BASE.slice(0, -1)}?x=y#z` } as const;
+      await load({ source, config: { format: "q4" }, cache, headers }).catch(() => undefined);
+      await load({ source: URL_SOURCE, config: { format: "q4" }, cache, headers });
+      expect(sent.length).toBeGreaterThan(3);
+      expect(sent.every((found) => found.get("authorization") === "Bearer secret")).toBe(true);
+      // Ranges are still the load's own.
+      expect(sent.some((found) => found.has("range"))).toBe(cache);
+      sent.length = 0;
+      await load({ source: URL_SOURCE, config: { format: "q8" }, cache });
+      expect(sent.length).toBeGreaterThan(3);
+      expect(sent.some((found) => found.has("authorization"))).toBe(false);
+    },
+  );
+
+  test("are neither kept nor part of what the cache knows the model by", async () => {
+    await load({ source: URL_SOURCE, config: { format: "q4" }, cache: true, headers });
+    for (const [, file] of bed.root.files()) {
+      expect(new TextDecoder().decode(file.content)).not.toContain("secret");
+    }
+    const again = await load({ source: URL_SOURCE, config: { format: "q4" }, cache: true });
+    expect(again.phases).toEqual(["weights"]);
+  });
+
+  test("do not go to another folder of the server", async () => {
+    const sent = watched();
+    await sendingHeaders("https://models.test/other/", headers, () =>
+      load({ source: URL_SOURCE, config: {}, cache: true }),
+    );
+    expect(sent.some((found) => found.has("authorization"))).toBe(false);
+  });
+});
 
 describe("through the cache", () => {
   const request: LoadRequest = { source: URL_SOURCE, config: { format: "q4", kvFormat: "f16" }, cache: true };

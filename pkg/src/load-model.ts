@@ -6,6 +6,8 @@ import { browserStorage, ModelStore, type Storage } from "./cache/store.js";
 import { keepTunings, readTunings } from "./cache/tunings.js";
 import { UrlOrigin } from "./cache/url-origin.js";
 import type { LoadConfig, LoadRequest } from "./engine.js";
+import { sendingHeaders } from "./request-headers.js";
+import { folderAddress } from "./source-url.js";
 import { openSource, readThrough } from "./source.js";
 import type { LoadProgress } from "./types.js";
 import type { WasmModule } from "./wasm-module.js";
@@ -28,10 +30,23 @@ export interface Loaded {
 /** Loads a model, through the cache if that is asked for and possible. */
 export async function loadModel(
   request: LoadRequest,
-  { Model, Conversion }: WasmModule,
+  wasm: WasmModule,
   onProgress: (progress: LoadProgress) => void,
   signal: AbortSignal,
   keeping: Keeping = BROWSER,
+): Promise<Loaded> {
+  const { source, headers } = request;
+  const load = (): Promise<Loaded> => loadFrom(request, wasm, onProgress, signal, keeping);
+  if (headers === undefined || source.kind !== "url") return load();
+  return sendingHeaders(folderAddress(source.url), headers, load);
+}
+
+async function loadFrom(
+  request: LoadRequest,
+  { Model, Conversion }: WasmModule,
+  onProgress: (progress: LoadProgress) => void,
+  signal: AbortSignal,
+  keeping: Keeping,
 ): Promise<Loaded> {
   const report = withSpeed(onProgress);
   // Without a cache nothing is kept for this page, workgroups neither.

@@ -5,6 +5,7 @@ import { AbortedError, CheckpointError, ContextFullError, LoopLMError, Tokenizer
 import { LoopLM } from "./loop-lm.js";
 import { FakeWasm, wasmError } from "./testing/fake-wasm.js";
 import { FakeWorker } from "./testing/fake-worker.js";
+import type { TokenStream } from "./token-stream.js";
 import type { GeneratedToken, LoadProgress } from "./types.js";
 import { WorkerClient } from "./worker-client.js";
 import { WorkerServer } from "./worker-server.js";
@@ -244,6 +245,44 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     expect(wasm.open).toBe(0);
   });
 
+  test("text() runs to the end without a loop, and gives the whole text each time", async () => {
+    const model = await load();
+    const stream = model.generate([5, 6], { maxNewTokens: 4 });
+    expect(await Promise.all([stream.text(), stream.text()])).toEqual(["t7 t8 t9 t10 ", "t7 t8 t9 t10 "]);
+    expect(await stream.finished).toMatchObject({ reason: "length", newTokens: 4 });
+    expect((await stream.next()).done).toBe(true);
+    expect(wasm.open).toBe(0);
+  });
+
+  test("text() has what a loop had before, and ends with a loop that was left", async () => {
+    const model = await load();
+    const stream = model.generate([1], { maxNewTokens: 3 });
+    await stream.next();
+    expect(await stream.text()).toBe("t2 t3 t4 ");
+
+    const left = model.generate([1], { maxNewTokens: 3 });
+    await left.next();
+    await left.return();
+    expect(await left.text()).toBe("t2 ");
+    const never = model.generate([1]);
+    await never.return();
+    expect(await never.text()).toBe("");
+  });
+
+  test("text() rejects with what ends the generation early", async () => {
+    const model = await load();
+    const abort = new AbortController();
+    const stopped = model.generate([1], { maxNewTokens: 1000, signal: abort.signal }).text();
+    abort.abort();
+    await expect(stopped).rejects.toThrow(AbortedError);
+
+    wasm.failure = wasmError("context-full", "the context holds 64 tokens");
+    const stream = model.generate([1]);
+    const error = await stream.next().catch((thrown: unknown) => thrown);
+    // Not part of an answer as if it were the whole.
+    await expect(stream.text()).rejects.toBe(error);
+  });
+
   test("several next() at once give the tokens in order", async () => {
     const model = await load();
     const stream = model.generate([1], { maxNewTokens: 2 });
@@ -325,6 +364,21 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
     expect(wasm.disposed).toBe(1);
   });
 
+  test("`await using` ends a generation and frees a model", async () => {
+    let stream: TokenStream;
+    {
+      await using model = await load();
+      {
+        await using left = model.generate([1], { maxNewTokens: 1000 });
+        stream = left;
+        await left.next();
+      }
+      expect((await stream.finished).reason).toBe("aborted");
+      expect([wasm.open, wasm.disposed]).toEqual([0, 0]);
+    }
+    expect([wasm.objects, wasm.disposed]).toEqual([0, 1]);
+  });
+
   test("dispose closes generations nobody is waiting for", async () => {
     const model = await load();
     const stream = model.generate([1]);
@@ -383,40 +437,6 @@ describe.each(["direct", "worker"])("LoopLM over the %s engine", (kind) => {
       },
     );
     expect(reported.length).toBe(5);
-  });
-});
-
-describe("a Worker that dies", () => {
-  async function loaded(): Promise<{ model: LoopLM; worker: FakeWorker }> {
-    const wasm = new FakeWasm();
-    const worker = fakeWorker(new DirectEngine(wasm.surroundings));
-    return { model: await LoopLM.loadInto(() => new WorkerClient(worker), REQUEST), worker };
-  }
-
-  test("rejects what runs and what comes after with `internal`", async () => {
-    const { model, worker } = await loaded();
-    const stream = model.generate([1], { maxNewTokens: 1000 });
-    await stream.next();
-    const running = [stream.next(), model.forward([1])].map((call) => call.catch((error: unknown) => error));
-    worker.crash("RuntimeError: unreachable");
-    for (const error of await Promise.all(running)) {
-      expect(error).toMatchObject({ code: "internal", message: expect.stringContaining("unreachable") });
-    }
-    await expect(stream.finished).rejects.toEqual(code("internal"));
-    await expect(model.tokenize("a")).rejects.toEqual(code("internal"));
-    expect(worker.terminated).toBe(true);
-    await model.dispose();
-  });
-
-  test("says so when its script cannot be loaded", async () => {
-    const engine = new DirectEngine({
-      ...new FakeWasm().surroundings,
-      requireAdapter: () => new Promise(() => undefined),
-    });
-    const worker = fakeWorker(engine);
-    const loading = LoopLM.loadInto(() => new WorkerClient(worker), REQUEST);
-    worker.crash();
-    await expect(loading).rejects.toThrow(/worker\.js.*worker: false/);
   });
 });
 

@@ -1,15 +1,19 @@
+import { asyncDispose } from "./async-dispose.js";
 import { askingToPersist } from "./cache/persist.js";
 import { browserStorage, ModelStore } from "./cache/store.js";
 import type { Engine, EngineGeneration, LoadRequest } from "./engine.js";
-import { abortedError, createError, disposedError, toLoopLMError, wrap, type LoopLMError } from "./errors.js";
+import { abortedError, disposedError, toLoopLMError, wrap, type LoopLMError } from "./errors.js";
 import {
   chatConfig,
   chatMessages,
   chatPromptConfig,
   evictOptions,
+  evictSource,
   forwardConfig,
   generateConfig,
   loadConfig,
+  promptIds,
+  requestHeaders,
   text,
   tokenIds,
 } from "./options.js";
@@ -35,7 +39,7 @@ import type {
   Prompt,
   TokenId,
 } from "./types.js";
-import { WorkerClient } from "./worker-client.js";
+import { startWorker, WorkerClient } from "./worker-client.js";
 import { requireWebGPU } from "./webgpu.js";
 
 type Start = (signal: AbortSignal) => Promise<EngineGeneration>;
@@ -55,7 +59,7 @@ type Start = (signal: AbortSignal) => Promise<EngineGeneration>;
  * When the GPU goes away, it says so (event `"lost"`), loads itself anew from where it came, and goes on (`"restored"`):
  * calls wait meanwhile, and generations continue with the text they would have had.
  */
-export class LoopLM extends LoopLMEvents {
+export class LoopLM extends LoopLMEvents implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #life = new AbortController();
   #disposed: Promise<void> | undefined;
@@ -94,10 +98,12 @@ export class LoopLM extends LoopLMEvents {
       const url = options[name];
       if (url !== undefined) request[name] = absoluteUrl(url, name);
     }
-    const { signal, worker = true, restore = true } = options;
+    if (options.headers !== undefined) request.headers = requestHeaders(options.headers, "headers");
+    const { signal, worker = true, workerUrl, restore = true } = options;
+    const script = workerUrl === undefined ? undefined : absoluteUrl(workerUrl, "workerUrl");
     throwIfAborted(signal);
     requireWebGPU();
-    const make = worker ? () => new WorkerClient() : directEngine;
+    const make = worker ? () => new WorkerClient(startWorker(script)) : directEngine;
     const onProgress = askingToPersist(options.onProgress);
     return LoopLM.loadInto(make, request, onProgress, signal, restore ? USUAL : NEVER);
   }
@@ -109,12 +115,15 @@ export class LoopLM extends LoopLMEvents {
   }
 
   /**
-   * Removes a model from the cache, given as to `load`, or every model. Resolves to the bytes that became free. A model
-   * that is being loaded, in whatever tab, stays, and makes it throw `busy`; one that has been loaded is on the GPU.
+   * Removes a model from the cache, given as to `load`; without any argument, every model. Resolves to the bytes that became
+   * free. A model that is being loaded, in whatever tab, stays, and makes it throw `busy`; one that has been loaded is on
+   * the GPU.
    */
-  static async evict(source?: string | URL, options: EvictOptions = {}): Promise<number> {
+  static async evict(...given: [] | [source: string | URL, options?: EvictOptions]): Promise<number> {
+    const [source, options = {}] = given;
     const { format } = evictOptions(options);
-    const address = source === undefined ? undefined : cacheAddress(source);
+    // A variable that nobody has set is no wish to lose everything.
+    const address = given.length === 0 ? undefined : cacheAddress(evictSource(source));
     const storage = await browserStorage();
     return storage === undefined ? 0 : wrap(() => new ModelStore(storage).evict(address, format));
   }
@@ -220,13 +229,15 @@ export class LoopLM extends LoopLMEvents {
     return this.#disposed;
   }
 
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
   /** The prompt's ids: checked now, tokenized when needed. */
   #prompt(prompt: Prompt): (signal: AbortSignal) => Promise<Uint32Array> {
     if (typeof prompt === "string") return (signal) => orAborted(this.#engine.tokenize(prompt, true), signal);
-    const ids = tokenIds(prompt, "prompt", this.info.architecture.vocabSize);
-    if (ids.length === 0) {
-      throw createError("invalid-argument", "prompt must have at least one token", { argument: "prompt" });
-    }
+    const ids = promptIds(prompt, this.info.architecture.vocabSize);
     return () => Promise.resolve(ids);
   }
 

@@ -60,8 +60,8 @@ export interface AdapterInfo {
   vendor: string;
   /** The graphics API underneath. */
   backend: string;
-  /** Which kernels run: `baseline` needs WebGPU's default limits only. */
-  tier: "baseline" | "f16" | "subgroups";
+  /** Which kernels run: `baseline` needs no optional feature of WebGPU; `subgroups` makes sums with subgroup operations. */
+  tier: "baseline" | "subgroups";
   /** Bytes. */
   limits: { maxStorageBufferBindingSize: number; maxBufferSize: number };
 }

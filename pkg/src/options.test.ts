@@ -7,6 +7,8 @@ import {
   forwardConfig,
   generateConfig,
   loadConfig,
+  promptIds,
+  requestHeaders,
   tokenIds,
 } from "./options.js";
 import { FAKE_INFO } from "./testing/fake-wasm.js";
@@ -100,7 +102,8 @@ describe("generate", () => {
     ["verify", null],
     ["timeline", "yes"],
     ["cachePrompt", 1],
-    ["stop", "text"],
+    ["stop", ""],
+    ["stop", 1],
     ["stop", [""], "stop[0]"],
     ["stop", ["a", 1], "stop[1]"],
     ["trace", true],
@@ -111,6 +114,10 @@ describe("generate", () => {
     ["max_new_tokens", 5],
   ])("refuses %s: %j", (name, value, argument = name) => {
     expect(() => generateConfig({ [name]: value }, FAKE_INFO)).toThrow(refused(argument) as Error);
+  });
+
+  test("one stop text may come without a list", () => {
+    expect(generateConfig({ stop: "\n\n" }, FAKE_INFO)).toEqual({ stop: ["\n\n"] });
   });
 
   test("a fixed exit step may be as large as steps", () => {
@@ -246,6 +253,16 @@ test("load", () => {
   }
 });
 
+test("headers are checked without being told to anybody", () => {
+  expect(requestHeaders({ Authorization: "Bearer x" }, "headers")).toEqual({ authorization: "Bearer x" });
+  expect(requestHeaders(new Headers({ a: "b" }), "headers")).toEqual({ a: "b" });
+  for (const wrong of ["Bearer secret", { Authorization: "secret\n\u1234" }, { "a b": "secret" }, null]) {
+    expect(() => requestHeaders(wrong, "headers")).toThrow(refused("headers") as Error);
+    expect(() => requestHeaders(wrong, "headers")).not.toThrow(/secret/);
+  }
+  expect(() => loadConfig({ headers: 5 } as object)).toThrow(refused("headers") as Error);
+});
+
 test("evict", () => {
   expect(evictOptions({ format: "q4" })).toEqual({ format: "q4" });
   expect(() => evictOptions({ format: "q5" } as object)).toThrow(refused("format") as Error);
@@ -256,6 +273,19 @@ test("token ids", () => {
   expect(() => tokenIds([0, 100], "ids", 100)).toThrow("ids[1] must be a token id, 0 to 99, not 100");
   expect(() => tokenIds("text", "ids", 100)).toThrow(refused("ids") as Error);
   expect(() => tokenIds(new Float32Array(2), "ids", 100)).toThrow(refused("ids") as Error);
+});
+
+test("prompts that are no text", () => {
+  expect(promptIds([0, 99], 100)).toEqual(Uint32Array.of(0, 99));
+  const message = { role: "user", content: "hi" };
+  for (const conversation of [[message], message]) {
+    expect(() => promptIds(conversation, 100)).toThrow(/a conversation is for `chat`/);
+  }
+  for (const nothing of [undefined, null, 5, {}]) {
+    expect(() => promptIds(nothing, 100)).toThrow(/^prompt must be text, or token ids/);
+  }
+  expect(() => promptIds(["text"], 100)).toThrow(refused("prompt[0]") as Error);
+  expect(() => promptIds([], 100)).toThrow("prompt must have at least one token");
 });
 
 test("messages", () => {

@@ -12,6 +12,7 @@ import {
   without,
   type Check,
 } from "./checks.js";
+import { createError } from "./errors.js";
 import type { ForwardConfig, GenerateConfig, LoadConfig } from "./engine.js";
 import type {
   ChatMessage,
@@ -41,9 +42,11 @@ export function loadConfig(options: LoadOptions): LoadConfig {
     format: weightFormat,
     kv: oneOf("f16", "f32", "q8"),
     cache: flag,
+    headers: requestHeaders,
     onProgress: callback,
     signal: abortSignal,
     worker: flag,
+    workerUrl: address,
     wasmUrl: address,
     chatWasmUrl: address,
     contextLength: whole(1),
@@ -66,9 +69,25 @@ export function loadConfig(options: LoadOptions): LoadConfig {
   });
 }
 
+/** Headers in a form that can cross to a Worker; throws `invalid-argument`. What they hold may be secret, so no error says it. */
+export const requestHeaders: Check<Record<string, string>> = (value, argument) => {
+  try {
+    return Object.fromEntries(new Headers(value as HeadersInit));
+  } catch {
+    const message = `${argument} must be HTTP headers, as { Authorization: "Bearer ..." }`;
+    throw createError("invalid-argument", message, { argument });
+  }
+};
+
 /** `evict`'s options; throws `invalid-argument`. */
 export function evictOptions(options: EvictOptions): EvictOptions {
   return checked<EvictOptions>("evict", options, { format: weightFormat });
+}
+
+/** The model that `evict` was told; throws `invalid-argument`. */
+export function evictSource(source: unknown): string | URL {
+  if (typeof source === "string" || source instanceof URL) return source;
+  throw invalid("source", "must be a model's address (LoopLM.evict() without arguments removes all)", source);
 }
 
 /** `generate`'s options for the engine; throws `invalid-argument`. */
@@ -129,6 +148,20 @@ export function tokenIds(ids: unknown, argument: string, vocabSize: number): Uin
   return Uint32Array.from(list as ArrayLike<TokenId>);
 }
 
+/** A prompt that is no text, as ids; throws `invalid-argument`. */
+export function promptIds(prompt: unknown, vocabSize: number): Uint32Array {
+  const first: unknown = Array.isArray(prompt) ? prompt[0] : prompt;
+  if (typeof first === "object" && first !== null && "role" in first) {
+    throw invalid("prompt", "must be text or token ids (a conversation is for `chat`)", prompt);
+  }
+  if (!(prompt instanceof Uint32Array || Array.isArray(prompt))) {
+    throw invalid("prompt", "must be text, or token ids (a Uint32Array or a list of numbers)", prompt);
+  }
+  const ids = tokenIds(prompt, "prompt", vocabSize);
+  if (ids.length === 0) throw invalid("prompt", "must have at least one token", prompt);
+  return ids;
+}
+
 /** A text; throws `invalid-argument`. */
 export function text(value: unknown, argument: string): string {
   if (typeof value !== "string") throw invalid(argument, "must be a string", value);
@@ -180,11 +213,12 @@ function generateChecks(
 }
 
 /** What is left to do to checked options. */
-function engineConfig(options: Partial<GenerateOptions>): GenerateConfig {
-  const { verify } = options;
-  const rest = without(without(options, "signal"), "verify");
-  if (verify === undefined) return rest;
-  return { ...rest, verify: typeof verify === "string" ? verify : verify ? "on" : "off" };
+function engineConfig({ signal: _, stop, verify, ...rest }: Partial<GenerateOptions>): GenerateConfig {
+  return given({
+    ...rest,
+    stop: typeof stop === "string" ? [stop] : stop,
+    verify: typeof verify === "boolean" ? (verify ? "on" : "off") : verify,
+  });
 }
 
 /** The word of each rule. */
@@ -235,8 +269,10 @@ const trace: Check<TraceOptions> = (value, name) => {
   return { topK: whole(1, MAX_TRACE_TOP_K)((value as TraceOptions).topK, `${name}.topK`) };
 };
 
-const stopTexts: Check<string[]> = (value, name) => {
-  if (!Array.isArray(value)) throw invalid(name, "must be a list of strings", value);
+const stopTexts: Check<string | string[]> = (value, name) => {
+  if (typeof value === "string" && value !== "") return value;
+  if (!Array.isArray(value))
+    throw invalid(name, "must be a text that is not empty, or a list of such", value);
   return value.map((stop, i) => {
     if (text(stop, `${name}[${i}]`) === "") throw invalid(`${name}[${i}]`, "must not be empty", stop);
     return stop as string;

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { InternalError, toLoopLMError } from "./errors.js";
+import type { AdapterInfo } from "./model-info.js";
 import { wasmError } from "./testing/fake-wasm.js";
 
 const CRATES = new URL("../../crates/", import.meta.url);
@@ -37,4 +38,11 @@ test.each([...new Set(codes)])("%s has a class of its own here", (code) => {
   const error = toLoopLMError(wasmError(code, "message"));
   expect(error.code).toBe(code);
   expect(error instanceof InternalError).toBe(code === "internal");
+});
+
+test("the tiers of the Rust side are those of the types", () => {
+  const tiers: Record<AdapterInfo["tier"], true> = { baseline: true, subgroups: true };
+  const source = readFileSync(new URL("looplm-gpu/src/device.rs", CRATES), "utf8");
+  const [, body = ""] = /impl Tier \{[^}]*?match self \{([^}]*)\}/.exec(source) ?? [];
+  expect([...body.matchAll(/=> "(.*)"/g)].map(([, name]) => name)).toEqual(Object.keys(tiers));
 });

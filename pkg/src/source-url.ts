@@ -1,4 +1,5 @@
 import { abortedError, createError, type LoopLMError } from "./errors.js";
+import { headersFor } from "./request-headers.js";
 import type { FileSource, FileStream } from "./wasm/looplm.js";
 
 /** The address of a folder, always written the same way: with a slash at the end of its path, and without a fragment. */
@@ -48,7 +49,7 @@ export class UrlSource implements FileSource {
 
   async #fetch(url: string): Promise<Response> {
     try {
-      return await fetch(url, { signal: this.#signal });
+      return await fetch(url, { signal: this.#signal, headers: headersFor(url) });
     } catch (cause) {
       if (this.#signal.aborted) throw abortedError("loading");
       const message = `${url} could not be fetched (${String(cause)}): no connection, no such server, or it does not allow this page (CORS)`;

@@ -1,3 +1,4 @@
+import { asyncDispose } from "./async-dispose.js";
 import type { EngineGeneration } from "./engine.js";
 import type { Finish, GeneratedToken } from "./types.js";
 
@@ -18,19 +19,23 @@ const NOTHING_DONE: Finish = {
 };
 
 /**
- * The tokens of one generation, as they come. Nothing runs before the first `next()`; leaving the loop (`break`,
- * `return`, an exception) ends the generation within one pass and frees its memory. Can be iterated once.
+ * The tokens of one generation, as they come: `for await` gives one after another, `text()` the whole text in one go.
+ * Nothing runs before the first is asked for; leaving the loop (`break`, `return`, an exception) ends the generation within
+ * one pass and frees its memory. Can be iterated once.
  */
-export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefined> {
+export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefined>, AsyncDisposable {
   /**
    * How it ended: set when the iteration ends, also by a signal or by leaving the loop (`aborted`). Rejects if the
-   * generation failed. Pending for as long as nobody iterates.
+   * generation failed. It does not make the generation run: without a loop, await `text()` before it.
    */
   readonly finished: Promise<Finish>;
 
   readonly #tokens: AsyncGenerator<GeneratedToken, undefined>;
   readonly #leave = new AbortController();
   #started = false;
+  /** Of the tokens given so far. */
+  #given = "";
+  #whole: Promise<string> | undefined;
   #settle!: { resolve: (finish: Finish) => void; reject: (error: unknown) => void };
 
   /**
@@ -49,6 +54,14 @@ export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefi
     // The loop throws the same error; whoever does not look at `finished` has not missed it.
     this.finished.catch(() => undefined);
     this.#tokens = this.#run(start, stopped, failure);
+  }
+
+  /**
+   * Runs the generation to its end, and resolves to its text: of every token, also of those that a loop had before. Throws
+   * what the loop would throw.
+   */
+  text(): Promise<string> {
+    return (this.#whole ??= this.#drain());
   }
 
   /** The next token; `done` at the end. */
@@ -71,9 +84,21 @@ export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefi
     return this.#tokens.throw(error);
   }
 
+  /** Ends the generation, for `await using`. */
+  async [asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
   /** This stream. */
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  async #drain(): Promise<string> {
+    while ((await this.next()).done !== true);
+    // Of one that had failed before, the loop has thrown the error already.
+    await this.finished;
+    return this.#given;
   }
 
   async *#run(
@@ -92,6 +117,7 @@ export class TokenStream implements AsyncIterableIterator<GeneratedToken, undefi
         if (token === undefined) return undefined;
         // The pass that ran when the signal fired was the last.
         stopped.throwIfAborted();
+        this.#given += token.text;
         yield token;
         stopped.throwIfAborted();
       }

@@ -35,12 +35,22 @@ export interface LoadOptions {
    * that does not tell one version of a file from another) the model loads without, and `info.warnings` says why.
    */
   cache?: boolean | undefined;
+  /**
+   * Sent with every request for the model's files, as `{ Authorization: "Bearer hf_..." }` for a private model of
+   * huggingface.co; another origin must allow them (CORS). Kept in memory, for a model that is restored, and nowhere else.
+   */
+  headers?: HeadersInit | undefined;
   /** Told of every stage of loading, and of every chunk of weights. */
   onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Stops loading; `load` then throws `AbortedError`. */
   signal?: AbortSignal | undefined;
   /** Run the engine in a Worker, so that the page stays smooth. Default true. */
   worker?: boolean | undefined;
+  /**
+   * Where the Worker's script is (`looplm/worker.js`, with all that it imports), if not beside the package's own files.
+   * Relative to the page. It may be of another origin, if its server allows that (CORS).
+   */
+  workerUrl?: string | URL | undefined;
   /** Where `looplm_bg.wasm` is, if not beside the package's own files. Relative to the page. */
   wasmUrl?: string | URL | undefined;
   /** The same of `looplm_chat_bg.wasm`, which is loaded when a conversation begins. */
@@ -244,8 +254,8 @@ export interface GenerateOptions {
    * good as equally likely, the same seed may then give another text. Default: true for `chat`, false for `generate`.
    */
   cachePrompt?: boolean | undefined;
-  /** Texts that end the generation; they do not become part of the output. */
-  stop?: readonly string[] | undefined;
+  /** Text that ends the generation, or several; it does not become part of the output. */
+  stop?: string | readonly string[] | undefined;
   /** Fill `entropy`, `change` and `top` of every token's steps. Costs a larger readback. */
   trace?: TraceOptions | undefined;
   /** Stops within one pass; the iteration then throws `AbortedError`. */

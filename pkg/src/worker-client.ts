@@ -3,6 +3,7 @@ import type { WorkerLike } from "./channel.js";
 import type { Engine, EngineGeneration, ForwardConfig, GenerateConfig, LoadRequest } from "./engine.js";
 import { disposedError } from "./errors.js";
 import type { Calls } from "./protocol.js";
+import { startWorkerAt, workerElsewhere } from "./start-worker.js";
 import type {
   ChatMessage,
   ChatPromptOptions,
@@ -21,7 +22,7 @@ export class WorkerClient implements Engine {
   readonly #client: Client;
   #disposed: Promise<void> | undefined;
 
-  constructor(worker: WorkerLike = startWorker()) {
+  constructor(worker: WorkerLike) {
     this.#client = new CallClient(worker);
   }
 
@@ -89,8 +90,11 @@ class WorkerGeneration implements EngineGeneration {
   }
 }
 
-function startWorker(): Worker {
+/** Starts the Worker with its script at `workerUrl`, or else beside this package's files. */
+export function startWorker(workerUrl?: string): Worker {
   try {
+    const url = workerUrl ?? workerElsewhere(import.meta.url);
+    if (url !== undefined) return startWorkerAt(url, "looplm");
     // Bundlers look for exactly this expression.
     return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "looplm" });
   } catch (cause) {

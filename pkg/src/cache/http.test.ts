@@ -125,6 +125,39 @@ describe("tries", () => {
   });
 });
 
+describe("a model that Hugging Face does not hand out", () => {
+  const HUB = "https://huggingface.co/a/b/resolve/main/config.json";
+  const { signal } = new AbortController();
+
+  function answering(status: number, headers: Record<string, string> = {}): void {
+    vi.stubGlobal("fetch", async () => new Response("", { status, headers }));
+  }
+
+  test.each([
+    [401, {}],
+    [403, {}],
+    [404, { "x-error-code": "RepoNotFound" }],
+    [404, { "x-error-code": "RevisionNotFound" }],
+  ])("HTTP %i, %j", async (status, headers) => {
+    answering(status, { ...headers });
+    const error = await failure(ask(HUB, signal));
+    expect(error).toMatchObject({
+      code: "network",
+      message: expect.stringMatching(/no such model.*private.*licence.*token.*download/),
+      details: { url: HUB, status },
+    });
+  });
+
+  test("a file that is not there is only that, and another server means what it says", async () => {
+    answering(404, { "x-error-code": "EntryNotFound" });
+    const answer = await ask(HUB, signal);
+    expect(answer.status).toBe(404);
+    answer.close();
+    answering(401);
+    expect(await failure(ask(URL, signal))).toMatchObject({ message: `${URL} answered HTTP 401` });
+  });
+});
+
 test.each([
   [{ "content-length": "8" }, URL, 8],
   [{ "content-length": "8", "content-encoding": "gzip" }, URL, undefined],

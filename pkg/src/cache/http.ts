@@ -1,6 +1,9 @@
 import { abortedError, createError, type LoopLMError } from "../errors.js";
+import { headersFor } from "../request-headers.js";
 import type { FileVersion } from "./manifest.js";
 import { TransientError } from "./retry.js";
+
+const HUGGING_FACE = "https://huggingface.co/";
 
 /** A connection that is silent for so long, in milliseconds, is taken to be lost. */
 const PATIENCE = 30_000;
@@ -140,13 +143,13 @@ function byteReader(body: ReadableStream<Uint8Array> | null): ReadableStreamBYOB
  */
 export async function ask(url: string, signal: AbortSignal, range?: ByteRange): Promise<Answer> {
   const watch = new Watch(signal);
-  // A range that the browser's HTTP cache made up of an older answer would be checked against nothing.
-  const init: RequestInit = { signal: watch.signal, cache: "no-store" };
+  const headers = headersFor(url);
   // No If-Range: with it a browser asks the other origin for leave first, which many servers do not give.
-  if (range !== undefined) init.headers = { range: `bytes=${range.offset}-${range.end - 1}` };
+  if (range !== undefined) headers.set("range", `bytes=${range.offset}-${range.end - 1}`);
   let response: Response;
   try {
-    response = await fetch(url, init);
+    // A range that the browser's HTTP cache made up of an older answer would be checked against nothing.
+    response = await fetch(url, { signal: watch.signal, cache: "no-store", headers });
   } catch (cause) {
     const message = `${url} could not be fetched (${String(cause)}): no connection, no such server, or it does not allow this page (CORS)`;
     throw watch.failure(createError("network", message, { url }, { cause }));
@@ -154,14 +157,25 @@ export async function ask(url: string, signal: AbortSignal, range?: ByteRange): 
   watch.rest();
   const answer = new Answer(url, response, watch);
   const { status, statusText } = response;
-  if (status < 400 || status === 404 || status === 410 || status === 416) return answer;
+  const noModel = refusedByHub(answer);
+  if (!noModel && (status < 400 || status === 404 || status === 410 || status === 416)) return answer;
   answer.close();
-  const error = createError("network", `${url} answered HTTP ${status} ${statusText}`.trimEnd(), {
-    url,
-    status,
-  });
+  const said = `${url} answered HTTP ${status} ${statusText}`.trimEnd();
+  const error = createError("network", noModel ? `${said}: ${NO_MODEL}` : said, { url, status });
   const mayPass = status >= 500 || status === 408 || status === 425 || status === 429;
   throw mayPass ? new TransientError(error, retryAfter(answer.header("retry-after"))) : error;
+}
+
+/** What Hugging Face may mean: it tells strangers nothing of what is not for them, not even that it is there. */
+const NO_MODEL =
+  'there is no such model or revision, or it is private, or its licence has not been accepted. Check its name; send a token (the option headers: { Authorization: "Bearer hf_..." }); or download its folder and open the files';
+
+/** Whether Hugging Face hands out nothing of the model. A single file that is not there is another matter. */
+function refusedByHub(answer: Answer): boolean {
+  if (!answer.url.startsWith(HUGGING_FACE)) return false;
+  const { status } = answer;
+  const missing = /^(Repo|Revision)NotFound$/.test(answer.header("x-error-code") ?? "");
+  return status === 401 || status === 403 || (status === 404 && missing);
 }
 
 /** The wait that a Retry-After header asks for, in milliseconds. */

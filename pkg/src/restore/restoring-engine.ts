@@ -153,10 +153,13 @@ export class RestoringEngine implements Engine, Host {
   #live(life: Life): void {
     this.#life = life;
     this.#next = Promise.resolve(life);
-    // An engine that ends otherwise (disposed of, or a Worker that died) has lost nothing that could come back.
     life.engine.lost().then(
       (reason) => this.#lose(life, reason),
-      () => undefined,
+      (thrown: unknown) => {
+        // A Worker that died has taken its device with it. An engine that was disposed of has lost nothing.
+        const { code, message } = toLoopLMError(thrown);
+        if (code !== "disposed") this.#lose(life, message);
+      },
     );
   }
 

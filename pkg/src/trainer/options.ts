@@ -39,6 +39,7 @@ export function createRequest(config: TrainConfig | string, options: TrainerOpti
     hiddenTab: oneOf("continue", "pause"),
     checkpointEvery: whole(0),
     worker: flag,
+    workerUrl: address,
     wasmUrl: address,
   });
   return {
@@ -53,7 +54,11 @@ export function createRequest(config: TrainConfig | string, options: TrainerOpti
 
 /** The wasm's address that `Trainer.presets` was given, if any; throws `invalid-argument`. */
 export function presetsWasmUrl(options: PresetsOptions): string | undefined {
-  const { wasmUrl } = checked<PresetsOptions>("presets", options, { worker: flag, wasmUrl: address });
+  const { wasmUrl } = checked<PresetsOptions>("presets", options, {
+    worker: flag,
+    workerUrl: address,
+    wasmUrl: address,
+  });
   return wasmUrl === undefined ? undefined : absoluteUrl(wasmUrl, "wasmUrl");
 }
 

@@ -317,6 +317,14 @@ describe.each(["direct", "worker"])("Trainer over the %s engine", (kind) => {
     expect(await running).toMatchObject({ reason: "done" });
   });
 
+  test("`await using` frees everything", async () => {
+    {
+      await using trainer = await create();
+      await trainer.step();
+    }
+    expect(training.disposed).toBe(1);
+  });
+
   test("dispose ends what runs and frees everything", async () => {
     const trainer = await create();
     const running = trainer.run();

@@ -1,5 +1,7 @@
+import { asyncDispose } from "../async-dispose.js";
 import { checked, whole } from "../checks.js";
 import { abortedError, errorFromPlain, toLoopLMError, type LoopLMError } from "../errors.js";
+import { absoluteUrl } from "../source.js";
 import { requireWebGPU } from "../webgpu.js";
 import {
   trainerDisposedError,
@@ -25,7 +27,7 @@ import type {
   TrainerState,
   TrainGateOptions,
 } from "./types.js";
-import { TrainerClient } from "./worker-client.js";
+import { startWorker, TrainerClient } from "./worker-client.js";
 
 /** Makes an engine that tells its notices to the given listener. */
 type EngineWith = (onNotice: (notice: TrainerNotice) => void) => TrainerEngine;
@@ -46,7 +48,7 @@ type Listeners = Pick<TrainerOptions, "onMetrics" | "onState" | "onCheckpoint" |
  * Nothing is trained before `run` or `step`. Calls may overlap: what computes waits for its turn between two updates. When
  * the GPU goes away the run starts again from its last checkpoint by itself.
  */
-export class Trainer {
+export class Trainer implements AsyncDisposable {
   /** Configuration, size, task and GPU: the same for the whole life of the trainer. */
   readonly info: TrainerInfo;
 
@@ -85,13 +87,13 @@ export class Trainer {
     const request = createRequest(config, options);
     if (options.signal?.aborted) throw abortedError("creating the trainer");
     requireWebGPU();
-    return Trainer.createWith(await engineWith(options.worker), request, options);
+    return Trainer.createWith(await engineWith(options), request, options);
   }
 
   /** The runs that come with this package. Needs no WebGPU. */
   static async presets(options: PresetsOptions = {}): Promise<Preset[]> {
     const wasmUrl = presetsWasmUrl(options);
-    const engine = (await engineWith(options.worker))(() => undefined);
+    const engine = (await engineWith(options))(() => undefined);
     try {
       return await engine.presets(wasmUrl);
     } finally {
@@ -192,6 +194,11 @@ export class Trainer {
       await this.#engine.dispose();
     })();
     return this.#disposed;
+  }
+
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   async #start(updates: number | null): Promise<RunResult> {
@@ -300,8 +307,9 @@ export class Trainer {
 }
 
 /** A Worker's engine, or this thread's; that is imported only when asked for. */
-async function engineWith(worker: boolean = true): Promise<EngineWith> {
-  if (worker) return (onNotice) => new TrainerClient(onNotice);
+async function engineWith({ worker = true, workerUrl }: PresetsOptions): Promise<EngineWith> {
+  const script = workerUrl === undefined ? undefined : absoluteUrl(workerUrl, "workerUrl");
+  if (worker) return (onNotice) => new TrainerClient(onNotice, startWorker(script));
   const { DirectTrainer } = await import("./direct-trainer.js");
   return (onNotice) => new DirectTrainer(onNotice);
 }

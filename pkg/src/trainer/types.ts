@@ -317,12 +317,17 @@ export interface TrainerOptions {
   checkpointEvery?: number | undefined;
   /** Train in a Worker, so that the page stays smooth. Default true. */
   worker?: boolean | undefined;
+  /**
+   * Where the Worker's script is (`looplm/trainer/worker.js`, with all that it imports), if not beside the package's own
+   * files. Relative to the page. It may be of another origin, if its server allows that (CORS).
+   */
+  workerUrl?: string | URL | undefined;
   /** Where `looplm_train_bg.wasm` is, if not beside the package's own files. Relative to the page. */
   wasmUrl?: string | URL | undefined;
 }
 
 /** Options of `Trainer.presets`. */
-export type PresetsOptions = Pick<TrainerOptions, "worker" | "wasmUrl">;
+export type PresetsOptions = Pick<TrainerOptions, "worker" | "workerUrl" | "wasmUrl">;
 
 /** Options of `trainGate`: what is not given is as in the run's configuration. */
 export interface TrainGateOptions extends GateConfig {

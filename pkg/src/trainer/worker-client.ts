@@ -1,5 +1,6 @@
 import { CallClient, workerNotStarted } from "../call-client.js";
 import type { WorkerLike } from "../channel.js";
+import { startWorkerAt, workerElsewhere } from "../start-worker.js";
 import {
   trainerDisposedError,
   type CreateRequest,
@@ -25,7 +26,7 @@ export class TrainerClient implements TrainerEngine {
   readonly #client: CallClient<TrainerCalls, GateProgress, TrainerNotice>;
   #disposed: Promise<void> | undefined;
 
-  constructor(onNotice: (notice: TrainerNotice) => void, worker: WorkerLike = startWorker()) {
+  constructor(onNotice: (notice: TrainerNotice) => void, worker: WorkerLike) {
     this.#client = new CallClient(worker, onNotice);
   }
 
@@ -72,8 +73,11 @@ export class TrainerClient implements TrainerEngine {
   }
 }
 
-function startWorker(): Worker {
+/** Starts the Worker with its script at `workerUrl`, or else beside this package's files. */
+export function startWorker(workerUrl?: string): Worker {
   try {
+    const url = workerUrl ?? workerElsewhere(import.meta.url);
+    if (url !== undefined) return startWorkerAt(url, "looplm-trainer");
     // Bundlers look for exactly this expression.
     return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "looplm-trainer" });
   } catch (cause) {

@@ -49,7 +49,8 @@ export interface LoadConfig {
 /** Workgroups of the products of few rows, by adapter, shader and matrix. */
 export type Tunings = Record<string, Tuning>;
 
-export type GenerateConfig = Omit<GenerateOptions, "signal" | "verify"> & {
+export type GenerateConfig = Omit<GenerateOptions, "signal" | "stop" | "verify"> & {
+  stop?: readonly string[];
   verify?: "auto" | "on" | "always" | "off";
   /** So many ids at the end of the prompt are the beginning of the answer. */
   answered?: number;

@@ -52,6 +52,17 @@ describe("explain", () => {
     expect(said.advice).toContain("https://example.org/m/config.json");
     expect(said.advice).toContain("404");
   });
+  it.each([401, 403, 404])("says what Hugging Face may mean by status %i", (status) => {
+    const url = "https://huggingface.co/a/b/resolve/main/config.json";
+    const said = explain(thrown("network", { url, status }));
+    expect(said.advice).toMatch(
+      new RegExp(`${status}.*no such model.*private.*licence.*download its folder`),
+    );
+    expect(explain(thrown("network", { url: "https://example.org/m/", status })).advice).not.toContain(
+      "licence",
+    );
+    expect(explain(thrown("network", { url, status: 500 })).advice).not.toContain("licence");
+  });
   it("says where in a checkpoint the trouble is", () => {
     const said = explain(
       thrown("checkpoint-invalid", {

@@ -81,6 +81,11 @@ function network(d: Details): Omit<Explanation, "code" | "message"> {
   const url = asText(d["url"]);
   const status = typeof d["status"] === "number" ? d["status"] : undefined;
   const what = url ?? "A file of the model";
+  if (url?.startsWith("https://huggingface.co/") && [401, 403, 404].includes(status ?? 0))
+    return {
+      title: "Hugging Face does not hand out this model",
+      advice: `${what} answered with status ${status}: there is no such model, or it is private, or its licence has not been accepted. Check its name. If you may use it, download its folder there and choose it here.`,
+    };
   if (status === 404)
     return {
       title: "There is no model at this address",
