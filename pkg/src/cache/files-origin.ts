@@ -72,8 +72,13 @@ export class FilesOrigin implements Origin {
     // Nothing is remembered: a File that changes on the disk can no longer be read.
   }
 
-  isStill(path: string, version: FileVersion): Promise<boolean> {
-    return Promise.resolve(this.isSame(path, version));
+  seen(): Record<string, FileVersion | null> {
+    return {};
+  }
+
+  /** Other files have another address. */
+  look(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   async #read(

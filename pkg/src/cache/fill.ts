@@ -1,3 +1,4 @@
+import { without } from "../checks.js";
 import { createError } from "../errors.js";
 import { readThrough } from "../source.js";
 import type { LoadProgress, WeightFormat } from "../types.js";
@@ -88,7 +89,10 @@ async function fillPlanned(filling: Filling, conversion: Conversion, plan: Conve
   await entry.writeManifest({ ...manifest, hashes });
 }
 
-/** The entry's manifest, if what it has is of this plan and these versions; otherwise the entry is emptied. */
+/**
+ * The entry's manifest, if what it has is of this plan, without the pieces of files of another version; otherwise the entry
+ * is emptied.
+ */
 async function continued(
   { entry, origin }: Filling,
   plan: ConversionPlan,
@@ -96,16 +100,22 @@ async function continued(
 ): Promise<Manifest | undefined> {
   const manifest = await entry.manifest();
   const hashes = await Promise.all(heads.map((head) => sha256(head)));
+  const same = plan.sources.map((path, i) => origin.isSame(path, manifest?.versions[i] ?? {}));
   if (
-    manifest !== undefined &&
-    JSON.stringify(manifest.plan) === JSON.stringify(plan) &&
-    hashes.every((hash, i) => manifest.heads[i]?.sha256 === hash) &&
-    plan.sources.every((path, i) => origin.isSame(path, manifest.versions[i] ?? {}))
+    manifest === undefined ||
+    JSON.stringify(manifest.plan) !== JSON.stringify(plan) ||
+    hashes.some((hash, i) => manifest.heads[i]?.sha256 !== hash) ||
+    !same.includes(true)
   ) {
-    return manifest;
+    await entry.clear();
+    return undefined;
   }
-  await entry.clear();
-  return undefined;
+  if (!same.includes(false)) return manifest;
+  for (const piece of (await entry.pieces(plan.pieces)).values()) {
+    const file = plan.pieces[piece.index]?.source.file;
+    if (file === undefined || !same[file]) await entry.removePiece(piece);
+  }
+  return without(manifest, "hashes");
 }
 
 /** Writes everything but the pieces. With the manifest written, pieces count. */
@@ -134,9 +144,12 @@ async function begin(
     format,
     plan,
     versions: plan.sources.map((path) => origin.version(path)),
+    seen: origin.seen(),
     smallFiles,
     heads: keptHeads,
     created: before?.created ?? Date.now(),
+    // If only small files are others, the entry is complete as before.
+    ...(before?.hashes === undefined ? {} : { hashes: before.hashes }),
   };
   await entry.writeManifest(manifest);
   return manifest;

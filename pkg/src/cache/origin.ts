@@ -32,6 +32,11 @@ export interface Origin extends FileSource {
   whole(path: string, signal: AbortSignal): Promise<FileStream>;
   /** Forgets what `open` has found: the folder has changed. */
   forget(): void;
-  /** Whether a weight file is still of a version; undefined where that cannot be found out now. */
-  isStill(path: string, version: FileVersion): Promise<boolean | undefined>;
+  /** Which version of every file was found that was looked for since `forget`, by path; null where there was none. */
+  seen(): Record<string, FileVersion | null>;
+  /**
+   * Which version of a file is there now, null where there is none; undefined where that cannot be found out, or need not
+   * be, since nothing here changes.
+   */
+  look(path: string): Promise<FileVersion | null | undefined>;
 }

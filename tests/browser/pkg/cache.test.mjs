@@ -5,7 +5,7 @@ import { after, beforeEach, describe, test } from "node:test";
 import { launchFirefox } from "../firefox.mjs";
 import { FIREFOX, thrownBy, usePage } from "./browser.mjs";
 import { serveModel } from "./model-server.mjs";
-import { syntheticModel } from "./synthetic-model.mjs";
+import { bytesFile, syntheticModel } from "./synthetic-model.mjs";
 
 /** Six pieces. */
 const SHAPE = { vocab: 16384, hidden: 512, intermediate: 1536, layers: 2, heads: 8 };
@@ -92,10 +92,22 @@ function fetched() {
   );
 }
 
+/** The files of which a load asks whether they are still the same, there or not. */
+const LOOKED_AT = [
+  "README.md",
+  "chat_template.jinja",
+  "config.json",
+  "generation_config.json",
+  "model.safetensors",
+  "special_tokens_map.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+];
+
 const isWeights = ({ path, range }) => path === "model.safetensors" && range?.[0] > 1;
 
 for (const format of ["stored", "q4"]) {
-  test(`${format}: the first load fetches everything once, the second asks for a byte`, async () => {
+  test(`${format}: the first load fetches everything once, the second asks for a byte of each file`, async () => {
     const first = await load({ format });
     assert.equal(first.logits, right[format]);
     assert.deepEqual(first.warnings, []);
@@ -103,7 +115,8 @@ for (const format of ["stored", "q4"]) {
 
     const second = await load({ format });
     assert.equal(second.logits, right[format]);
-    assert.deepEqual(server.requests, [{ path: "model.safetensors", range: [0, 0] }]);
+    assert.deepEqual(server.requests.map(({ path }) => path).sort(), LOOKED_AT);
+    assert.ok(server.requests.every(({ range }) => range.join() === "0,0"));
     assert.ok(second.progress.every(({ phase }) => phase !== "download"));
   });
 }
@@ -274,6 +287,21 @@ test("another version on the server takes the place of the one that is kept", as
   assert.equal((await cached()).length, 1);
 });
 
+test("a small file that has come since is fetched, and nothing else", async () => {
+  await load();
+  const [{ created }] = await cached();
+  server.requests.length = 0;
+  server.files = { ...model, "README.md": bytesFile(Buffer.from("A model.")) };
+  assert.equal((await load()).logits, right.q4);
+  const got = server.requests.splice(0).filter(({ range }) => range?.[1] !== 0);
+  assert.deepEqual(got, [{ path: "README.md", range: undefined }]);
+  assert.equal((await load()).logits, right.q4);
+  assert.ok(server.requests.every(({ range }) => range.join() === "0,0"));
+  const [entry] = await cached();
+  assert.ok(entry.complete);
+  assert.deepEqual(entry.created, created);
+});
+
 test("without the server, what is kept is loaded", async () => {
   await load();
   server.lie = (answer) => void (answer.breakAfter = 0);
@@ -337,7 +365,7 @@ describe("a server that does wrong", () => {
     assert.equal((await load()).logits, right.q4);
     server.requests.length = 0;
     assert.equal((await load()).logits, right.q4);
-    assert.equal(server.requests.length, 1);
+    assert.equal(server.requests.length, LOOKED_AT.length);
   });
 
   test("neither tag nor date: loaded without the cache, and says so", async () => {
