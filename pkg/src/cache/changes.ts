@@ -63,7 +63,7 @@ export async function replaceFiles(
 export async function whileUnchanged<R>(
   origin: Origin,
   run: () => Promise<R>,
-  discard: () => Promise<void>,
+  discard: () => Promise<void> = () => Promise.resolve(),
 ): Promise<R> {
   for (let again = false; ; again = true) {
     try {

@@ -62,10 +62,8 @@ export class FilesOrigin implements Origin {
     return found;
   }
 
-  async whole(path: string): Promise<FileStream> {
-    const stream = await this.open(path);
-    if (stream === null) throw unreadable(path, 0, 0);
-    return stream;
+  whole(path: string): Promise<FileStream | null> {
+    return this.open(path);
   }
 
   forget(): void {

@@ -28,8 +28,8 @@ export interface Origin extends FileSource {
     onBytes: (bytes: number) => void,
     spare?: ArrayBuffer,
   ): Promise<Uint8Array<ArrayBuffer>>;
-  /** A weight file from its first byte. */
-  whole(path: string, signal: AbortSignal): Promise<FileStream>;
+  /** A weight file from its first byte to its last, begun again where that may help; null if there is none. */
+  whole(path: string, signal: AbortSignal): Promise<FileStream | null>;
   /** Forgets what `open` has found: the folder has changed. */
   forget(): void;
   /** Which version of every file was found that was looked for since `forget`, by path; null where there was none. */

@@ -88,10 +88,14 @@ export class UrlOrigin implements Origin {
     }
   }
 
-  async whole(path: string, signal: AbortSignal): Promise<FileStream> {
-    const file = await this.#openWhole(path, this.version(path), signal);
-    if (file === undefined) throw new SourceChanged(this.#url(path));
-    return file;
+  async whole(path: string, signal: AbortSignal): Promise<FileStream | null> {
+    const url = this.#url(path);
+    const known = this.#versions.get(path) ?? undefined;
+    const missing = (answer: Answer): boolean => isMissing(answer, path);
+    const file = await WholeFile.open(url, known, signal, this.#pause, missing);
+    if (file === undefined && known !== undefined) throw new SourceChanged(url);
+    this.#versions.set(path, known ?? file?.version ?? null);
+    return file ?? null;
   }
 
   forget(): void {
@@ -125,9 +129,7 @@ export class UrlOrigin implements Origin {
       if (!(thrown instanceof RangesRefused)) throw thrown;
       this.#whole.add(path);
     }
-    const file = await this.#openWhole(path, this.#versions.get(path), this.#signal);
-    this.#versions.set(path, file?.version ?? null);
-    return file ?? null;
+    return this.whole(path, this.#signal);
   }
 
   async #openRanges(path: string): Promise<FileStream | null> {
@@ -167,15 +169,6 @@ export class UrlOrigin implements Origin {
       },
       close: () => void (offset = size),
     };
-  }
-
-  #openWhole(
-    path: string,
-    known: FileVersion | null | undefined,
-    signal: AbortSignal,
-  ): Promise<WholeFile | undefined> {
-    const missing = (answer: Answer): boolean => isMissing(answer, path);
-    return WholeFile.open(this.#url(path), known ?? undefined, signal, this.#pause, missing);
   }
 
   /** Small files are read whole before anyone gets them: what is lost in the middle is fetched again. */
