@@ -94,6 +94,12 @@ describe("one file is another", () => {
     expect(bed.converter.converted).toBe(0);
   });
 
+  test("where more room is taken than there is, the weights that are there stay", async () => {
+    bed.change("config.json", text(JSON.stringify({ weights: ["a.safetensors", "b.safetensors"], more: 1 })));
+    expect(await bed.load({ room: -100 })).toEqual(first);
+    expect(bed.pieces()).toHaveLength(9);
+  });
+
   test("nothing is left of what was replaced", async () => {
     const before = bed.root.files().size;
     bed.change("tokenizer.json", text("another tokenizer"));

@@ -16,6 +16,9 @@ import { sha256 } from "./sha256.js";
 /** Why a model cannot be cached here and now; it can be loaded without. */
 export class Uncacheable extends Error {}
 
+/** That there is no room for it. */
+export class NoRoom extends Uncacheable {}
+
 /** What filling an entry takes. */
 export interface Filling {
   entry: CacheEntry;
@@ -34,7 +37,7 @@ export interface Filling {
 
 /**
  * Makes an entry complete, or throws; what it then has of the model stays, for another time. To be called by whoever has
- * the entry's lock for writing. Throws `SourceChanged` if the model changed meanwhile, and `Uncacheable`.
+ * the entry's lock for writing. Throws `SourceChanged` if the model changed meanwhile, `NoRoom`, and `Uncacheable`.
  */
 export async function fill(filling: Filling): Promise<void> {
   const { converter, origin, format, report } = filling;
@@ -71,8 +74,8 @@ async function fillPlanned(filling: Filling, conversion: Conversion, plan: Conve
     .filter(({ index }) => !kept.has(index));
   const needed = missing.reduce((sum, { piece }) => sum + pieceBytes(piece), 0);
   const { quota, usage } = await filling.estimate();
-  if (quota !== undefined && usage !== undefined && needed > quota - usage) {
-    throw new Uncacheable(`it needs ${needed} bytes, and this browser gives ${Math.max(0, quota - usage)}`);
+  if (quota !== undefined && usage !== undefined && needed > Math.max(0, quota - usage)) {
+    throw new NoRoom(`it needs ${needed} bytes, and this browser gives ${Math.max(0, quota - usage)}`);
   }
   if (missing.length > 0) {
     const bytes = (pieces: readonly { piece: { source: { bytes: number } } }[]): number =>

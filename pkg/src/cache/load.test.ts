@@ -311,15 +311,22 @@ describe("no cache", () => {
     expect(requests().filter((request) => request.endsWith(" 1000"))).toEqual([]);
   });
 
-  test("where room ends in the middle; with room again it goes on", async () => {
+  test("where room ends in the middle; what was kept by then is given back", async () => {
     bed.root.disk.quota = 5000;
-    await expect(bed.load()).rejects.toThrow(Uncacheable);
-    const kept = bed.pieces().length;
-    expect(kept).toBeGreaterThan(0);
+    await expect(bed.load()).rejects.toThrow(/gives no more room/);
+    expect(bed.converter.converted).toBeGreaterThan(1);
+    expect(bed.root.disk.used).toBe(0);
+    expect(await bed.store.list()).toEqual([]);
     bed.root.disk.quota = Infinity;
-    bed.converter.converted = 0;
     expect(await bed.load()).toEqual(await expected());
-    expect(bed.converter.converted).toBe(9 - kept);
+  });
+
+  test("where there is no room for the rest; what was kept is given back", async () => {
+    const abort = new AbortController();
+    await expect(bed.load({ signal: abort.signal, report: abortAt(abort, 4000) })).rejects.toBeDefined();
+    expect(bed.pieces().length).toBeGreaterThan(0);
+    await expect(bed.load({ room: 100 })).rejects.toThrow(Uncacheable);
+    expect(bed.root.disk.used).toBe(0);
   });
 
   test("where the disk fails", async () => {

@@ -6,7 +6,7 @@ import { CachedSource } from "./cached-source.js";
 import { changedFiles, replaceFiles, whileUnchanged } from "./changes.js";
 import type { Converter } from "./converter.js";
 import type { CacheEntry } from "./entry.js";
-import { fill, Uncacheable } from "./fill.js";
+import { fill, NoRoom, Uncacheable } from "./fill.js";
 import { isComplete } from "./manifest.js";
 import type { Origin } from "./origin.js";
 import type { ModelStore, Place } from "./store.js";
@@ -94,12 +94,20 @@ async function readEntry<M>(job: CachedLoad<M>, entry: CacheEntry, fresh: boolea
 /** Gets what the entry does not have. */
 async function fillEntry<M>(job: CachedLoad<M>, entry: CacheEntry, verify: boolean): Promise<void> {
   const { origin, converter, format, config, report, signal, estimate } = job;
-  await whileUnchanged(
-    origin,
-    () => stored(() => fill({ entry, origin, converter, format, config, verify, report, signal, estimate })),
-    // Nothing of the old one is kept.
-    () => stored(() => entry.clear()),
-  );
+  const clear = (): Promise<void> => stored(() => entry.clear());
+  try {
+    // Nothing of an old version is kept.
+    await whileUnchanged(
+      origin,
+      () =>
+        stored(() => fill({ entry, origin, converter, format, config, verify, report, signal, estimate })),
+      clear,
+    );
+  } catch (thrown) {
+    // What there is room for is of no use, and the room may be for something else.
+    if (thrown instanceof NoRoom) await clear();
+    throw thrown;
+  }
 }
 
 /** After a failure that a small file may be to blame for, the next load fetches the small files again. */
@@ -133,16 +141,17 @@ async function locked<M, R>(
   }
 }
 
-/** The result; a failure of the browser's storage as `Uncacheable`. */
+/** The result; a failure of the browser's storage as `Uncacheable`, of its room as `NoRoom`. */
 async function stored<R>(run: () => Promise<R>): Promise<R> {
   try {
     return await run();
   } catch (thrown) {
     if (!(thrown instanceof DOMException) || thrown.name === "AbortError") throw thrown;
-    const why =
-      thrown.name === "QuotaExceededError"
-        ? "this browser gives no more room for it"
-        : `the browser's storage failed (${thrown.name}: ${thrown.message})`;
-    throw new Uncacheable(why, { cause: thrown });
+    if (thrown.name === "QuotaExceededError") {
+      throw new NoRoom("this browser gives no more room for it", { cause: thrown });
+    }
+    throw new Uncacheable(`the browser's storage failed (${thrown.name}: ${thrown.message})`, {
+      cause: thrown,
+    });
   }
 }
