@@ -5,7 +5,7 @@ import { loadModel } from "./load-model.js";
 import { sendingHeaders } from "./request-headers.js";
 import { BASE, CacheBed, expected, hashes, type Hashes } from "./testing/cache-bed.js";
 import type { LoadProgress } from "./types.js";
-import type { LoadConfig, Model, Tunings } from "./wasm/looplm.js";
+import type { FileSource, LoadConfig, Model, Tunings } from "./wasm/looplm.js";
 
 let bed: CacheBed;
 /** Workgroups that the wasm side was told, and those that it measures. */
@@ -77,7 +77,7 @@ describe("headers of the caller", () => {
       expect(sent.length).toBeGreaterThan(3);
       expect(sent.every((found) => found.get("authorization") === "Bearer secret")).toBe(true);
       // Ranges are still the load's own.
-      expect(sent.some((found) => found.has("range"))).toBe(cache);
+      expect(sent.some((found) => found.has("range"))).toBe(true);
       sent.length = 0;
       await load({ source: URL_SOURCE, config: { format: "q8" }, cache });
       expect(sent.length).toBeGreaterThan(3);
@@ -145,6 +145,31 @@ describe("through the cache", () => {
     expect(outcome.config).toEqual(request.config);
     expect(outcome.warnings).toEqual([expect.stringMatching(/^The model was loaded without the cache: /)]);
   });
+});
+
+test("what is loaded without the cache goes on where its connection was lost, and is of one version", async () => {
+  let broken = 0;
+  bed.server.lie = (answer, { path, range }) => {
+    if (path === "a.safetensors" && range === undefined && broken++ === 0) answer.breakAfter = 3000;
+    if (path === "b.safetensors" && bed.server.version === 1) bed.publish(2);
+  };
+  const request: LoadRequest = { source: URL_SOURCE, config: {}, cache: true };
+  const { signal } = new AbortController();
+  const wasm = {
+    Conversion: bed.converter,
+    Model: {
+      load: async (source: FileSource): Promise<Model> =>
+        ({ tunings: () => ({}), loaded: await hashes(source) }) as unknown as Model,
+    },
+  };
+  const keeping = { storage: () => Promise.resolve(undefined), estimate: () => Promise.resolve({}) };
+  const { model, warnings } = await loadModel(request, wasm, () => undefined, signal, keeping);
+  expect((model as unknown as { loaded: Hashes }).loaded).toEqual(await expected(2, "stored"));
+  expect(warnings).toHaveLength(1);
+  expect(bed.server.requests.find(({ path }) => path === "a.safetensors")?.range).toBeUndefined();
+  expect(bed.server.requests.some(({ path, range }) => path === "a.safetensors" && range?.[0] === 3000)).toBe(
+    true,
+  );
 });
 
 describe("Files", () => {

@@ -1,3 +1,5 @@
+import { whileUnchanged } from "./cache/changes.js";
+import { DirectSource } from "./cache/direct-source.js";
 import { FilesOrigin } from "./cache/files-origin.js";
 import { loadThroughCache, Uncacheable } from "./cache/load.js";
 import type { Origin } from "./cache/origin.js";
@@ -8,7 +10,7 @@ import { UrlOrigin } from "./cache/url-origin.js";
 import type { LoadConfig, LoadRequest } from "./engine.js";
 import { sendingHeaders } from "./request-headers.js";
 import { folderAddress } from "./source-url.js";
-import { openSource, readThrough } from "./source.js";
+import { readThrough } from "./source.js";
 import type { LoadProgress } from "./types.js";
 import type { WasmModule } from "./wasm-module.js";
 import type { FileSource, Model } from "./wasm/looplm.js";
@@ -60,12 +62,13 @@ async function loadFrom(
     return model;
   };
   const warnings: string[] = [];
+  const origin = await openOrigin(request, signal);
   if (request.cache) {
     try {
       if (storage === undefined) throw new Uncacheable("this browser keeps nothing for this page");
       const model = await loadThroughCache({
         store: new ModelStore(storage),
-        origin: await openOrigin(request, signal),
+        origin,
         converter: Conversion,
         format: request.config.format ?? "stored",
         config: request.config,
@@ -81,7 +84,8 @@ async function loadFrom(
       warnings.push(`The model was loaded without the cache: ${thrown.message}.`);
     }
   }
-  return { model: await load(openSource(request.source, signal), request.config), warnings };
+  const model = await whileUnchanged(origin, () => load(new DirectSource(origin, signal), request.config));
+  return { model, warnings };
 }
 
 async function openOrigin({ source }: LoadRequest, signal: AbortSignal): Promise<Origin> {

@@ -1,8 +1,8 @@
 import { huggingFaceFolder } from "./cache/hugging-face.js";
 import type { SourceDescription } from "./engine.js";
 import { createError, LoopLMError, toLoopLMError } from "./errors.js";
-import { FilesSource, nameFiles } from "./source-files.js";
-import { folderAddress, UrlSource } from "./source-url.js";
+import { nameFiles } from "./source-files.js";
+import { folderAddress } from "./source-url.js";
 import type { ModelSource } from "./types.js";
 import type { FileSource, FileStream } from "./wasm/looplm.js";
 
@@ -48,16 +48,6 @@ export function absoluteUrl(url: string | URL, argument: string): string {
       { argument },
       { cause },
     );
-  }
-}
-
-/** The files, for the engine to read. */
-export function openSource(description: SourceDescription, signal: AbortSignal): FileSource {
-  switch (description.kind) {
-    case "url":
-      return new UrlSource(description.url, signal);
-    case "files":
-      return new FilesSource(description.files, signal);
   }
 }
 

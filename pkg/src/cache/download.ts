@@ -2,7 +2,7 @@ import type { Conversion, ConversionPlan, Piece } from "./converter.js";
 import type { CacheEntry, KeptPiece } from "./entry.js";
 import type { Origin } from "./origin.js";
 import type { DownloadProgress } from "./progress.js";
-import { RangesRefused } from "./ranges.js";
+import { RangesRefused, SourceChanged } from "./ranges.js";
 import { cutPieces } from "./sequential.js";
 
 /** Requests at a time. */
@@ -95,6 +95,7 @@ async function fromTheBeginning(
   // Pieces that overlap take another turn each.
   while (left.length > 0) {
     const stream = await download.origin.whole(path, download.signal);
+    if (stream === null) throw new SourceChanged(path);
     try {
       left = await cutPieces(
         stream,

@@ -35,9 +35,12 @@ export class CacheEntry {
     return file && readManifest(await file.text());
   }
 
-  /** With this written, what is in the entry counts. */
+  /** With this written, what is in the entry counts; of the kept files, those that it names, and the others are removed. */
   async writeManifest(manifest: Manifest): Promise<void> {
     await this.#directory.write(MANIFEST, await writeManifest(manifest));
+    const named = new Set([...manifest.smallFiles, ...manifest.heads].map((file) => file.sha256));
+    const folder = await this.#directory.existing(FILES);
+    for (const name of (await folder?.names()) ?? []) if (!named.has(name)) await folder?.remove(name);
   }
 
   /** Keeps a small file, or the head of a large one. */

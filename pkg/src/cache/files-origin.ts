@@ -62,18 +62,21 @@ export class FilesOrigin implements Origin {
     return found;
   }
 
-  async whole(path: string): Promise<FileStream> {
-    const stream = await this.open(path);
-    if (stream === null) throw unreadable(path, 0, 0);
-    return stream;
+  whole(path: string): Promise<FileStream | null> {
+    return this.open(path);
   }
 
   forget(): void {
     // Nothing is remembered: a File that changes on the disk can no longer be read.
   }
 
-  isStill(path: string, version: FileVersion): Promise<boolean> {
-    return Promise.resolve(this.isSame(path, version));
+  seen(): Record<string, FileVersion | null> {
+    return {};
+  }
+
+  /** Other files have another address. */
+  look(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   async #read(

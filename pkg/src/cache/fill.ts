@@ -1,3 +1,4 @@
+import { without } from "../checks.js";
 import { createError } from "../errors.js";
 import { readThrough } from "../source.js";
 import type { LoadProgress, WeightFormat } from "../types.js";
@@ -14,6 +15,9 @@ import { sha256 } from "./sha256.js";
 
 /** Why a model cannot be cached here and now; it can be loaded without. */
 export class Uncacheable extends Error {}
+
+/** That there is no room for it. */
+export class NoRoom extends Uncacheable {}
 
 /** What filling an entry takes. */
 export interface Filling {
@@ -33,7 +37,7 @@ export interface Filling {
 
 /**
  * Makes an entry complete, or throws; what it then has of the model stays, for another time. To be called by whoever has
- * the entry's lock for writing. Throws `SourceChanged` if the model changed meanwhile, and `Uncacheable`.
+ * the entry's lock for writing. Throws `SourceChanged` if the model changed meanwhile, `NoRoom`, and `Uncacheable`.
  */
 export async function fill(filling: Filling): Promise<void> {
   const { converter, origin, format, report } = filling;
@@ -70,8 +74,8 @@ async function fillPlanned(filling: Filling, conversion: Conversion, plan: Conve
     .filter(({ index }) => !kept.has(index));
   const needed = missing.reduce((sum, { piece }) => sum + pieceBytes(piece), 0);
   const { quota, usage } = await filling.estimate();
-  if (quota !== undefined && usage !== undefined && needed > quota - usage) {
-    throw new Uncacheable(`it needs ${needed} bytes, and this browser gives ${Math.max(0, quota - usage)}`);
+  if (quota !== undefined && usage !== undefined && needed > Math.max(0, quota - usage)) {
+    throw new NoRoom(`it needs ${needed} bytes, and this browser gives ${Math.max(0, quota - usage)}`);
   }
   if (missing.length > 0) {
     const bytes = (pieces: readonly { piece: { source: { bytes: number } } }[]): number =>
@@ -88,7 +92,10 @@ async function fillPlanned(filling: Filling, conversion: Conversion, plan: Conve
   await entry.writeManifest({ ...manifest, hashes });
 }
 
-/** The entry's manifest, if what it has is of this plan and these versions; otherwise the entry is emptied. */
+/**
+ * The entry's manifest, if what it has is of this plan, without the pieces of files of another version; otherwise the entry
+ * is emptied.
+ */
 async function continued(
   { entry, origin }: Filling,
   plan: ConversionPlan,
@@ -96,16 +103,22 @@ async function continued(
 ): Promise<Manifest | undefined> {
   const manifest = await entry.manifest();
   const hashes = await Promise.all(heads.map((head) => sha256(head)));
+  const same = plan.sources.map((path, i) => origin.isSame(path, manifest?.versions[i] ?? {}));
   if (
-    manifest !== undefined &&
-    JSON.stringify(manifest.plan) === JSON.stringify(plan) &&
-    hashes.every((hash, i) => manifest.heads[i]?.sha256 === hash) &&
-    plan.sources.every((path, i) => origin.isSame(path, manifest.versions[i] ?? {}))
+    manifest === undefined ||
+    JSON.stringify(manifest.plan) !== JSON.stringify(plan) ||
+    hashes.some((hash, i) => manifest.heads[i]?.sha256 !== hash) ||
+    !same.includes(true)
   ) {
-    return manifest;
+    await entry.clear();
+    return undefined;
   }
-  await entry.clear();
-  return undefined;
+  if (!same.includes(false)) return manifest;
+  for (const piece of (await entry.pieces(plan.pieces)).values()) {
+    const file = plan.pieces[piece.index]?.source.file;
+    if (file === undefined || !same[file]) await entry.removePiece(piece);
+  }
+  return without(manifest, "hashes");
 }
 
 /** Writes everything but the pieces. With the manifest written, pieces count. */
@@ -134,9 +147,12 @@ async function begin(
     format,
     plan,
     versions: plan.sources.map((path) => origin.version(path)),
+    seen: origin.seen(),
     smallFiles,
     heads: keptHeads,
     created: before?.created ?? Date.now(),
+    // If only small files are others, the entry is complete as before.
+    ...(before?.hashes === undefined ? {} : { hashes: before.hashes }),
   };
   await entry.writeManifest(manifest);
   return manifest;

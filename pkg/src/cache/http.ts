@@ -18,8 +18,10 @@ export interface ByteRange {
 export class Answer {
   readonly url: string;
   readonly response: Response;
-  /** Of the body, so far. */
+  /** Bytes of the file, so far. */
   received = 0;
+  /** Where in the file the body begins. */
+  #offset = 0;
   readonly #watch: Watch;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #filler: ReadableStreamBYOBReader | undefined;
@@ -53,13 +55,18 @@ export class Answer {
     return !["identity", "", undefined].includes(this.header("content-encoding"));
   }
 
-  /** The size of what will be read, where the answer says; a compressed one says another. */
+  /** What lies before the body was received already. */
+  continues(offset: number): void {
+    this.received = this.#offset = offset;
+  }
+
+  /** Where what will be read ends, where the answer says; a compressed one says another. */
   get size(): number | undefined {
     const length = this.header("content-length");
     if (this.compressed || length === undefined || !/^\d+$/.test(length)) return undefined;
     // Another origin may hide that it compresses. Servers compress text, not weights.
     const text = !new URL(this.url).pathname.endsWith(".safetensors");
-    return text && this.response.type === "cors" ? undefined : Number(length);
+    return text && this.response.type === "cors" ? undefined : this.#offset + Number(length);
   }
 
   /** The next bytes; null at the end. A lost connection is a `TransientError`. */

@@ -1,14 +1,14 @@
 import { without } from "../checks.js";
-import { createError, toLoopLMError } from "../errors.js";
+import { toLoopLMError } from "../errors.js";
 import type { LoadProgress, WeightFormat } from "../types.js";
 import type { FileSource, LoadConfig } from "../wasm/looplm.js";
 import { CachedSource } from "./cached-source.js";
+import { changedFiles, replaceFiles, whileUnchanged } from "./changes.js";
 import type { Converter } from "./converter.js";
 import type { CacheEntry } from "./entry.js";
-import { fill, Uncacheable } from "./fill.js";
+import { fill, NoRoom, Uncacheable } from "./fill.js";
 import { isComplete } from "./manifest.js";
 import type { Origin } from "./origin.js";
-import { SourceChanged } from "./ranges.js";
 import type { ModelStore, Place } from "./store.js";
 import { reportWhileWaiting } from "./waiting.js";
 
@@ -53,14 +53,20 @@ export async function loadThroughCache<M>(job: CachedLoad<M>): Promise<M> {
     // Another tab may evict it, and a disk that fails may damage it, between one and the other.
     if (fills === MOST_FILLS)
       throw new Uncacheable(`what has been kept of it is ${read.missing} again and again`);
-    const verify = read.missing === "damaged";
-    await locked(job, place, "writing", () => fillEntry(job, place.entry, verify));
+    const { missing, changed } = read;
+    await locked(job, place, "writing", async () => {
+      if (changed && (await stored(() => replaceFiles(place.entry, job.origin, changed)))) return;
+      await fillEntry(job, place.entry, missing === "damaged");
+    });
     fresh = true;
   }
 }
 
-/** What came of an attempt to load what the entry has. */
-type Read<M> = { model: M } | { missing: "incomplete" | "outdated" | "damaged" } | { failure: unknown };
+/** What came of an attempt to load what the entry has. `changed`: files that are others on the server. */
+type Read<M> =
+  | { model: M }
+  | { missing: "incomplete" | "outdated" | "damaged"; changed?: string[] }
+  | { failure: unknown };
 
 /** Loads what the entry has, if it has all. */
 async function readEntry<M>(job: CachedLoad<M>, entry: CacheEntry, fresh: boolean): Promise<Read<M>> {
@@ -72,11 +78,8 @@ async function readEntry<M>(job: CachedLoad<M>, entry: CacheEntry, fresh: boolea
   });
   if (found === undefined) return { missing: "incomplete" };
   const { manifest, kept } = found;
-  const [path = ""] = manifest.plan.sources;
-  // Offline, what is kept is what there is.
-  if (!fresh && (await job.origin.isStill(path, manifest.versions[0] ?? {})) === false) {
-    return { missing: "outdated" };
-  }
+  const changed = fresh ? [] : await changedFiles(job.origin, manifest);
+  if (changed.length > 0) return { missing: "outdated", changed };
   const source = new CachedSource(entry, manifest, kept);
   try {
     const model = await job.load(source);
@@ -91,22 +94,19 @@ async function readEntry<M>(job: CachedLoad<M>, entry: CacheEntry, fresh: boolea
 /** Gets what the entry does not have. */
 async function fillEntry<M>(job: CachedLoad<M>, entry: CacheEntry, verify: boolean): Promise<void> {
   const { origin, converter, format, config, report, signal, estimate } = job;
-  for (let again = false; ; again = true) {
-    try {
-      await stored(() =>
-        fill({ entry, origin, converter, format, config, verify, report, signal, estimate }),
-      );
-      return;
-    } catch (thrown) {
-      if (!(thrown instanceof SourceChanged)) throw thrown;
-      // Nothing of the old one is kept.
-      await stored(() => entry.clear());
-      origin.forget();
-      if (again) {
-        const message = `${thrown.url} changed while it was fetched, twice; try again when it stays as it is`;
-        throw createError("network", message, { url: thrown.url });
-      }
-    }
+  const clear = (): Promise<void> => stored(() => entry.clear());
+  try {
+    // Nothing of an old version is kept.
+    await whileUnchanged(
+      origin,
+      () =>
+        stored(() => fill({ entry, origin, converter, format, config, verify, report, signal, estimate })),
+      clear,
+    );
+  } catch (thrown) {
+    // What there is room for is of no use, and the room may be for something else.
+    if (thrown instanceof NoRoom) await clear();
+    throw thrown;
   }
 }
 
@@ -141,16 +141,17 @@ async function locked<M, R>(
   }
 }
 
-/** The result; a failure of the browser's storage as `Uncacheable`. */
+/** The result; a failure of the browser's storage as `Uncacheable`, of its room as `NoRoom`. */
 async function stored<R>(run: () => Promise<R>): Promise<R> {
   try {
     return await run();
   } catch (thrown) {
     if (!(thrown instanceof DOMException) || thrown.name === "AbortError") throw thrown;
-    const why =
-      thrown.name === "QuotaExceededError"
-        ? "this browser gives no more room for it"
-        : `the browser's storage failed (${thrown.name}: ${thrown.message})`;
-    throw new Uncacheable(why, { cause: thrown });
+    if (thrown.name === "QuotaExceededError") {
+      throw new NoRoom("this browser gives no more room for it", { cause: thrown });
+    }
+    throw new Uncacheable(`the browser's storage failed (${thrown.name}: ${thrown.message})`, {
+      cause: thrown,
+    });
   }
 }

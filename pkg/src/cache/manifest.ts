@@ -32,6 +32,11 @@ export interface Manifest {
   plan: ConversionPlan;
   /** Of the plan's sources, in that order. */
   versions: FileVersion[];
+  /**
+   * Which version was there of every file that was looked for, by path, null where there was none. Older entries know it of
+   * the weights only.
+   */
+  seen?: Record<string, FileVersion | null>;
   /** The small files that were there. */
   smallFiles: KeptFile[];
   /** The heads of the plan's files, in that order. */

@@ -28,10 +28,15 @@ export interface Origin extends FileSource {
     onBytes: (bytes: number) => void,
     spare?: ArrayBuffer,
   ): Promise<Uint8Array<ArrayBuffer>>;
-  /** A weight file from its first byte. */
-  whole(path: string, signal: AbortSignal): Promise<FileStream>;
+  /** A weight file from its first byte to its last, begun again where that may help; null if there is none. */
+  whole(path: string, signal: AbortSignal): Promise<FileStream | null>;
   /** Forgets what `open` has found: the folder has changed. */
   forget(): void;
-  /** Whether a weight file is still of a version; undefined where that cannot be found out now. */
-  isStill(path: string, version: FileVersion): Promise<boolean | undefined>;
+  /** Which version of every file was found that was looked for since `forget`, by path; null where there was none. */
+  seen(): Record<string, FileVersion | null>;
+  /**
+   * Which version of a file is there now, null where there is none; undefined where that cannot be found out, or need not
+   * be, since nothing here changes.
+   */
+  look(path: string): Promise<FileVersion | null | undefined>;
 }

@@ -54,8 +54,8 @@ export async function fetchRange(
   }
 }
 
-/** What a 206 says it is, if that is what was asked for. */
-function checkedRange(answer: Answer, { offset, end }: ByteRange): { end: number; total: number } {
+/** What a 206 says it is, if that is what was asked for; throws `RangesRefused`. */
+export function checkedRange(answer: Answer, { offset, end }: ByteRange): { end: number; total: number } {
   const { url, status } = answer;
   if (status !== 206) throw new RangesRefused(url, `status ${status}`);
   if (answer.compressed) throw new RangesRefused(url, "compressed");

@@ -20,7 +20,8 @@ export class UrlOrigin implements Origin {
   readonly address: string;
   readonly #signal: AbortSignal;
   readonly #pause: Pause;
-  readonly #versions = new Map<string, FileVersion>();
+  /** Of every file that was looked for; null where there was none. */
+  readonly #versions = new Map<string, FileVersion | null>();
   readonly #whole = new Set<string>();
   readonly #small = new Map<string, Promise<Uint8Array<ArrayBuffer> | undefined>>();
 
@@ -87,10 +88,14 @@ export class UrlOrigin implements Origin {
     }
   }
 
-  async whole(path: string, signal: AbortSignal): Promise<FileStream> {
-    const file = await this.#openWhole(path, this.version(path), signal);
-    if (file === undefined) throw new SourceChanged(this.#url(path));
-    return file;
+  async whole(path: string, signal: AbortSignal): Promise<FileStream | null> {
+    const url = this.#url(path);
+    const known = this.#versions.get(path) ?? undefined;
+    const missing = (answer: Answer): boolean => isMissing(answer, path);
+    const file = await WholeFile.open(url, known, signal, this.#pause, missing);
+    if (file === undefined && known !== undefined) throw new SourceChanged(url);
+    this.#versions.set(path, known ?? file?.version ?? null);
+    return file ?? null;
   }
 
   forget(): void {
@@ -98,14 +103,19 @@ export class UrlOrigin implements Origin {
     this.#small.clear();
   }
 
-  async isStill(path: string, version: FileVersion): Promise<boolean | undefined> {
-    if (isPinned(this.address)) return true;
+  seen(): Record<string, FileVersion | null> {
+    return Object.fromEntries(this.#versions);
+  }
+
+  async look(path: string): Promise<FileVersion | null | undefined> {
+    if (isPinned(this.address)) return undefined;
     try {
       // Not a HEAD request: some servers answer it otherwise than GET, or not at all.
       const answer = await ask(this.#url(path), this.#signal, { offset: 0, end: 1 });
       answer.close();
-      if (isMissing(answer, path) || answer.status >= 400) return undefined;
-      return stillSame(version, { ...answer.version, ...sizeOf(answer) });
+      if (isMissing(answer, path)) return null;
+      // 416: there is not one byte.
+      return { ...answer.version, ...(answer.status === 416 ? { bytes: 0 } : sizeOf(answer)) };
     } catch (thrown) {
       if (this.#signal.aborted) throw thrown;
       return undefined;
@@ -119,24 +129,20 @@ export class UrlOrigin implements Origin {
       if (!(thrown instanceof RangesRefused)) throw thrown;
       this.#whole.add(path);
     }
-    const file = await this.#openWhole(path, this.#versions.get(path), this.#signal);
-    if (file === undefined) return null;
-    this.#versions.set(path, file.version);
-    return file;
+    return this.whole(path, this.#signal);
   }
 
   async #openRanges(path: string): Promise<FileStream | null> {
     const url = this.#url(path);
     const known = this.#versions.get(path);
-    const fetch = (offset: number, bytes: number): ReturnType<typeof fetchRange> =>
-      retrying(
-        () => fetchRange(url, { offset, end: offset + bytes }, this.#versions.get(path), this.#signal),
-        this.#signal,
-        this.#pause,
-      );
+    const fetch = (offset: number, bytes: number): ReturnType<typeof fetchRange> => {
+      const range = { offset, end: offset + bytes };
+      const before = this.#versions.get(path) ?? undefined;
+      return retrying(() => fetchRange(url, range, before, this.#signal), this.#signal, this.#pause);
+    };
     const first = await fetch(0, FIRST_RANGE);
+    this.#versions.set(path, known ?? first?.version ?? null);
     if (first === undefined) return null;
-    this.#versions.set(path, known ?? first.version);
     const size = first.version.bytes ?? 0;
     let next: Uint8Array | undefined = first.bytes;
     const refused = (thrown: unknown): never => {
@@ -165,26 +171,23 @@ export class UrlOrigin implements Origin {
     };
   }
 
-  #openWhole(
-    path: string,
-    known: FileVersion | undefined,
-    signal: AbortSignal,
-  ): Promise<WholeFile | undefined> {
-    return WholeFile.open(this.#url(path), known, signal, this.#pause, (answer) => isMissing(answer, path));
-  }
-
   /** Small files are read whole before anyone gets them: what is lost in the middle is fetched again. */
   #fetchSmall(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return retrying(
       async () => {
         const answer = await ask(this.#url(path), this.#signal);
         try {
-          if (isMissing(answer, path)) return undefined;
+          if (isMissing(answer, path)) {
+            this.#versions.set(path, null);
+            return undefined;
+          }
           const { url, status, size } = answer;
           if (status !== 200) throw createError("network", `${url} answered HTTP ${status}`, { url, status });
           const parts: Uint8Array[] = [];
           for (let part = await answer.read(); part !== null; part = await answer.read()) parts.push(part);
           if (size !== undefined && answer.received !== size) throw new TransientError(answer.lost(size));
+          // If a connection was cut that nobody could see it of, the size tells another time.
+          this.#versions.set(path, { ...answer.version, bytes: answer.received });
           return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
         } finally {
           answer.close();

@@ -2,12 +2,12 @@ import { createError } from "../errors.js";
 import type { FileStream } from "../wasm/looplm.js";
 import { ask, type Answer } from "./http.js";
 import { stillSame, type FileVersion } from "./manifest.js";
-import { SourceChanged } from "./ranges.js";
+import { checkedRange, RangesRefused, SourceChanged } from "./ranges.js";
 import { Retries, retrying, TransientError, type Pause } from "./retry.js";
 
 /**
- * A file from its first byte to its last, from a server that gives no ranges. If the connection is lost, the file is asked
- * for again, and what was read before is passed over.
+ * A file from its first byte to its last, in one request. If the connection is lost, what is still to come is asked for;
+ * from a server that gives no ranges the file again, and what was read before is passed over.
  */
 export class WholeFile implements FileStream {
   /** Bytes, where the server says. */
@@ -21,6 +21,7 @@ export class WholeFile implements FileStream {
   /** The part of a chunk that is still to be given. */
   #rest: Uint8Array | undefined;
   #read = 0;
+  #ranges = true;
 
   private constructor(answer: Answer, signal: AbortSignal, pause: Pause) {
     this.#answer = answer;
@@ -53,6 +54,8 @@ export class WholeFile implements FileStream {
 
   async read(): Promise<Uint8Array | null> {
     for (;;) {
+      // Lost after all had come: nothing is missing.
+      if (this.#answer === undefined && this.#read === this.size) return null;
       try {
         this.#answer ??= await this.#again();
         const chunk = this.#rest ?? (await this.#next(this.#answer));
@@ -74,11 +77,20 @@ export class WholeFile implements FileStream {
     this.#answer = undefined;
   }
 
-  /** Another answer, read up to where the last one was lost. */
+  /** Another answer, from where the last one was lost, or read up to there. */
   async #again(): Promise<Answer> {
-    const answer = await ask(this.#url, this.#signal);
-    check(answer, this.version);
+    const { size } = this;
+    const range = this.#ranges && this.#read > 0 && size !== undefined;
+    const rest = { offset: this.#read, end: size ?? 0 };
+    const answer = await ask(this.#url, this.#signal, range ? rest : undefined);
     try {
+      if (range && answer.status === 206) {
+        const { total } = checkedRange(answer, rest);
+        if (!stillSame(this.version, { ...answer.version, bytes: total })) throw new SourceChanged(this.#url);
+        answer.continues(rest.offset);
+        return answer;
+      }
+      check(answer, this.version);
       while (answer.received < this.#read) {
         const chunk = await this.#next(answer);
         if (chunk === null) throw new SourceChanged(this.#url);
@@ -87,7 +99,9 @@ export class WholeFile implements FileStream {
       }
     } catch (thrown) {
       answer.close();
-      throw thrown;
+      if (!(thrown instanceof RangesRefused)) throw thrown;
+      this.#ranges = false;
+      return this.#again();
     }
     return answer;
   }
@@ -107,7 +121,8 @@ function check(answer: Answer, known: FileVersion | undefined): void {
   const { url, status } = answer;
   if (status === 200 && (known === undefined || stillSame(known, versionOf(answer)))) return;
   answer.close();
-  if (status === 200) throw new SourceChanged(url);
+  // 416: it is shorter than it was.
+  if (status === 200 || status === 416) throw new SourceChanged(url);
   throw createError("network", `${url} answered HTTP ${status} when it was asked for the whole file`, {
     url,
     status,

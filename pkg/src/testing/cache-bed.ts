@@ -15,6 +15,8 @@ import { FakeServer } from "./fake-server.js";
 export const BASE = "https://models.test/m/";
 const WEIGHTS = ["a.safetensors", "b.safetensors"];
 const SMALL = ["config.json", "tokenizer.json", "chat_template.jinja"];
+/** What a load asks for of a model that is kept: the path and the number of bytes. */
+export const ASKED_AGAIN = [...WEIGHTS, ...SMALL].map((path) => `${path} 1`).sort();
 
 /** What a load made of a folder: the hash of every file. */
 export type Hashes = Record<string, string>;
@@ -47,8 +49,16 @@ export class CacheBed {
   /** Puts a version of the model on the server. */
   publish(version: number): void {
     this.server.version = version;
+    this.server.versions.clear();
     this.server.files.clear();
     for (const [path, bytes] of folder(version)) this.server.files.set(path, bytes);
+  }
+
+  /** Puts another file in the place of one, or takes it away, as version 2 of it. */
+  change(path: string, bytes?: Uint8Array<ArrayBuffer>): void {
+    this.server.versions.set(path, 2);
+    if (bytes === undefined) this.server.files.delete(path);
+    else this.server.files.set(path, bytes);
   }
 
   load(options: BedOptions = {}): Promise<Hashes> {
@@ -97,9 +107,13 @@ export async function hashes(source: FileSource): Promise<Hashes> {
   return found;
 }
 
-/** What a load should give of a version of the model, made without network and cache. */
-export async function expected(version = 1, format: WeightFormat = "q4"): Promise<Hashes> {
-  const files = folder(version);
+/** What a load should give of a version of the model, made without network and cache; `changed`: files that are others. */
+export async function expected(
+  version = 1,
+  format: WeightFormat = "q4",
+  changed: Record<string, Uint8Array<ArrayBuffer>> = {},
+): Promise<Hashes> {
+  const files = new Map([...folder(version), ...Object.entries(changed)]);
   const found: Hashes = {};
   for (const [path, bytes] of files) found[path] = await sha256(bytes);
   if (format === "stored") return found;
@@ -117,9 +131,10 @@ export async function expected(version = 1, format: WeightFormat = "q4"): Promis
       start += target.bytes;
     }
   });
+  for (const path of WEIGHTS) delete found[path];
   return {
+    ...found,
     "config.json": await sha256(plan.texts[0]?.text ?? ""),
-    "tokenizer.json": found["tokenizer.json"] ?? "",
     "model.safetensors": await sha256(whole),
   };
 }

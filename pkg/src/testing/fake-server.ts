@@ -19,6 +19,8 @@ export class FakeServer {
   readonly files = new Map<string, Uint8Array<ArrayBuffer>>();
   /** In the ETag of every file. */
   version = 1;
+  /** In the ETag of a file that has changed by itself. */
+  readonly versions = new Map<string, number>();
   /** Whether it answers ranges with ranges. */
   ranges = true;
   /** Whether it sends ETag and Last-Modified. */
@@ -62,7 +64,7 @@ export class FakeServer {
     const text = { "content-type": "text/plain" };
     if (file === undefined) return { status: 404, headers: text, body: new Uint8Array() };
     const headers: Record<string, string> = { "content-type": "application/octet-stream" };
-    if (this.tells) headers["etag"] = `"${path}-${this.version}"`;
+    if (this.tells) headers["etag"] = `"${path}-${this.versions.get(path) ?? this.version}"`;
     if (range === undefined || !this.ranges) {
       headers["content-length"] = String(file.byteLength);
       return { status: 200, headers, body: file };

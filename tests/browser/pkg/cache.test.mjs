@@ -5,7 +5,7 @@ import { after, beforeEach, describe, test } from "node:test";
 import { launchFirefox } from "../firefox.mjs";
 import { FIREFOX, thrownBy, usePage } from "./browser.mjs";
 import { serveModel } from "./model-server.mjs";
-import { syntheticModel } from "./synthetic-model.mjs";
+import { bytesFile, syntheticModel } from "./synthetic-model.mjs";
 
 /** Six pieces. */
 const SHAPE = { vocab: 16384, hidden: 512, intermediate: 1536, layers: 2, heads: 8 };
@@ -44,12 +44,14 @@ let ready;
 beforeEach(async () => {
   // Not in a hook of its own: those of a file begin at once, and the page is not there yet.
   await (ready ??= setUp());
-  Object.assign(server, { files: model, version: 1, ranges: true, lie: undefined });
+  const honest = { version: 1, ranges: true, moved: false, gzip: () => false, lie: undefined };
+  Object.assign(server, { files: model, ...honest });
   await page.evaluate(async () => {
     const { LoopLM } = await import("/looplm/index.js");
     await LoopLM.evict();
   });
   server.requests.length = 0;
+  server.redirected.length = 0;
 });
 
 /** Loads in a page; what came out. `abortAt`: fires the signal when a download has come to this part. */
@@ -92,10 +94,22 @@ function fetched() {
   );
 }
 
+/** The files of which a load asks whether they are still the same, there or not. */
+const LOOKED_AT = [
+  "README.md",
+  "chat_template.jinja",
+  "config.json",
+  "generation_config.json",
+  "model.safetensors",
+  "special_tokens_map.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+];
+
 const isWeights = ({ path, range }) => path === "model.safetensors" && range?.[0] > 1;
 
 for (const format of ["stored", "q4"]) {
-  test(`${format}: the first load fetches everything once, the second asks for a byte`, async () => {
+  test(`${format}: the first load fetches everything once, the second asks for a byte of each file`, async () => {
     const first = await load({ format });
     assert.equal(first.logits, right[format]);
     assert.deepEqual(first.warnings, []);
@@ -103,7 +117,8 @@ for (const format of ["stored", "q4"]) {
 
     const second = await load({ format });
     assert.equal(second.logits, right[format]);
-    assert.deepEqual(server.requests, [{ path: "model.safetensors", range: [0, 0] }]);
+    assert.deepEqual(server.requests.map(({ path }) => path).sort(), LOOKED_AT);
+    assert.ok(server.requests.every(({ range }) => range.join() === "0,0"));
     assert.ok(second.progress.every(({ phase }) => phase !== "download"));
   });
 }
@@ -274,6 +289,21 @@ test("another version on the server takes the place of the one that is kept", as
   assert.equal((await cached()).length, 1);
 });
 
+test("a small file that has come since is fetched, and nothing else", async () => {
+  await load();
+  const [{ created }] = await cached();
+  server.requests.length = 0;
+  server.files = { ...model, "README.md": bytesFile(Buffer.from("A model.")) };
+  assert.equal((await load()).logits, right.q4);
+  const got = server.requests.splice(0).filter(({ range }) => range?.[1] !== 0);
+  assert.deepEqual(got, [{ path: "README.md", range: undefined }]);
+  assert.equal((await load()).logits, right.q4);
+  assert.ok(server.requests.every(({ range }) => range.join() === "0,0"));
+  const [entry] = await cached();
+  assert.ok(entry.complete);
+  assert.deepEqual(entry.created, created);
+});
+
 test("without the server, what is kept is loaded", async () => {
   await load();
   server.lie = (answer) => void (answer.breakAfter = 0);
@@ -337,7 +367,62 @@ describe("a server that does wrong", () => {
     assert.equal((await load()).logits, right.q4);
     server.requests.length = 0;
     assert.equal((await load()).logits, right.q4);
-    assert.equal(server.requests.length, 1);
+    assert.equal(server.requests.length, LOOKED_AT.length);
+  });
+
+  test("another address for every file: followed, with ranges and without the cache", async () => {
+    server.moved = true;
+    assert.equal((await load()).logits, right.q4);
+    assert.equal(fetched().length, pieces);
+    const asked = server.redirected.splice(0);
+    assert.ok(asked.some(({ path, range }) => path === "config.json" && range === undefined));
+    assert.equal(asked.filter(isWeights).length, pieces);
+    assert.equal((await load()).logits, right.q4);
+    assert.equal(fetched().length, 0);
+    assert.equal((await load({ cache: false })).logits, right.q4);
+  });
+
+  for (const [what, gzip] of [
+    ["small files", (path) => path.endsWith(".json")],
+    ["weights, ranges of them too", (path) => path.endsWith(".safetensors")],
+  ]) {
+    test(`${what} compressed: loaded, and found to be the same the next time`, async () => {
+      server.gzip = gzip;
+      assert.equal((await load()).logits, right.q4);
+      server.requests.length = 0;
+      assert.equal((await load()).logits, right.q4);
+      assert.equal(server.requests.length, LOOKED_AT.length);
+      assert.equal((await load({ cache: false })).logits, right.q4);
+    });
+  }
+
+  test("a small file cut short, without its length: fetched again", async () => {
+    let cut = 0;
+    const card = Buffer.from("A model card that is longer than what comes of it at first.");
+    server.files = { ...model, "README.md": bytesFile(card) };
+    server.lie = (answer, { path, range }) => {
+      if (path !== "README.md" || range !== undefined || cut++ > 0) return;
+      delete answer.headers["content-length"];
+      answer.breakAfter = 10;
+    };
+    assert.equal((await load()).logits, right.q4);
+    assert.equal(cut, 2);
+    assert.ok((await cached())[0].complete);
+  });
+
+  test("a connection that breaks without the cache: gone on from there", async () => {
+    let broken = 0;
+    server.lie = (answer, { path, range }) => {
+      if (path !== "model.safetensors" || range !== undefined || broken++ > 0) return;
+      // So little, and so late, that the page has read it by then.
+      Object.assign(answer, { breakAfter: 300_000, breakDelay: 2000 });
+    };
+    assert.equal((await load({ cache: false })).logits, right.q4);
+    const weights = server.requests.filter(({ path }) => path === "model.safetensors");
+    assert.equal(weights.length, 2);
+    const [first, last] = weights[1].range;
+    assert.ok(first > 0 && first <= 300_000, String(first));
+    assert.equal(last, model["model.safetensors"].size - 1);
   });
 
   test("neither tag nor date: loaded without the cache, and says so", async () => {
