@@ -189,7 +189,8 @@ function plain(code: string, d: Details): Omit<Explanation, "code" | "message"> 
     case "run-lost":
       return {
         title: "The run’s checkpoint is gone",
-        advice: "The browser has cleared its storage. What was measured can still be seen; train it anew.",
+        advice:
+          "It is no longer in this browser’s storage: newer runs have taken its place, or the browser has cleared it. What was measured can still be seen; train it anew.",
       };
     case "aborted":
       return { title: "Stopped", advice: "Nothing was changed." };

@@ -8,7 +8,8 @@ import { modelOf } from "./session.ts";
 
 /** What is being done with a model just now. */
 export const busyWith = signal<"download" | "open" | undefined>(undefined);
-export const resultError = signal<Explanation | undefined>(undefined);
+/** Why that failed, and with whose model. */
+export const resultError = signal<{ run: string; error: Explanation } | undefined>(undefined);
 
 /** The model's name on the page and in its zip. */
 export const modelName = (run: Run) => fileName(run.config.name);
@@ -49,7 +50,7 @@ async function withModel(
   try {
     await use(run, await modelOf(id, new AbortController().signal));
   } catch (thrown) {
-    resultError.value = explain(thrown);
+    resultError.value = { run: id, error: explain(thrown) };
   } finally {
     busyWith.value = undefined;
   }

@@ -5,7 +5,7 @@ import { openModel, type Source } from "../../state/model.ts";
 import { kept, keptError, remove, room } from "../../state/offers/kept.ts";
 import { offers, setHeld, heldOf, sourceOf } from "../../state/offers/offers.ts";
 import { ErrorNote } from "../ErrorNote.tsx";
-import { ConfirmButton } from "./ConfirmButton.tsx";
+import { ConfirmButton } from "../ConfirmButton.tsx";
 
 /** The models that this browser keeps, what they take of its room, and how to be rid of them. */
 export function KeptPanel() {
