@@ -78,7 +78,9 @@ describe("quantisation", () => {
       top1: [0.9, 0.9912],
       kl: [0.1, 0.004],
       exitChanged: 0.02,
-      positions: undefined,
+      on: undefined,
+      kv: undefined,
+      everywhere: undefined,
     });
   });
   it.each([
