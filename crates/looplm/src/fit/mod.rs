@@ -236,7 +236,7 @@ impl Fit {
         };
         let room = available.saturating_sub(bare.weights + bare.workspace + bare.rest);
         let fits = |tokens: usize| {
-            // A cache that grows is there twice for a moment.
+            // While a cache grows, the smaller one before it is there as well: half as large as a rule, never larger.
             let copies = if tokens > FIRST_PITCH { 2 } else { 1 };
             cache_bytes(&self.config, &self.options, tokens, max_binding)
                 .is_ok_and(|bytes| copies * bytes <= room)
