@@ -1,9 +1,9 @@
-import { LoopLM } from "looplm";
+import { type CachedModel, LoopLM } from "looplm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PUBLISHED } from "../../model/offers/catalogue.ts";
-import { own } from "./offers.ts";
+import { offers, own } from "./offers.ts";
 import { show, view } from "../route.ts";
-import { dropError, openAddress, openDropped, openFolder, pointedAt } from "./own.ts";
+import { dropError, openAddress, openDropped, openFolder, openKept, pointedAt } from "./own.ts";
 
 vi.mock("../route.ts", () => ({ show: vi.fn(), view: { value: "watch" } }));
 vi.mock("looplm", () => ({ LoopLM: { load: vi.fn(() => new Promise(() => undefined)) } }));
@@ -81,6 +81,19 @@ describe("a folder", () => {
     void openFolder(folder("no configuration"));
     await vi.waitFor(() => expect(load).toHaveBeenCalledTimes(1));
   });
+});
+
+describe("what is kept", () => {
+  it.each(["hf:ByteDance/Ouro-1.4B", "https://models.test/mine/"])(
+    "of %s loads as it is, and its card shows how that goes",
+    async (source) => {
+      void openKept({ source, format: "q8" } as CachedModel);
+      await vi.waitFor(() => expect(load).toHaveBeenCalledTimes(1));
+      expect(load.mock.calls[0]).toMatchObject([source, { format: "q8", cache: true }]);
+      expect(pointedAt.value).toBe(source);
+      expect(offers().find(({ id }) => id === source)?.name).toMatch(/^(Ouro-1.4B|mine)$/);
+    },
+  );
 });
 
 describe("what is dropped", () => {

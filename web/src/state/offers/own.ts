@@ -1,13 +1,15 @@
 import { signal } from "@preact/signals";
+import type { CachedModel } from "looplm";
 import { explain, type Explanation } from "../../model/errors.ts";
 import { cacheName, configAddress, nameOfAddress } from "../../model/offers/address.ts";
+import { keptName } from "../../model/offers/kept-words.ts";
 import { isLarge } from "../../model/offers/held.ts";
 import { needsOf } from "../../model/offers/needs.ts";
 import { type Shape, shapeOf } from "../../model/offers/shape.ts";
 import { droppedFiles, nameOfFiles } from "../dropped-files.ts";
 import { openModel } from "../model.ts";
 import { show, view } from "../route.ts";
-import { type Offer, offers, own } from "./offers.ts";
+import { heldOf, type Offer, offers, own, setHeld, sourceOf } from "./offers.ts";
 
 /** The offer that was asked for last, and is to be looked at before it is loaded. */
 export const pointedAt = signal<string | undefined>(undefined);
@@ -31,6 +33,15 @@ export async function openAddress(address: string): Promise<void> {
   const config = await fetchConfig(address).catch(() => undefined);
   looking.value = false;
   await openOwn({ name, from, shape: shapeOf(config) });
+}
+
+/** Opens a model that this browser keeps, in the format that is here, and moves to the card that shows how that goes. */
+export async function openKept({ source, format }: CachedModel): Promise<void> {
+  const offer =
+    offers().find(({ from }) => from === source) ?? addOwn({ name: keptName(source), from: source });
+  setHeld(offer, { ...heldOf(offer), format });
+  point(offer);
+  await openModel(sourceOf(offer));
 }
 
 /** Opens the model of a folder that was dropped on the page. */
@@ -66,11 +77,17 @@ async function openOwn({ name, from, shape }: Pick<Offer, "name" | "from" | "sha
   // Where nothing can be read, the engine says what is wrong.
   if (shape === undefined || !isLarge(shape)) return openModel({ name, from });
   const { weights } = needsOf(shape, { format: "stored", kv: "f16", context: 1 });
+  point(addOwn({ name, from, download: weights, shape }));
+}
+
+/** Puts a model of a person's own among the offers. */
+function addOwn(model: Pick<Offer, "name" | "from" | "download" | "shape">): Offer {
+  const { name, from } = model;
   const says = typeof from === "string" ? from : "A folder of this machine.";
   const id = typeof from === "string" ? from : `folder ${name}`;
-  const offer: Offer = { id, name, title: name, says, from, kind: "own", download: weights, shape };
+  const offer: Offer = { ...model, id, title: name, says, kind: "own" };
   own.value = [offer, ...own.value.filter((other) => other.id !== id)];
-  point(offer);
+  return offer;
 }
 
 /** Shows an offer, and moves to it. */

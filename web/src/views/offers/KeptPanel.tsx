@@ -1,9 +1,8 @@
 import type { CachedModel } from "looplm";
 import { bytes, percent, plural } from "../../model/format.ts";
 import { dayWords, keptName } from "../../model/offers/kept-words.ts";
-import { openModel, type Source } from "../../state/model.ts";
 import { kept, keptError, remove, room } from "../../state/offers/kept.ts";
-import { offers, setHeld, heldOf, sourceOf } from "../../state/offers/offers.ts";
+import { openKept } from "../../state/offers/own.ts";
 import { ErrorNote } from "../ErrorNote.tsx";
 import { ConfirmButton } from "../ConfirmButton.tsx";
 
@@ -52,7 +51,7 @@ function Row({ model }: { model: CachedModel }) {
           type="button"
           class="quiet"
           aria-label={`${model.complete ? "Load" : "Go on with"} ${of}`}
-          onClick={() => void openModel(sourceOfKept(model))}
+          onClick={() => void openKept(model)}
         >
           {model.complete ? "Load" : "Go on"}
         </button>
@@ -74,18 +73,4 @@ function Room({ quota, usage, models }: { quota: number; usage: number; models: 
       </p>
     </div>
   );
-}
-
-/** A kept model as its card would open it, in the format that is here. */
-function sourceOfKept({ source, format }: CachedModel): Source {
-  const offer = offers().find(({ from }) => from === source);
-  if (offer === undefined)
-    return {
-      name: keptName(source),
-      from: source,
-      held: { format, kv: "f16", context: undefined },
-      keeps: true,
-    };
-  setHeld(offer, { ...heldOf(offer), format });
-  return sourceOf(offer);
 }
