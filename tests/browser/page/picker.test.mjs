@@ -277,6 +277,29 @@ test("what a smaller format changes of a model that came with a measurement is o
   assert.match(rows[1], new RegExp(`^1\\s+${(q4.top1[0] * 100).toFixed(1)} %`));
 });
 
+test("a conversation is only given up for another model when that is wanted", async () => {
+  const page = await site.open();
+  await press(card(page, "Ouro-1.4B"), /^Load/);
+  await page.getByRole("heading", { name: "Talk to it" }).waitFor();
+  await page.getByRole("textbox", { name: /message/ }).fill("What is a loop?");
+  await page.keyboard.press("Enter");
+  await page.locator('[data-testid="answer"][data-state="done"]').waitFor();
+
+  const game = page.locator(".chooser-model", { hasText: "The shell game" });
+  await game.click();
+  const dialog = page.getByRole("dialog", { name: "Close Ouro-1.4B?" });
+  assert.match(await words(dialog), /your conversation with it is lost/);
+  assert.deepEqual(await complaints(page), []);
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  assert.equal(await page.getByTestId("model-name").innerText(), "Ouro-1.4B");
+  await game.click();
+  await press(dialog, "Open shell-game");
+  await page.waitForFunction(
+    () => document.querySelector('[data-testid="model-name"]')?.textContent === "shell-game",
+  );
+});
+
 test("a GPU that goes away is spoken of while the model is brought back", async () => {
   const page = await site.open({ hash: "" });
   await page.locator('[data-testid="answer"][data-state="done"]').waitFor();

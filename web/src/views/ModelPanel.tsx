@@ -1,5 +1,6 @@
 import { bytes, count } from "../model/format.ts";
-import { FIRST, isShipped, open, openModel } from "../state/model.ts";
+import { FIRST, isShipped, open } from "../state/model.ts";
+import { openInstead } from "../state/replacing.ts";
 
 /** The model in use, and the way to another. */
 export function ModelPanel() {
@@ -52,7 +53,7 @@ function Others() {
           Choose another model
         </a>
         {open.value && !isShipped(open.value.source) && (
-          <button type="button" class="secondary" onClick={() => void openModel(FIRST)}>
+          <button type="button" class="secondary" onClick={() => void openInstead(FIRST)}>
             Back to {FIRST.name}
           </button>
         )}

@@ -7,7 +7,7 @@ import { isLarge } from "../../model/offers/held.ts";
 import { needsOf } from "../../model/offers/needs.ts";
 import { type Shape, shapeOf } from "../../model/offers/shape.ts";
 import { droppedFiles, nameOfFiles } from "../dropped-files.ts";
-import { openModel } from "../model.ts";
+import { openInstead } from "../replacing.ts";
 import { show, view } from "../route.ts";
 import { heldOf, type Offer, offers, own, setHeld, sourceOf } from "./offers.ts";
 
@@ -41,7 +41,7 @@ export async function openKept({ source, format }: CachedModel): Promise<void> {
     offers().find(({ from }) => from === source) ?? addOwn({ name: keptName(source), from: source });
   setHeld(offer, { ...heldOf(offer), format });
   point(offer);
-  await openModel(sourceOf(offer));
+  await openInstead(sourceOf(offer));
 }
 
 /** Opens the model of a folder that was dropped on the page. */
@@ -75,7 +75,7 @@ async function openOwn({ name, from, shape }: Pick<Offer, "name" | "from" | "sha
   // While training is shown, nothing would tell how opening goes.
   if (view.value === "train") show("models");
   // Where nothing can be read, the engine says what is wrong.
-  if (shape === undefined || !isLarge(shape)) return openModel({ name, from });
+  if (shape === undefined || !isLarge(shape)) return openInstead({ name, from });
   const { weights } = needsOf(shape, { format: "stored", kv: "f16", context: 1 });
   point(addOwn({ name, from, download: weights, shape }));
 }

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { explain, type Explanation } from "../../model/errors.ts";
 import { asFiles, fileName, type ModelFiles, zipModel } from "../../model/train/files.ts";
-import { openModel } from "../model.ts";
+import { openInstead } from "../replacing.ts";
 import { show } from "../route.ts";
 import { findRun, type Run, working } from "./runs.ts";
 import { modelOf } from "./session.ts";
@@ -32,7 +32,7 @@ export async function downloadModel(id: string): Promise<void> {
 /** Opens a run's model in the exit view. */
 export async function watchModel(id: string): Promise<void> {
   await withModel(id, "open", async (run, files) => {
-    const opened = openModel({ name: modelName(run), from: asFiles(files) });
+    const opened = openInstead({ name: modelName(run), from: asFiles(files) });
     show("watch");
     await opened;
   });

@@ -1,6 +1,6 @@
 import type { CachedModel } from "looplm";
 import { bytes, percent, plural } from "../../model/format.ts";
-import { dayWords, keptName } from "../../model/offers/kept-words.ts";
+import { dayWords, isFolder, keptName } from "../../model/offers/kept-words.ts";
 import { kept, keptError, remove, room } from "../../state/offers/kept.ts";
 import { openKept } from "../../state/offers/own.ts";
 import { ErrorNote } from "../ErrorNote.tsx";
@@ -47,14 +47,18 @@ function Row({ model }: { model: CachedModel }) {
         {!model.complete && `, ${percent(model.progress)} of it`}; used {dayWords(model.lastUsed, new Date())}
       </span>
       <span class="kept-buttons">
-        <button
-          type="button"
-          class="quiet"
-          aria-label={`${model.complete ? "Load" : "Go on with"} ${of}`}
-          onClick={() => void openKept(model)}
-        >
-          {model.complete ? "Load" : "Go on"}
-        </button>
+        {isFolder(model.source) ? (
+          <span class="note">to load it, choose its folder again</span>
+        ) : (
+          <button
+            type="button"
+            class="quiet"
+            aria-label={`${model.complete ? "Load" : "Go on with"} ${of}`}
+            onClick={() => void openKept(model)}
+          >
+            {model.complete ? "Load" : "Go on"}
+          </button>
+        )}
         <ConfirmButton words="Delete" again="Really delete" label={of} onConfirm={() => void remove(model)} />
       </span>
     </li>
