@@ -217,7 +217,7 @@ test("what is too large for a phone says so, and what would fit", async () => {
   await press(ouro, "Take 4 bits, 1,024 tokens of context: fits");
   assert.equal(await ouro.getByTestId("memory-needed").getAttribute("data-verdict"), "tight");
   await ouro.getByText("4 bits, 1,024 tokens").click();
-  await ouro.getByText("this GPU binds no more than 128 MiB at once").waitFor();
+  await ouro.getByText("this GPU reads no more than 128 MiB at once").waitFor();
 });
 
 test("a large model of one’s own is looked at before it is loaded, a small one opens at once", async () => {

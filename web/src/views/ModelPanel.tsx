@@ -1,3 +1,4 @@
+import type { ModelInfo } from "looplm";
 import { bytes, count } from "../model/format.ts";
 import { FIRST, isShipped, open } from "../state/model.ts";
 import { openInstead } from "../state/replacing.ts";
@@ -15,6 +16,13 @@ export function ModelPanel() {
   );
 }
 
+/** What the engine makes use of, in words. */
+const PROGRAMS: Record<ModelInfo["adapter"]["tier"], string> = {
+  baseline: "with programs that every GPU can run",
+  f16: "with programs that compute in 16 bits",
+  subgroups: "with faster programs, in which the GPU’s threads add up together (subgroups)",
+};
+
 function Facts() {
   const current = open.value;
   if (!current) return <p class="note">None is open yet.</p>;
@@ -31,8 +39,8 @@ function Facts() {
         1,000 tokens. It can hold {count(current.info.contextLength)} tokens.
       </p>
       <p class="small-print" data-testid="adapter">
-        Tier {adapter.tier} on {[adapter.vendor, adapter.name].filter(Boolean).join(" ") || "an unnamed GPU"}
-        {adapter.backend && ` (${adapter.backend})`}. Nothing leaves this tab.
+        It runs on {[adapter.vendor, adapter.name].filter(Boolean).join(" ") || "an unnamed GPU"}
+        {adapter.backend && ` (${adapter.backend})`}, {PROGRAMS[adapter.tier]}. Nothing leaves this tab.
       </p>
       {warnings.map((warning, i) => (
         <p key={i} class="small-print" data-testid="warning">

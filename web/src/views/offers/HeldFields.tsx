@@ -23,6 +23,7 @@ export function HeldFields({ offer, shape, held, usual, id }: Props) {
       <summary>{heldWords(held)}</summary>
       <fieldset>
         <legend>Weights</legend>
+        <p class="note">The numbers that the model has learned. Fewer bits for each take less memory.</p>
         {FORMATS.map(({ format, name, says }) => (
           <label key={format} class="held-choice">
             <input
@@ -96,7 +97,7 @@ function ContextField({ offer, shape, held, id }: Omit<Props, "usual">) {
         more is made beside the room before it, which goes once all is copied. The figure of the whole card
         counts both.
         {longest < shape.positions &&
-          ` The model could go on to ${shape.positions.toLocaleString("en")}, but this GPU binds no more than ${bytes(device.value!.maxBinding)} at once.`}
+          ` The model could go on to ${shape.positions.toLocaleString("en")}, but this GPU reads no more than ${bytes(device.value!.maxBinding)} at once.`}
       </p>
     </fieldset>
   );
