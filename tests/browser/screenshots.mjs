@@ -55,7 +55,7 @@ try {
     reducedMotion: "reduce",
   });
   await page.goto(`${url}#models`);
-  await page.getByText("largest binding").waitFor();
+  await page.getByText("most read at once").waitFor();
   await page.locator(".held summary").first().click();
   await page.screenshot({ path: join(folder, "models.png") });
   await page.goto(`${url}#train`);

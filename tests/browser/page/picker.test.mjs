@@ -29,7 +29,14 @@ const keptQ4 = (more) => ({
 test("every card says what its model takes, and nothing loads by itself", async () => {
   const page = await site.open();
   const ouro = await words(card(page, "Ouro-1.4B"));
-  for (const said of ["1.43 billion", "2.7 GiB", "Apache-2.0", "866 MiB weights", "1.5 GiB keys and values"])
+  for (const said of [
+    "1.43 billion",
+    "2.7 GiB",
+    "Apache-2.0",
+    "866 MiB weights",
+    "1.5 GiB keys and values",
+    "768 MiB for a moment",
+  ])
     assert.ok(ouro.includes(said), `${said}: ${ouro}`);
   assert.match(ouro, /about 16 GiB of memory: it should fit/);
   for (const title of [
@@ -60,19 +67,19 @@ test("format and context change the memory, by keyboard too, and are remembered"
   const page = await site.open();
   const ouro = card(page, "Ouro-1.4B");
   const total = () => ouro.getByTestId("memory-needed").locator("strong").innerText();
-  assert.equal(await total(), "2.4 GiB");
+  assert.equal(await total(), "3.1 GiB");
   await ouro.getByText("4 bits, 2,048 tokens of context").click();
   await ouro.getByRole("radio", { name: /^8 bits/ }).check();
-  assert.equal(await total(), "3.1 GiB");
+  assert.equal(await total(), "3.9 GiB");
   await ouro.getByRole("slider", { name: "Context length" }).press("ArrowRight");
-  assert.equal(await total(), "4.6 GiB");
+  assert.equal(await total(), "6.1 GiB");
   assert.equal(await ouro.getByRole("slider").getAttribute("aria-valuetext"), "4,096 tokens, 3 GiB");
   await ouro.getByRole("radio", { name: /^32 bits/ }).check();
-  assert.equal(await total(), "7.6 GiB");
+  assert.equal(await total(), "10.6 GiB");
   // Another model has settings of its own.
   assert.match(await words(card(page, "Ouro-2.6B")), /4 bits, 2,048 tokens of context/);
   await page.reload();
-  assert.equal(await total(), "7.6 GiB");
+  assert.equal(await total(), "10.6 GiB");
 });
 
 test("a model loads in parts that are shown, and then it can be talked to", async () => {
@@ -159,7 +166,7 @@ test("without memory for it, smaller ways are one press away", async () => {
   const alert = ouro.getByRole("alert");
   assert.match(await words(alert), /no memory left[\s\S]*286 MiB more/);
   assert.equal(
-    await alert.getByRole("button", { name: "Take 1,024 tokens of context (768 MiB less)" }).count(),
+    await alert.getByRole("button", { name: "Take 1,024 tokens of context (1.1 GiB less)" }).count(),
     1,
   );
   await press(alert, "Take 8 bits instead (1.6 GiB)");
@@ -207,10 +214,10 @@ test("what is too large for a phone says so, and what would fit", async () => {
   const ouro = card(page, "Ouro-2.6B-Thinking");
   assert.match(await words(ouro), /Too large: this machine has about 4 GiB/);
   assert.equal(await ouro.getByRole("button", { name: "Load anyway: Ouro-2.6B-Thinking" }).count(), 1);
-  await press(ouro, "Take 4 bits, 2,048 tokens of context: fits");
+  await press(ouro, "Take 4 bits, 1,024 tokens of context: fits");
   assert.equal(await ouro.getByTestId("memory-needed").getAttribute("data-verdict"), "tight");
-  await ouro.getByText("4 bits, 2,048 tokens").click();
-  await ouro.getByText("this GPU binds no more than 128 MiB at once").waitFor();
+  await ouro.getByText("4 bits, 1,024 tokens").click();
+  await ouro.getByText("this GPU reads no more than 128 MiB at once").waitFor();
 });
 
 test("a large model of one’s own is looked at before it is loaded, a small one opens at once", async () => {
@@ -231,7 +238,7 @@ test("a large model of one’s own is looked at before it is loaded, a small one
   await address.fill("https://models.test/mine/");
   await page.keyboard.press("Enter");
   const mine = card(page, "mine");
-  assert.match(await words(mine), /about 2\.7 GiB.*2\.4 GiB of memory/);
+  assert.match(await words(mine), /about 2\.7 GiB.*3\.1 GiB of memory/);
   assert.equal(await mine.evaluate((element) => element === document.activeElement), true);
 
   const folder = await mkdtemp(join(tmpdir(), "looplm-folder-"));
@@ -262,11 +269,35 @@ test("what a smaller format changes of a model that came with a measurement is o
   await press(game, "Load The shell game");
   const badge = page.getByTestId("badge");
   const { q4 } = MEASURED.formats;
-  assert.equal(await words(badge.locator("summary")), `q4 ${(q4.top1.at(-1) * 100).toFixed(1)} % as f32`);
+  const agreed = `${(q4.top1.at(-1) * 100).toFixed(1)} %`;
+  assert.equal(await words(badge.locator("summary")), `q4 ${agreed} as in full precision`);
   await badge.locator("summary").press("Enter");
   const rows = await badge.getByRole("row").allInnerTexts();
   assert.equal(rows.length, 1 + q4.top1.length);
   assert.match(rows[1], new RegExp(`^1\\s+${(q4.top1[0] * 100).toFixed(1)} %`));
+});
+
+test("a conversation is only given up for another model when that is wanted", async () => {
+  const page = await site.open();
+  await press(card(page, "Ouro-1.4B"), /^Load/);
+  await page.getByRole("heading", { name: "Talk to it" }).waitFor();
+  await page.getByRole("textbox", { name: /message/ }).fill("What is a loop?");
+  await page.keyboard.press("Enter");
+  await page.locator('[data-testid="answer"][data-state="done"]').waitFor();
+
+  const game = page.locator(".chooser-model", { hasText: "The shell game" });
+  await game.click();
+  const dialog = page.getByRole("dialog", { name: "Close Ouro-1.4B?" });
+  assert.match(await words(dialog), /your conversation with it is lost/);
+  assert.deepEqual(await complaints(page), []);
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  assert.equal(await page.getByTestId("model-name").innerText(), "Ouro-1.4B");
+  await game.click();
+  await press(dialog, "Open shell-game");
+  await page.waitForFunction(
+    () => document.querySelector('[data-testid="model-name"]')?.textContent === "shell-game",
+  );
 });
 
 test("a GPU that goes away is spoken of while the model is brought back", async () => {

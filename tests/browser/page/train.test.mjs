@@ -116,6 +116,16 @@ test("has no accessibility faults that axe can find, and fits narrow screens", a
   }
 });
 
+test("removes a run only when asked twice", async () => {
+  await opened();
+  const rows = page.locator(".runs-table tbody tr");
+  assert.equal(await rows.count(), 2);
+  await page.getByRole("button", { name: /^Remove run 2/ }).click();
+  assert.equal(await rows.count(), 2);
+  await page.getByRole("button", { name: /^Really remove run 2/ }).click();
+  await page.waitForFunction(() => document.querySelectorAll(".runs-table tbody tr").length === 1);
+});
+
 test("downloads the model as a folder in a zip", async () => {
   await opened();
   const download = page.waitForEvent("download");

@@ -210,7 +210,14 @@ function plain(code: string, d: Details, conversation: boolean): Omit<Explanatio
     case "run-lost":
       return {
         title: "The run’s checkpoint is gone",
-        advice: "The browser has cleared its storage. What was measured can still be seen; train it anew.",
+        advice:
+          "It is no longer in this browser’s storage: newer runs have taken its place, or the browser has cleared it. What was measured can still be seen; train it anew.",
+      };
+    case "folder-unreadable":
+      return {
+        title: "What was dropped cannot be read",
+        advice:
+          "The browser may not read it, or it was moved meanwhile. Drop the model’s folder again, or choose it with “Choose a folder”.",
       };
     case "aborted":
       return { title: "Stopped", advice: "Nothing was changed." };

@@ -9,9 +9,10 @@ export async function droppedFiles(data: DataTransfer): Promise<File[]> {
 
 async function filesOf(entry: FileSystemEntry): Promise<File[]> {
   if (entry.isFile) {
-    return [
-      await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)),
-    ];
+    const file = await new Promise<File>((resolve, reject) =>
+      (entry as FileSystemFileEntry).file(resolve, reject),
+    );
+    return [withPath(file, entry.fullPath.replace(/^\//, ""))];
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const found: File[] = [];
@@ -23,6 +24,14 @@ async function filesOf(entry: FileSystemEntry): Promise<File[]> {
     if (portion.length === 0) return found;
     for (const inner of portion) found.push(...(await filesOf(inner)));
   }
+}
+
+/**
+ * Notes on a file where it lies in the dropped folder, as browsers do for a folder that was chosen: the package finds
+ * the model by it.
+ */
+function withPath(file: File, path: string): File {
+  return path.includes("/") ? Object.defineProperty(file, "webkitRelativePath", { value: path }) : file;
 }
 
 /** What to call a model made of these files: their folder, or the first of them. */

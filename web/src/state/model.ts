@@ -50,6 +50,11 @@ export function isShipped(source: Source | undefined): boolean {
 /** From so many bytes of weights on, a model makes room before another is opened: few GPUs hold two of these. */
 const MAKES_ROOM = 512 * 2 ** 20;
 
+/** Whether a model is closed before another is opened. */
+export function makesRoom(current: OpenModel | undefined): boolean {
+  return (current?.info.memory.weights ?? 0) >= MAKES_ROOM;
+}
+
 /** The model in use. It stays while another is being opened, and if that fails. */
 export const open = signal<OpenModel | undefined>(undefined);
 /** The model being opened. */
@@ -86,7 +91,7 @@ export async function openModel(source: Source): Promise<void> {
   openError.value = undefined;
   opening.value = { source, progress: { phase: "adapter", loaded: 0, total: 0 }, downloads: false };
   try {
-    if ((open.value?.info.memory.weights ?? 0) >= MAKES_ROOM) await closeOpen();
+    if (makesRoom(open.value)) await closeOpen();
     const model = await LoopLM.load(source.from, {
       ...(source.held && loadOptions(source.held)),
       ...(source.keeps !== undefined && { cache: source.keeps }),

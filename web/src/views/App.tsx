@@ -15,6 +15,7 @@ import { ModelChooser } from "./ModelChooser.tsx";
 import { ModelPanel } from "./ModelPanel.tsx";
 import { ModelsView } from "./offers/ModelsView.tsx";
 import { NoWebGpu } from "./NoWebGpu.tsx";
+import { ReplaceDialog } from "./ReplaceDialog.tsx";
 import { SamplingPanel } from "./SamplingPanel.tsx";
 import { ShufflePanel } from "./ShufflePanel.tsx";
 import { TrainView } from "./train/TrainView.tsx";
@@ -48,6 +49,7 @@ export function App() {
         {noWebGpu.value ? <NoWebGpu /> : <Shown />}
       </main>
       <DropTarget />
+      <ReplaceDialog />
     </>
   );
 }

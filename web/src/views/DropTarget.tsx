@@ -1,8 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { droppedFiles } from "../state/dropped-files.ts";
 import { noWebGpu } from "../state/model.ts";
-import { openFolder } from "../state/offers/own.ts";
+import { openDropped } from "../state/offers/own.ts";
 
 /** The whole page takes a dropped model folder; while one hovers it says so. */
 export function DropTarget() {
@@ -22,7 +21,7 @@ export function DropTarget() {
       over.value = false;
       if (!carriesFiles(event) || !event.dataTransfer) return;
       event.preventDefault();
-      void droppedFiles(event.dataTransfer).then(openFolder);
+      void openDropped(event.dataTransfer);
     };
     window.addEventListener("dragover", onDragOver);
     window.addEventListener("dragleave", onDragLeave);

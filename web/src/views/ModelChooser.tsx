@@ -1,5 +1,6 @@
-import { isShipped, open, opening, openModel, sameModel, SHIPPED } from "../state/model.ts";
+import { isShipped, open, opening, sameModel, SHIPPED } from "../state/model.ts";
 import { SHIPPED_OFFERS, sourceOf } from "../state/offers/offers.ts";
+import { openInstead } from "../state/replacing.ts";
 import { ModelBadge } from "./ModelBadge.tsx";
 import { OpeningNote } from "./OpeningNote.tsx";
 
@@ -20,7 +21,7 @@ export function ModelChooser() {
                 class="chooser-model"
                 aria-pressed={sameModel(next, source)}
                 onClick={() => {
-                  if (!sameModel(next, source)) void openModel(source);
+                  if (!sameModel(next, source)) void openInstead(source);
                 }}
               >
                 <span class="chooser-title">{offer.title}</span>

@@ -25,3 +25,7 @@ it("tells what is odd about a checkpoint, and nothing if nothing is", () => {
   expect(html).toContain("tensor b is not used");
   expect(shown([])).not.toContain("Worth knowing");
 });
+
+it("says what it runs on in words", () => {
+  expect(shown([])).toContain("It runs on maker gpu, with programs that every GPU can run.");
+});

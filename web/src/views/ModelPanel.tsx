@@ -1,5 +1,7 @@
+import type { ModelInfo } from "looplm";
 import { bytes, count } from "../model/format.ts";
-import { FIRST, isShipped, open, openModel } from "../state/model.ts";
+import { FIRST, isShipped, open } from "../state/model.ts";
+import { openInstead } from "../state/replacing.ts";
 
 /** The model in use, and the way to another. */
 export function ModelPanel() {
@@ -13,6 +15,13 @@ export function ModelPanel() {
     </section>
   );
 }
+
+/** What the engine makes use of, in words. */
+const PROGRAMS: Record<ModelInfo["adapter"]["tier"], string> = {
+  baseline: "with programs that every GPU can run",
+  f16: "with programs that compute in 16 bits",
+  subgroups: "with faster programs, in which the GPU’s threads add up together (subgroups)",
+};
 
 function Facts() {
   const current = open.value;
@@ -30,8 +39,8 @@ function Facts() {
         1,000 tokens. It can hold {count(current.info.contextLength)} tokens.
       </p>
       <p class="small-print" data-testid="adapter">
-        Tier {adapter.tier} on {[adapter.vendor, adapter.name].filter(Boolean).join(" ") || "an unnamed GPU"}
-        {adapter.backend && ` (${adapter.backend})`}. Nothing leaves this tab.
+        It runs on {[adapter.vendor, adapter.name].filter(Boolean).join(" ") || "an unnamed GPU"}
+        {adapter.backend && ` (${adapter.backend})`}, {PROGRAMS[adapter.tier]}. Nothing leaves this tab.
       </p>
       {warnings.map((warning, i) => (
         <p key={i} class="small-print" data-testid="warning">
@@ -52,7 +61,7 @@ function Others() {
           Choose another model
         </a>
         {open.value && !isShipped(open.value.source) && (
-          <button type="button" class="secondary" onClick={() => void openModel(FIRST)}>
+          <button type="button" class="secondary" onClick={() => void openInstead(FIRST)}>
             Back to {FIRST.name}
           </button>
         )}

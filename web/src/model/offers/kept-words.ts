@@ -2,8 +2,14 @@
 export function keptName(source: string): string {
   const short = /^hf:[^/]+\/(.+)$/.exec(source)?.[1];
   if (short !== undefined) return short;
+  if (isFolder(source)) return "a folder";
   const parts = source.split("/").filter(Boolean);
   return parts.at(-1) ?? source;
+}
+
+/** Whether a kept model came from a folder, of which the browser knows what was in it but not where it is. */
+export function isFolder(source: string): boolean {
+  return source.startsWith("files:");
 }
 
 /** "today", "yesterday", or the date. */

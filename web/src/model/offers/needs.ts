@@ -7,6 +7,8 @@ export interface Needs {
   weights: number;
   /** Keys and values of a full context, with every step kept. */
   kv: number;
+  /** The smaller room that keys and values have moved out of, which is there until the last of them is copied. */
+  growing: number;
   /** Everything else. */
   workspace: number;
   total: number;
@@ -93,10 +95,22 @@ export function workspaceBytes(shape: Shape): number {
   return ROWS * row + STATES * state + logits + seen + readback;
 }
 
-/** What a model held like this takes, its context full. */
+/** Tokens that there is room for to begin with; the room doubles until the context is full. */
+const FIRST_TOKENS = 256;
+
+/** Tokens that there is room for before the last growth; 0 where the first room is enough. */
+function tokensBefore(context: number): number {
+  let tokens = 0;
+  for (let room = FIRST_TOKENS; room < context; room *= 2) tokens = room;
+  return tokens;
+}
+
+/** What a model held like this takes when its context fills up: at most, in the moment of the last growth. */
 export function needsOf(shape: Shape, held: Held): Needs {
   const weights = weightBytes(shape, held.format);
-  const kv = kvBytesPerStep(shape, held.kv) * shape.steps * (held.context ?? shape.positions);
+  const context = held.context ?? shape.positions;
+  const token = kvBytesPerStep(shape, held.kv) * shape.steps;
+  const [kv, growing] = [token * context, token * tokensBefore(context)];
   const workspace = workspaceBytes(shape);
-  return { weights, kv, workspace, total: weights + kv + workspace };
+  return { weights, kv, growing, workspace, total: weights + kv + growing + workspace };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { cacheName, configAddress, nameOfAddress } from "./address.ts";
-import { dayWords, keptName } from "./kept-words.ts";
+import { dayWords, isFolder, keptName } from "./kept-words.ts";
 import { phaseWords, progressFigures, shareOf, stageOf, timeLeft } from "./loading.ts";
 import { agreement, quantised } from "./quantisation.ts";
 
@@ -78,7 +78,9 @@ describe("quantisation", () => {
       top1: [0.9, 0.9912],
       kl: [0.1, 0.004],
       exitChanged: 0.02,
-      positions: undefined,
+      on: undefined,
+      kv: undefined,
+      everywhere: undefined,
     });
   });
   it.each([
@@ -103,8 +105,9 @@ describe("what is kept", () => {
       "b",
       "b@v2",
       "y",
-      "files:zz",
+      "a folder",
     ]);
+    expect(["hf:a/b", "files:zz"].map(isFolder)).toEqual([false, true]);
   });
   it("was used some day", () => {
     const now = new Date(2026, 10, 27, 1);

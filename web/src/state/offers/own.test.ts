@@ -1,10 +1,11 @@
-import { LoopLM } from "looplm";
+import { type CachedModel, LoopLM } from "looplm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PUBLISHED } from "../../model/offers/catalogue.ts";
-import { own } from "./offers.ts";
-import { openAddress, openFolder, pointedAt } from "./own.ts";
+import { offers, own } from "./offers.ts";
+import { show, view } from "../route.ts";
+import { dropError, openAddress, openDropped, openFolder, openKept, pointedAt } from "./own.ts";
 
-vi.mock("../route.ts", () => ({ show: vi.fn() }));
+vi.mock("../route.ts", () => ({ show: vi.fn(), view: { value: "watch" } }));
 vi.mock("looplm", () => ({ LoopLM: { load: vi.fn(() => new Promise(() => undefined)) } }));
 
 const load = vi.mocked(LoopLM.load);
@@ -29,6 +30,8 @@ afterEach(() => {
   vi.clearAllMocks();
   own.value = [];
   pointedAt.value = undefined;
+  dropError.value = undefined;
+  view.value = "watch";
 });
 
 describe("an address", () => {
@@ -77,5 +80,75 @@ describe("a folder", () => {
   it("of anything else is opened at once", async () => {
     void openFolder(folder("no configuration"));
     await vi.waitFor(() => expect(load).toHaveBeenCalledTimes(1));
+  });
+});
+
+describe("what is kept", () => {
+  it.each(["hf:ByteDance/Ouro-1.4B", "https://models.test/mine/"])(
+    "of %s loads as it is, and its card shows how that goes",
+    async (source) => {
+      void openKept({ source, format: "q8" } as CachedModel);
+      await vi.waitFor(() => expect(load).toHaveBeenCalledTimes(1));
+      expect(load.mock.calls[0]).toMatchObject([source, { format: "q8", cache: true }]);
+      expect(pointedAt.value).toBe(source);
+      expect(offers().find(({ id }) => id === source)?.name).toMatch(/^(Ouro-1.4B|mine)$/);
+    },
+  );
+});
+
+describe("what is dropped", () => {
+  const fileEntry = (fullPath: string, text = "") => ({
+    isFile: true,
+    fullPath,
+    file: (done: (file: File) => void) => done(new File([text], fullPath.split("/").at(-1)!)),
+  });
+  /** A folder that is handed out in one portion; one without entries cannot be read. */
+  const folderEntry = (fullPath: string, entries?: object[]) => ({
+    isFile: false,
+    fullPath,
+    createReader: () => {
+      const portions = [entries, []];
+      return {
+        readEntries: (done: (portion?: object[]) => void, fail: (error: Error) => void) =>
+          entries ? done(portions.shift()) : fail(new DOMException("no", "NotReadableError")),
+      };
+    },
+  });
+  const dropped = (...entries: object[]) =>
+    ({
+      items: entries.map((entry) => ({ webkitGetAsEntry: () => entry })),
+      files: [],
+    }) as unknown as DataTransfer;
+
+  it("keeps its paths, so that the model has the folder's name and its own configuration", async () => {
+    const inner = folderEntry("/mine/adapter", [
+      fileEntry("/mine/adapter/config.json", JSON.stringify(SMALL)),
+    ]);
+    await openDropped(
+      dropped(folderEntry("/mine", [inner, fileEntry("/mine/config.json", JSON.stringify(LARGE))])),
+    );
+    expect(own.value).toMatchObject([{ name: "mine", shape: { layers: 24 } }]);
+    const files = own.value[0]!.from as File[];
+    expect(files.map((file) => file.webkitRelativePath)).toEqual([
+      "mine/adapter/config.json",
+      "mine/config.json",
+    ]);
+  });
+
+  it("opens where that can be seen", async () => {
+    view.value = "train";
+    void openDropped(dropped(folderEntry("/tiny", [fileEntry("/tiny/config.json", JSON.stringify(SMALL))])));
+    await vi.waitFor(() => expect(load).toHaveBeenCalledTimes(1));
+    expect(show).toHaveBeenCalledWith("models");
+  });
+
+  it.each([
+    ["cannot be read", folderEntry("/mine"), "folder-unreadable"],
+    ["is empty", folderEntry("/mine", []), "checkpoint-invalid"],
+  ])("is explained where it %s", async (_, entry, code) => {
+    await openDropped(dropped(entry));
+    expect(dropError.value?.code).toBe(code);
+    expect(show).toHaveBeenCalledWith("models");
+    expect(load).not.toHaveBeenCalled();
   });
 });

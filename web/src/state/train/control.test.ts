@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Trainer } from "../../testing/trainer-double.ts";
 import { noWebGpu } from "../model.ts";
 import { canAct, pause, reset, resume, step, stop, train, trainTwin, twinWanted } from "./control.ts";
-import { teachGate } from "./gate.ts";
+import { gateError, teachGate } from "./gate.ts";
 import { active, overlays, type RunStatus, runs } from "./runs.ts";
-import { liveTrainer, recallKept, release, storageTrouble } from "./session.ts";
+import { liveTrainer, madeRoom, recallKept, release, storageTrouble } from "./session.ts";
 import { asPreset, choosePreset, loadPresets, problems, setField } from "./setup.ts";
 import * as store from "./store.ts";
 
@@ -20,7 +20,7 @@ const status = (wanted: RunStatus) => vi.waitFor(() => expect(active.value?.stat
 
 beforeEach(async () => {
   vi.mocked(store.hold).mockResolvedValue(() => Promise.resolve());
-  kept.mockResolvedValue(undefined);
+  kept.mockResolvedValue([]);
   await loadPresets();
   choosePreset("first-look");
   setField("run.updates", "6");
@@ -148,7 +148,29 @@ it("the gate is taught on a run that rests", async () => {
   expect(kept.mock.lastCall![0].history.gate).toBeDefined();
 });
 
+it("what goes wrong with a lesson is told at its run, and not at all if the run was thrown away", async () => {
+  await train();
+  const { id } = active.value!;
+  const thrown = (code: string) => Object.assign(new Error("no"), { code, details: {} });
+  vi.spyOn(Trainer.prototype, "trainGate").mockRejectedValueOnce(thrown("device-lost"));
+  await teachGate(id);
+  expect(gateError.value).toMatchObject({ run: id, error: { code: "device-lost" } });
+  vi.spyOn(Trainer.prototype, "trainGate").mockRejectedValueOnce(thrown("disposed"));
+  await teachGate(id);
+  expect(gateError.value).toBeUndefined();
+});
+
 describe("what is kept", () => {
+  it("leaves the list when it has made room for a newer one, and that is said", async () => {
+    await train();
+    const older = active.value!.id;
+    kept.mockResolvedValue([older]);
+    await train();
+    expect(runs.value.map(({ id }) => id)).toEqual([active.value!.id]);
+    expect(active.value!.id).not.toBe(older);
+    expect(madeRoom.value).toBe("First look");
+  });
+
   it("comes back and goes on from its checkpoint", async () => {
     await train();
     const [record, checkpoint] = kept.mock.lastCall!;

@@ -6,7 +6,8 @@ import { outdateModel, putAway, trainerOf } from "./session.ts";
 
 /** How far teaching is; undefined while nobody teaches. */
 export const teaching = signal<(GateProgress & { run: string }) | undefined>(undefined);
-export const gateError = signal<Explanation | undefined>(undefined);
+/** Why the last lesson failed, and whose it was. */
+export const gateError = signal<{ run: string; error: Explanation } | undefined>(undefined);
 /** When leaving is right, for the next lesson. */
 export const label = signal<NonNullable<GateConfig["label"]>>("look-ahead");
 
@@ -38,7 +39,9 @@ export async function teachGate(id: string): Promise<void> {
   } catch (thrown) {
     patchRun(id, { status });
     outdateModel(id);
-    if (errorCode(thrown) !== "aborted") gateError.value = explain(thrown);
+    // Its trainer goes only with the run: nobody is left to be told.
+    const code = errorCode(thrown);
+    if (code !== "aborted" && code !== "disposed") gateError.value = { run: id, error: explain(thrown) };
   } finally {
     teaching.value = undefined;
   }

@@ -1,14 +1,15 @@
 import { signal } from "@preact/signals";
 import { explain, type Explanation } from "../../model/errors.ts";
 import { asFiles, fileName, type ModelFiles, zipModel } from "../../model/train/files.ts";
-import { openModel } from "../model.ts";
+import { openInstead } from "../replacing.ts";
 import { show } from "../route.ts";
 import { findRun, type Run, working } from "./runs.ts";
 import { modelOf } from "./session.ts";
 
 /** What is being done with a model just now. */
 export const busyWith = signal<"download" | "open" | undefined>(undefined);
-export const resultError = signal<Explanation | undefined>(undefined);
+/** Why that failed, and with whose model. */
+export const resultError = signal<{ run: string; error: Explanation } | undefined>(undefined);
 
 /** The model's name on the page and in its zip. */
 export const modelName = (run: Run) => fileName(run.config.name);
@@ -31,7 +32,7 @@ export async function downloadModel(id: string): Promise<void> {
 /** Opens a run's model in the exit view. */
 export async function watchModel(id: string): Promise<void> {
   await withModel(id, "open", async (run, files) => {
-    const opened = openModel({ name: modelName(run), from: asFiles(files) });
+    const opened = openInstead({ name: modelName(run), from: asFiles(files) });
     show("watch");
     await opened;
   });
@@ -49,7 +50,7 @@ async function withModel(
   try {
     await use(run, await modelOf(id, new AbortController().signal));
   } catch (thrown) {
-    resultError.value = explain(thrown);
+    resultError.value = { run: id, error: explain(thrown) };
   } finally {
     busyWith.value = undefined;
   }

@@ -9,6 +9,8 @@ import { checkpointOf, forget, hold, keep, kept, type Kept } from "./store.ts";
 export const hiddenTab = signal<"continue" | "pause">("continue");
 /** Why the last checkpoint could not be put away, in the browser's words. */
 export const storageTrouble = signal<string | undefined>(undefined);
+/** Title of the run that has last made room for a newer one. */
+export const madeRoom = signal<string | undefined>(undefined);
 
 /** There is one trainer at a time: two would only halve each other's speed. */
 let live: { id: string; trainer: Trainer; letGo: () => Promise<void> } | undefined;
@@ -99,7 +101,11 @@ export function putAway(id: string, checkpoint: Checkpoint, over?: Kept["over"])
     const { title, facts, history } = run;
     const { update, seconds, config } = checkpoint;
     try {
-      await keep({ id, title, config, update, seconds, over, facts, history, savedAt }, checkpoint);
+      const gone = await keep(
+        { id, title, config, update, seconds, over, facts, history, savedAt },
+        checkpoint,
+      );
+      for (const other of gone) takeOut(other);
       inMemory.delete(id);
       storageTrouble.value = undefined;
       patchRun(id, { savedAt });
@@ -109,6 +115,16 @@ export function putAway(id: string, checkpoint: Checkpoint, over?: Kept["over"])
     }
   });
   return putting;
+}
+
+/** Takes a run off the list that has made room in the browser's storage: it cannot go on. */
+function takeOut(id: string): void {
+  const run = findRun(id);
+  // What lies in memory as well can.
+  if (!run || inMemory.has(id)) return;
+  dropRun(id);
+  models.delete(id);
+  madeRoom.value = run.title;
 }
 
 /** The files of a run's model as it is now. */

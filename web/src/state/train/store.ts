@@ -25,7 +25,7 @@ interface Manifest extends Kept {
 
 const MANIFEST = "run.json";
 /** Most runs kept; the oldest goes when another comes. */
-const MOST_RUNS = 8;
+export const MOST_RUNS = 8;
 
 async function folder(): Promise<FileSystemDirectoryHandle> {
   const root = await navigator.storage.getDirectory();
@@ -35,8 +35,10 @@ async function folder(): Promise<FileSystemDirectoryHandle> {
 /**
  * Puts a run away. The files are written under new names and the manifest that names them last, and a file appears only
  * when it is whole: a tab that dies midway leaves the run as it was before.
+ *
+ * @returns the runs that have made room for it
  */
-export async function keep(run: Kept, checkpoint: Checkpoint): Promise<void> {
+export async function keep(run: Kept, checkpoint: Checkpoint): Promise<string[]> {
   const all = await folder();
   const own = await all.getDirectoryHandle(run.id, { create: true });
   const files: Record<string, string> = {};
@@ -49,7 +51,7 @@ export async function keep(run: Kept, checkpoint: Checkpoint): Promise<void> {
   await write(own, MANIFEST, JSON.stringify(manifest));
   const named = new Set([MANIFEST, ...Object.values(files)]);
   for await (const name of own.keys()) if (!named.has(name)) await own.removeEntry(name);
-  await forgetOldest(run.id);
+  return forgetOldest(run.id);
 }
 
 /** Everything that is kept, the newest first. What cannot be read is left out. */
@@ -84,9 +86,11 @@ export async function forget(id: string): Promise<void> {
   for await (const name of all.keys()) if (name === id) await all.removeEntry(id, { recursive: true });
 }
 
-async function forgetOldest(except: string): Promise<void> {
-  const older = (await kept()).filter((run) => run.id !== except).slice(MOST_RUNS - 1);
-  for (const run of older) await forget(run.id);
+async function forgetOldest(except: string): Promise<string[]> {
+  const others = (await kept()).filter((run) => run.id !== except);
+  const older = others.slice(MOST_RUNS - 1).map(({ id }) => id);
+  for (const id of older) await forget(id);
+  return older;
 }
 
 async function write(own: FileSystemDirectoryHandle, name: string, data: Uint8Array<ArrayBuffer> | string) {

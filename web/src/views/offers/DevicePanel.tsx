@@ -18,11 +18,15 @@ export function DevicePanel() {
                 ? "not told"
                 : `${machine.atLeast ? "at least" : "about"} ${bytes(machine.memory)}`}
             </dd>
-            <dt>largest buffer</dt>
+            <dt>most in one piece</dt>
             <dd>{bytes(machine.maxBuffer)}</dd>
-            <dt>largest binding</dt>
+            <dt>most read at once</dt>
             <dd>{bytes(machine.maxBinding)}</dd>
           </dl>
+          <p class="note">
+            The last two are the GPU’s own bounds: on a single piece of memory, and on what a program reads at
+            once, which bounds how long a conversation can be.
+          </p>
           <p class="note">
             {machine.onCpu
               ? "There is no graphics card: the processor computes in its place, and large models will be very slow."

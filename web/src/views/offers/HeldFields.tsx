@@ -23,6 +23,7 @@ export function HeldFields({ offer, shape, held, usual, id }: Props) {
       <summary>{heldWords(held)}</summary>
       <fieldset>
         <legend>Weights</legend>
+        <p class="note">The numbers that the model has learned. Fewer bits for each take less memory.</p>
         {FORMATS.map(({ format, name, says }) => (
           <label key={format} class="held-choice">
             <input
@@ -59,9 +60,9 @@ export function HeldFields({ offer, shape, held, usual, id }: Props) {
           </label>
         ))}
         <p class="note">
-          A token keeps its keys and values of each of the {shape.steps} steps,{" "}
-          {bytes(kvBytesPerStep(shape, held.kv))} a step. Once the model is open, answers can be told to keep
-          fewer steps.
+          Keys and values are what the model remembers of the text. A token keeps its keys and values of each
+          of the {shape.steps} steps, {bytes(kvBytesPerStep(shape, held.kv))} a step. Once the model is open,
+          answers can be told to keep fewer steps.
         </p>
       </fieldset>
     </details>
@@ -92,9 +93,11 @@ function ContextField({ offer, shape, held, id }: Omit<Props, "usual">) {
         onValue={(i) => setHeld(offer, { ...held, context: choices[i] ?? chosen })}
       />
       <p class="note">
-        The longest conversation, question and answer together. The memory is taken as it is needed.
+        The longest conversation, question and answer together. The memory is taken as it is needed: room for
+        more is made beside the room before it, which goes once all is copied. The figure of the whole card
+        counts both.
         {longest < shape.positions &&
-          ` The model could go on to ${shape.positions.toLocaleString("en")}, but this GPU binds no more than ${bytes(device.value!.maxBinding)} at once.`}
+          ` The model could go on to ${shape.positions.toLocaleString("en")}, but this GPU reads no more than ${bytes(device.value!.maxBinding)} at once.`}
       </p>
     </fieldset>
   );

@@ -1,11 +1,10 @@
 import type { CachedModel } from "looplm";
 import { bytes, percent, plural } from "../../model/format.ts";
-import { dayWords, keptName } from "../../model/offers/kept-words.ts";
-import { openModel, type Source } from "../../state/model.ts";
+import { dayWords, isFolder, keptName } from "../../model/offers/kept-words.ts";
 import { kept, keptError, remove, room } from "../../state/offers/kept.ts";
-import { offers, setHeld, heldOf, sourceOf } from "../../state/offers/offers.ts";
+import { openKept } from "../../state/offers/own.ts";
 import { ErrorNote } from "../ErrorNote.tsx";
-import { ConfirmButton } from "./ConfirmButton.tsx";
+import { ConfirmButton } from "../ConfirmButton.tsx";
 
 /** The models that this browser keeps, what they take of its room, and how to be rid of them. */
 export function KeptPanel() {
@@ -48,14 +47,18 @@ function Row({ model }: { model: CachedModel }) {
         {!model.complete && `, ${percent(model.progress)} of it`}; used {dayWords(model.lastUsed, new Date())}
       </span>
       <span class="kept-buttons">
-        <button
-          type="button"
-          class="quiet"
-          aria-label={`${model.complete ? "Load" : "Go on with"} ${of}`}
-          onClick={() => void openModel(sourceOfKept(model))}
-        >
-          {model.complete ? "Load" : "Go on"}
-        </button>
+        {isFolder(model.source) ? (
+          <span class="note">to load it, choose its folder again</span>
+        ) : (
+          <button
+            type="button"
+            class="quiet"
+            aria-label={`${model.complete ? "Load" : "Go on with"} ${of}`}
+            onClick={() => void openKept(model)}
+          >
+            {model.complete ? "Load" : "Go on"}
+          </button>
+        )}
         <ConfirmButton words="Delete" again="Really delete" label={of} onConfirm={() => void remove(model)} />
       </span>
     </li>
@@ -74,18 +77,4 @@ function Room({ quota, usage, models }: { quota: number; usage: number; models: 
       </p>
     </div>
   );
-}
-
-/** A kept model as its card would open it, in the format that is here. */
-function sourceOfKept({ source, format }: CachedModel): Source {
-  const offer = offers().find(({ from }) => from === source);
-  if (offer === undefined)
-    return {
-      name: keptName(source),
-      from: source,
-      held: { format, kv: "f16", context: undefined },
-      keeps: true,
-    };
-  setHeld(offer, { ...heldOf(offer), format });
-  return sourceOf(offer);
 }

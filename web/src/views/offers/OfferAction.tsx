@@ -3,10 +3,11 @@ import { bytes, percent } from "../../model/format.ts";
 import { verdictOf } from "../../model/offers/fit.ts";
 import { FORMATS, type Held, recommended } from "../../model/offers/held.ts";
 import { needsOf, weightBytes } from "../../model/offers/needs.ts";
-import { open, openError, opening, openModel, sameModel } from "../../state/model.ts";
+import { open, openError, opening, sameModel } from "../../state/model.ts";
 import { device } from "../../state/offers/device.ts";
 import { keptOf, room } from "../../state/offers/kept.ts";
 import { type Offer, sourceOf } from "../../state/offers/offers.ts";
+import { openInstead } from "../../state/replacing.ts";
 import { OpeningError } from "./OpeningError.tsx";
 import { OpeningProgress } from "./OpeningProgress.tsx";
 
@@ -77,7 +78,7 @@ function LoadButton({ offer, held }: { offer: Offer; held: Held }) {
       type="button"
       class={tooLarge ? "secondary" : "primary"}
       aria-label={`${tooLarge ? "Load anyway:" : verb} ${offer.title}`}
-      onClick={() => void openModel(source)}
+      onClick={() => void openInstead(source)}
     >
       {tooLarge ? "Load anyway" : verb}
     </button>

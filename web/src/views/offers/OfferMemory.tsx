@@ -9,6 +9,7 @@ import { type Offer, setHeld } from "../../state/offers/offers.ts";
 const PARTS = [
   { part: "weights", name: "weights" },
   { part: "kv", name: "keys and values" },
+  { part: "growing", name: "for a moment, while these grow" },
   { part: "workspace", name: "workspace" },
 ] as const;
 
@@ -19,21 +20,22 @@ export function OfferMemory({ offer, shape, held }: { offer: Offer; shape: Shape
   const verdict = machine ? verdictOf(needs.total, machine) : "unknown";
   const fits = machine ? whatFits(shape, held, machine) : undefined;
   const scale = Math.max(needs.total, machine?.memory ?? 0);
+  const parts = PARTS.filter(({ part }) => needs[part] > 0);
   const small = needs.total < 64 * 2 ** 20;
   return (
     <div class={`offer-memory ${verdict}`} data-testid="memory-needed" data-verdict={verdict}>
       <p>
-        <strong>{bytes(needs.total)}</strong> of memory{!small && ", with the context full"}
+        <strong>{bytes(needs.total)}</strong> of memory{!small && " at most, when the context fills up"}
       </p>
       {!small && (
         <>
           <span class="memory-bar" aria-hidden="true">
-            {PARTS.map(({ part }) => (
+            {parts.map(({ part }) => (
               <i key={part} class={part} style={{ width: `${(needs[part] / scale) * 100}%` }} />
             ))}
           </span>
           <ul class="memory-parts">
-            {PARTS.map(({ part, name }) => (
+            {parts.map(({ part, name }) => (
               <li key={part} class={part}>
                 {bytes(needs[part])} <span>{name}</span>
               </li>

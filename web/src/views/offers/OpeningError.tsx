@@ -1,8 +1,9 @@
 import type { ComponentChildren } from "preact";
 import type { Explanation } from "../../model/errors.ts";
 import { remediesFor } from "../../model/offers/remedies.ts";
-import { open, openModel, replaceModel, type Source } from "../../state/model.ts";
+import { open, replaceModel, type Source } from "../../state/model.ts";
 import { heldOf, offerOf, setHeld, sourceOf } from "../../state/offers/offers.ts";
+import { openInstead } from "../../state/replacing.ts";
 import { ErrorNote } from "../ErrorNote.tsx";
 
 /** Why a model could not be opened, and every way on from there. */
@@ -30,7 +31,7 @@ export function OpeningError({
               class="secondary"
               onClick={() => {
                 setHeld(offer, held);
-                void openModel({ ...sourceOf(offer), held });
+                void openInstead({ ...sourceOf(offer), held });
               }}
             >
               {words}
@@ -41,7 +42,7 @@ export function OpeningError({
             Free {stays} and try again
           </button>
         )}
-        <button type="button" class="secondary" onClick={() => void openModel(source)}>
+        <button type="button" class="secondary" onClick={() => void openInstead(source)}>
           Try again
         </button>
         {children}

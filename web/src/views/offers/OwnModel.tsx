@@ -2,7 +2,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { openError, opening } from "../../state/model.ts";
 import { offerOf } from "../../state/offers/offers.ts";
-import { looking, openAddress, openFolder } from "../../state/offers/own.ts";
+import { dropError, looking, openAddress, openFolder } from "../../state/offers/own.ts";
+import { ErrorNote } from "../ErrorNote.tsx";
 import { OpeningError } from "./OpeningError.tsx";
 import { OpeningProgress } from "./OpeningProgress.tsx";
 
@@ -67,6 +68,7 @@ export function OwnModel() {
           <OpeningProgress opening={next} />
         </div>
       )}
+      {dropError.value && <ErrorNote error={dropError.value} />}
       {error && offerOf(error.source) === undefined && <OpeningError error={error} />}
     </div>
   );

@@ -47,7 +47,7 @@ export function GatePanel({ run }: { run: Run }) {
           <LabelChoice />
         </p>
       )}
-      {gateError.value && <ErrorNote error={gateError.value} />}
+      {gateError.value?.run === run.id && <ErrorNote error={gateError.value.error} />}
       {gate && (
         <div class="gate-result" data-testid="gate-result">
           <p class="caption">

@@ -37,7 +37,7 @@ export function ResultPanel({ run }: { run: Run }) {
           {busyWith.value && "Fetching the weights from the GPU…"}
         </span>
       </p>
-      {resultError.value && <ErrorNote error={resultError.value} />}
+      {resultError.value?.run === run.id && <ErrorNote error={resultError.value.error} />}
     </section>
   );
 }

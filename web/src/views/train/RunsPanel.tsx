@@ -1,6 +1,8 @@
 import { count, percent } from "../../model/format.ts";
 import { reset, trainTwin, twinWanted } from "../../state/train/control.ts";
 import { activate, drawn, isWorking, patchRun, type Run, runs, working } from "../../state/train/runs.ts";
+import { ConfirmButton } from "../ConfirmButton.tsx";
+import { KeptNote } from "./KeptNote.tsx";
 import { runName } from "./names.ts";
 
 /** All runs of this page: which is shown, which are overlaid, and the twin without the loop. */
@@ -30,6 +32,7 @@ export function RunsPanel({ run }: { run: Run }) {
           </tbody>
         </table>
       </div>
+      <KeptNote />
       {run.config.model.total_ut_steps > 1 && <Twin run={run} />}
     </section>
   );
@@ -63,14 +66,12 @@ function Row({ run, active }: { run: Run; active: boolean }) {
       </td>
       <td>
         {!active && !isWorking(run) && (
-          <button
-            type="button"
-            class="quiet"
-            aria-label={`Remove ${name}`}
-            onClick={() => void reset(run.id)}
-          >
-            remove
-          </button>
+          <ConfirmButton
+            words="Remove"
+            again="Really remove"
+            label={name}
+            onConfirm={() => void reset(run.id)}
+          />
         )}
       </td>
     </tr>
