@@ -45,10 +45,9 @@ describe("whether a model fits", () => {
     }
   });
   it("says what would fit: other weights first, then less context", () => {
-    const larger = { ...phone, memory: 2.5 * GIB };
-    expect(whatFits(shape, HELD, larger)).toBeUndefined();
-    expect(whatFits(shape, { ...HELD, format: "stored" }, larger)).toEqual({ ...HELD, format: "q4" });
-    expect(whatFits(shape, { ...HELD, context: 65_536 }, larger)).toEqual({ ...HELD, context: 2048 });
+    expect(whatFits(shape, HELD, phone)).toBeUndefined();
+    expect(whatFits(shape, { ...HELD, format: "stored" }, phone)).toEqual({ ...HELD, format: "q4" });
+    expect(whatFits(shape, { ...HELD, context: 65_536 }, phone)).toEqual({ ...HELD, context: 2048 });
     expect(whatFits(shape, HELD, { ...phone, memory: GIB / 4 })).toBeUndefined();
   });
   it("offers only ways that take less, the largest first", () => {
@@ -105,7 +104,7 @@ describe("remedies", () => {
       { ...HELD, format: "f16", context: 1024 },
     ]);
     expect(found[0]!.words).toBe("Take 8 bits instead (1.6 GiB)");
-    expect(found[1]!.words).toBe("Take 1,024 tokens of context (1.1 GiB less)");
+    expect(found[1]!.words).toBe("Take 1,024 tokens of context (768 MiB less)");
   });
   it("are what the engine says would fit, where it says so", () => {
     const suggestion = { format: "q8", contextLength: 542 } as const;

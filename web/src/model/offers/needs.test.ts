@@ -64,16 +64,6 @@ it("counts what a small model takes as the engine does", () => {
   expect(needs.total).toBe(needs.weights + needs.kv + needs.workspace);
 });
 
-it("counts the room that keys and values move out of when they grow for the last time", () => {
-  const needs = (context: number) => needsOf(small, { format: "q4", kv: "f16", context });
-  const token = 768 * 1024;
-  expect([256, 257, 2048, 3000].map((context) => needs(context).growing / token)).toEqual([
-    0, 256, 1024, 2048,
-  ]);
-  const { weights, kv, workspace, total } = needs(2048);
-  expect(total).toBe(weights + 1.5 * kv + workspace);
-});
-
 it("pads rows and scales as the engine does", () => {
   const odd = { ...SHELL_GAME, layers: 1, hidden: 10, inner: 10, heads: 1, kvHeads: 1, headDim: 10 };
   // A row of 10 has one group of 32 elements, and scales come in pairs.

@@ -7,8 +7,6 @@ export interface Needs {
   weights: number;
   /** Keys and values of a full context, with every step kept. */
   kv: number;
-  /** The smaller room that keys and values have moved out of, which is there until the last of them is copied. */
-  growing: number;
   /** Everything else. */
   workspace: number;
   total: number;
@@ -95,22 +93,10 @@ export function workspaceBytes(shape: Shape): number {
   return ROWS * row + STATES * state + logits + seen + readback;
 }
 
-/** Tokens that there is room for to begin with; the room doubles until the context is full. */
-const FIRST_TOKENS = 256;
-
-/** Tokens that there is room for before the last growth; 0 where the first room is enough. */
-function tokensBefore(context: number): number {
-  let tokens = 0;
-  for (let room = FIRST_TOKENS; room < context; room *= 2) tokens = room;
-  return tokens;
-}
-
-/** What a model held like this takes when its context fills up: at most, in the moment of the last growth. */
+/** What a model held like this takes, its context full. */
 export function needsOf(shape: Shape, held: Held): Needs {
   const weights = weightBytes(shape, held.format);
-  const context = held.context ?? shape.positions;
-  const token = kvBytesPerStep(shape, held.kv) * shape.steps;
-  const [kv, growing] = [token * context, token * tokensBefore(context)];
+  const kv = kvBytesPerStep(shape, held.kv) * shape.steps * (held.context ?? shape.positions);
   const workspace = workspaceBytes(shape);
-  return { weights, kv, growing, workspace, total: weights + kv + growing + workspace };
+  return { weights, kv, workspace, total: weights + kv + workspace };
 }

@@ -48,7 +48,7 @@ export function remediesFor(
   }
   if (context !== undefined) {
     const shorter = { ...held, context: Math.floor(context) };
-    const saved = needsOf(shape, held).total - needsOf(shape, shorter).total;
+    const saved = needsOf(shape, held).kv - needsOf(shape, shorter).kv;
     const tokens = shorter.context.toLocaleString("en");
     remedies.push({ words: `Take ${tokens} tokens of context (${bytes(saved)} less)`, held: shorter });
   }

@@ -60,9 +60,9 @@ export function HeldFields({ offer, shape, held, usual, id }: Props) {
           </label>
         ))}
         <p class="note">
-          Keys and values are what the model remembers of the text. A token keeps its keys and values of each
-          of the {shape.steps} steps, {bytes(kvBytesPerStep(shape, held.kv))} a step. Once the model is open,
-          answers can be told to keep fewer steps.
+          A token keeps its keys and values of each of the {shape.steps} steps,{" "}
+          {bytes(kvBytesPerStep(shape, held.kv))} a step. Once the model is open, answers can be told to keep
+          fewer steps.
         </p>
       </fieldset>
     </details>
@@ -93,9 +93,7 @@ function ContextField({ offer, shape, held, id }: Omit<Props, "usual">) {
         onValue={(i) => setHeld(offer, { ...held, context: choices[i] ?? chosen })}
       />
       <p class="note">
-        The longest conversation, question and answer together. The memory is taken as it is needed: room for
-        more is made beside the room before it, which goes once all is copied. The figure of the whole card
-        counts both.
+        The longest conversation, question and answer together. The memory is taken as it is needed.
         {longest < shape.positions &&
           ` The model could go on to ${shape.positions.toLocaleString("en")}, but this GPU reads no more than ${bytes(device.value!.maxBinding)} at once.`}
       </p>

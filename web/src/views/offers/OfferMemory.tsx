@@ -9,7 +9,6 @@ import { type Offer, setHeld } from "../../state/offers/offers.ts";
 const PARTS = [
   { part: "weights", name: "weights" },
   { part: "kv", name: "keys and values" },
-  { part: "growing", name: "for a moment, while these grow" },
   { part: "workspace", name: "workspace" },
 ] as const;
 
@@ -20,22 +19,21 @@ export function OfferMemory({ offer, shape, held }: { offer: Offer; shape: Shape
   const verdict = machine ? verdictOf(needs.total, machine) : "unknown";
   const fits = machine ? whatFits(shape, held, machine) : undefined;
   const scale = Math.max(needs.total, machine?.memory ?? 0);
-  const parts = PARTS.filter(({ part }) => needs[part] > 0);
   const small = needs.total < 64 * 2 ** 20;
   return (
     <div class={`offer-memory ${verdict}`} data-testid="memory-needed" data-verdict={verdict}>
       <p>
-        <strong>{bytes(needs.total)}</strong> of memory{!small && " at most, when the context fills up"}
+        <strong>{bytes(needs.total)}</strong> of memory{!small && ", with the context full"}
       </p>
       {!small && (
         <>
           <span class="memory-bar" aria-hidden="true">
-            {parts.map(({ part }) => (
+            {PARTS.map(({ part }) => (
               <i key={part} class={part} style={{ width: `${(needs[part] / scale) * 100}%` }} />
             ))}
           </span>
           <ul class="memory-parts">
-            {parts.map(({ part, name }) => (
+            {PARTS.map(({ part, name }) => (
               <li key={part} class={part}>
                 {bytes(needs[part])} <span>{name}</span>
               </li>
