@@ -19,7 +19,6 @@ export function ModelPanel() {
 /** What the engine makes use of, in words. */
 const PROGRAMS: Record<ModelInfo["adapter"]["tier"], string> = {
   baseline: "with programs that every GPU can run",
-  f16: "with programs that compute in 16 bits",
   subgroups: "with faster programs, in which the GPU’s threads add up together (subgroups)",
 };
 
