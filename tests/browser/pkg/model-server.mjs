@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 /**
  * Starts on a free port. Of the returned object, `files` can be replaced, `version` is in every ETag, `ranges` says whether
  * ranges are given, `moved` whether every file is at another address, which the answer to the first says, `gzip(path)`
- * whether a file is compressed, ranges of it too, and `lie(answer, request)` may change an answer: { status, headers, body,
+ * whether a file is compressed for who takes it so, and `lie(answer, request)` may change an answer: { status, headers, body,
  * breakAfter, breakDelay }, the last two in bytes and milliseconds, or hold it back by a promise. `requests` are those that
  * came, as { path, range: [first, last] | undefined }, and `redirected` those that were sent on to the other address.
  */
@@ -58,7 +58,9 @@ async function respond(state, request, response) {
     return void response.writeHead(302, { location, "access-control-allow-origin": "*" }).end();
   }
   state.requests.push({ path, range });
-  const answer = honest(state, path, range);
+  // Of ranges browsers want the bytes as they are.
+  const packed = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "") && state.gzip(path);
+  const answer = honest(state, path, range, packed);
   await state.lie?.(answer, { path, range });
   const { status, headers, body, breakAfter, breakDelay = 100 } = answer;
   if (breakAfter === 0) return void response.destroy();
@@ -73,22 +75,22 @@ async function respond(state, request, response) {
   setTimeout(() => response.destroy(), breakDelay);
 }
 
-function honest(state, path, range) {
+function honest(state, path, range, packed) {
   const file = state.files[path];
   if (file === undefined) return { status: 404, headers: {}, body: Buffer.alloc(0) };
   const headers = { "content-type": "application/octet-stream", etag: `"${path}-${state.version}"` };
   if (range === undefined || !state.ranges) {
-    return encoded(state, path, 200, headers, file.read(0, file.size));
+    return encoded(packed, 200, headers, file.read(0, file.size));
   }
   const [first, last] = [range[0], Math.min(range[1], file.size - 1)];
   if (first > last) return { status: 416, headers: {}, body: Buffer.alloc(0) };
   headers["content-range"] = `bytes ${first}-${last}/${file.size}`;
-  return encoded(state, path, 206, headers, file.read(first, last + 1));
+  return encoded(packed, 206, headers, file.read(first, last + 1));
 }
 
-/** The answer with this body, compressed if the file is to be. */
-function encoded(state, path, status, headers, body) {
-  if (!state.gzip(path)) return { status, headers: { ...headers, "content-length": body.length }, body };
+/** The answer with this body, compressed if it is to be. */
+function encoded(packed, status, headers, body) {
+  if (!packed) return { status, headers: { ...headers, "content-length": body.length }, body };
   const compressed = gzipSync(body, { level: 1 });
   const etag = `W/${headers.etag.slice(0, -1)}-gzip"`;
   const encoding = { etag, "content-encoding": "gzip", "content-length": compressed.length };
