@@ -73,7 +73,7 @@ impl LoopLm {
         let mut collect = Collect::new(options, steps, ids.len(), c.hidden_size, c.vocab_size)?;
         let mut engine = self.engine().await?;
         let (running, batch) = engine.parts();
-        batch.forget(running);
+        batch.make_way(running, ids.len() * steps.get());
         let id = engine.begin(steps, KvPolicy::Full).await?;
         let sequence = Ending { model: self, id };
         engine.append(id, ids).await?;

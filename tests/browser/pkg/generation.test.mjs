@@ -26,6 +26,29 @@ for (const worker of [true, false]) {
       );
     }
 
+    test("a prompt that begins as an answer did goes on there", async () => {
+      await load("/models/who-is-who/");
+      const [first, second, anew] = await tab.page.evaluate(async () => {
+        const options = { maxNewTokens: 8, temperature: 0, verify: false };
+        const finish = async (prompt, cachePrompt) => {
+          const stream = model.generate(prompt, { ...options, cachePrompt });
+          const ids = (await collect(stream)).map(({ id }) => id);
+          return { ids, ...(await stream.finished) };
+        };
+        const prompt = [...(await model.tokenize("about alice :"))];
+        while (prompt.length < 18) prompt.push(...prompt.slice(1, 5));
+        const first = await finish(prompt, true);
+        const next = [...prompt, ...first.ids, ...prompt.slice(0, 9)];
+        return [first, await finish(next, true), await finish(next, false)];
+      });
+      assert.equal(first.cachedTokens, 0);
+      // The last token of an answer has taken no step.
+      assert.equal(second.cachedTokens, first.promptTokens + first.newTokens - 1);
+      assert.equal(anew.cachedTokens, 0);
+      assert.equal(anew.rowSteps - second.rowSteps, 4 * second.cachedTokens);
+      assert.deepEqual(second.ids, anew.ids);
+    });
+
     test("tokens carry text, position and every step; the finish adds up", async () => {
       await load("/models/shell-game/");
       const { tokens, finish, prompt } = await tab.page.evaluate(async () => {
@@ -64,29 +87,6 @@ for (const worker of [true, false]) {
         // Greedy: the token is the exit step's best.
         assert.equal(token.id, token.steps[token.exitStep - 1].top[0].id);
       });
-    });
-
-    test("a prompt that begins as an answer did goes on there", async () => {
-      await load("/models/who-is-who/");
-      const [first, second, anew] = await tab.page.evaluate(async () => {
-        const options = { maxNewTokens: 8, temperature: 0, verify: false };
-        const finish = async (prompt, cachePrompt) => {
-          const stream = model.generate(prompt, { ...options, cachePrompt });
-          const ids = (await collect(stream)).map(({ id }) => id);
-          return { ids, ...(await stream.finished) };
-        };
-        const prompt = [...(await model.tokenize("about alice :"))];
-        while (prompt.length < 24) prompt.push(...prompt);
-        const first = await finish(prompt, true);
-        const next = [...prompt, ...first.ids, ...prompt];
-        return [first, await finish(next, true), await finish(next, false)];
-      });
-      assert.equal(first.cachedTokens, 0);
-      // The last token of an answer has taken no step.
-      assert.equal(second.cachedTokens, first.promptTokens + first.newTokens - 1);
-      assert.equal(anew.cachedTokens, 0);
-      assert.equal(anew.rowSteps - second.rowSteps, 4 * second.cachedTokens);
-      assert.deepEqual(second.ids, anew.ids);
     });
 
     test("forward answers at every position, and the trace is of the same logits", async () => {

@@ -242,7 +242,7 @@ export async function ask(): Promise<void> {
     // What is asked for outright and does not fit is an error, in the middle of the answer.
     const left = Math.max(current.info.contextLength - ids.length, 1);
     const maxNewTokens = Math.min(sampling.value.maxNewTokens, left);
-    const options = { ...sampling.value, maxNewTokens, trace: { topK: 5 } };
+    const options = { ...sampling.value, maxNewTokens, trace: { topK: 5 }, cachePrompt: isChat.value };
     const stream = meter.generate(model, { ids, steps: of, options }, mine.signal);
     for await (const token of stream) {
       if (controller !== mine) return;

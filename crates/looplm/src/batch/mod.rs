@@ -92,9 +92,11 @@ impl Batch {
         Some(lane.figures)
     }
 
-    /// Gives back what ended requests left for others.
-    pub(crate) fn forget(&mut self, engine: &mut Engine) {
-        self.kept.release(engine);
+    /// Gives back what ended requests left for others, if it is in the way of a sequence of so many KV entries.
+    pub(crate) fn make_way(&mut self, engine: &mut Engine, entries: usize) {
+        if engine.is_crowded() || !engine.has_spare(entries) {
+            self.kept.release(engine);
+        }
     }
 
     /// What there is for the caller of a request.

@@ -199,6 +199,11 @@ impl KvCache {
         self.used() + self.promised + entries > self.limit
     }
 
+    /// Whether so many more fit into what there is at present.
+    pub(super) fn has_spare(&self, entries: usize) -> bool {
+        self.used() + self.promised + entries <= self.capacity
+    }
+
     /// Entries there are at present.
     pub(super) fn capacity(&self) -> usize {
         self.capacity

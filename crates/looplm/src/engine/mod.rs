@@ -232,6 +232,11 @@ impl Engine {
         held + entries <= self.kv.capacity()
     }
 
+    /// Whether there is room for so many KV entries more without the cache growing.
+    pub(crate) fn has_spare(&self, entries: usize) -> bool {
+        self.kv.has_spare(entries)
+    }
+
     /// Whether there is a place for one more sequence.
     pub(crate) fn is_crowded(&self) -> bool {
         self.sequence_count() >= MAX_SEQUENCES

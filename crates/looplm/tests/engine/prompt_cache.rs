@@ -235,14 +235,19 @@ fn what_is_kept_is_in_nobodys_way() {
 }
 
 #[test]
-fn a_forward_pass_takes_its_memory_back() {
+fn a_forward_pass_leaves_it_there_where_both_have_room() {
     let model = model();
     let prompt = ids(&mut StdRng::seed_from_u64(8), 20);
+    let forward = |ids: &[u32]| {
+        block_on(model.forward(ids, &ForwardOptions::default(), &|| false)).expect("it runs");
+        block_on(model.engine()).expect("it is there").kv_used()
+    };
     answer(&model, &prompt, &options());
-    let used = || block_on(model.engine()).expect("it is there").kv_used();
-    assert!(used() > 0);
-    block_on(model.forward(&[1, 2], &ForwardOptions::default(), &|| false)).expect("it runs");
-    assert_eq!(used(), 0);
+    assert!(forward(&[1, 2]) > 0);
+    assert_eq!(answer(&model, &prompt, &options()).1.cached_tokens, 19);
+    // To begin with there is room for one sequence.
+    let whole = vec![1; model.info().context];
+    assert_eq!(forward(&whole), 0, "rather than have the cache grow");
 }
 
 #[test]
