@@ -177,7 +177,7 @@ fn a_cache_that_cannot_grow_says_which_context_would_fit() {
             .needs(tokens, gpu.max_binding())
             .expect("it fits")
     };
-    // As a cache of 1,000 tokens grows.
+    // Twice a cache of 1,000 tokens: it grows a layer at a time, so that nearly as many fit.
     let limit = needs(0).total() + 2 * needs(1000).kv;
     let gpu = device(Some(limit));
     let model = load(&gpu, &source, &options).expect("it begins with less");
