@@ -1,9 +1,10 @@
 // Loading a model in a real browser: addresses, Files, and what can go wrong with either.
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { sizes } from "../../../pkg/scripts/sizes.mjs";
 import { FIREFOX, noWorkerLeft, thrownBy, usePage } from "./browser.mjs";
+import { serve } from "./server.mjs";
 
 const FIXTURES = fileURLToPath(new URL("../../fixtures/", import.meta.url));
 
@@ -353,6 +354,46 @@ describe("the wasm elsewhere", () => {
     const wasmUrl = "/looplm/index.js";
     const error = await thrownBy(tab.page, loadAndDispose, ["/fixtures/f32-mha/model", { wasmUrl }]);
     assert.equal(error.code, "internal");
+  });
+});
+
+describe("the package from another origin, as from a CDN", () => {
+  let cdn;
+  before(async () => (cdn = await serve()));
+  after(() => cdn?.close());
+
+  /** Loads with a package from `from`; the origins of the scripts of the Workers that were asked for. */
+  async function workersOf([from, options]) {
+    const { LoopLM, Trainer } = await import(`${from}/looplm/index.js`);
+    const started = [];
+    const { Worker } = globalThis;
+    globalThis.Worker = class extends Worker {
+      constructor(url, ...more) {
+        super(url, ...more);
+        started.push(new URL(url).protocol === "blob:" ? "blob" : new URL(url).origin);
+      }
+    };
+    try {
+      const model = await LoopLM.load("/fixtures/f32-mha/model", options);
+      await model.forward([1, 2]);
+      await model.dispose();
+      await Trainer.presets();
+    } finally {
+      globalThis.Worker = Worker;
+    }
+    return started;
+  }
+
+  test("Workers start by way of a script of the page's own", async () => {
+    assert.deepEqual(await tab.page.evaluate(workersOf, [cdn.origin, {}]), ["blob", "blob"]);
+    assert.ok(cdn.asked.includes("/looplm/worker.js") && cdn.asked.includes("/looplm/trainer/worker.js"));
+  });
+
+  test("workerUrl says where the script is, in either place", async () => {
+    const own = { workerUrl: "/looplm/worker.js" };
+    assert.deepEqual(await tab.page.evaluate(workersOf, [cdn.origin, own]), [tab.origin, "blob"]);
+    const elsewhere = { workerUrl: `${cdn.origin}/looplm/worker.js` };
+    assert.deepEqual(await tab.page.evaluate(workersOf, [tab.origin, elsewhere]), ["blob", tab.origin]);
   });
 });
 

@@ -39,7 +39,12 @@ export async function serve(folders = {}) {
     const file = locate(decodeURIComponent(path), { ...FOLDERS, ...folders });
     if (file === undefined) return void response.writeHead(404).end();
     if (what !== undefined && path.endsWith(`/${name}`)) return fail(what, file, response);
-    response.writeHead(200, { "content-type": file.type, "content-length": file.size });
+    response.writeHead(200, {
+      "content-type": file.type,
+      "content-length": file.size,
+      // Pages of other origins may have it, as from a CDN.
+      "access-control-allow-origin": "*",
+    });
     createReadStream(file.path).pipe(response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
