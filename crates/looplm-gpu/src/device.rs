@@ -7,7 +7,10 @@ use std::sync::{
 
 use futures::channel::oneshot;
 
-use crate::{error::GpuError, language, matrix::MatrixShape, subgroups, tuning::Tuning, vendor};
+use crate::{
+    error::GpuError, kernel::Kernels, language, matrix::MatrixShape, subgroups, tuning::Tuning,
+    vendor,
+};
 
 /// What the kernels may use, chosen when the device is opened. Each tier has all that those before it have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +49,7 @@ pub struct AdapterReport {
 }
 
 /// How to open a device.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceOptions {
     /// Lower the largest storage binding to this many bytes, to act like a smaller adapter.
     pub max_binding_size: Option<u64>,
@@ -90,7 +93,9 @@ pub struct Gpu {
     /// Bytes of all buffers there are.
     allocated: Arc<AtomicU64>,
     faults: Arc<Mutex<Faults>>,
-    pipelines: Arc<AtomicUsize>,
+    /// Pipelines compiled so far.
+    pub(crate) compiled: Arc<AtomicUsize>,
+    pub(crate) kernels: Arc<Kernels>,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -247,7 +252,8 @@ impl Gpu {
             memory_limit: options.memory_limit,
             allocated: Arc::default(),
             faults,
-            pipelines: Arc::default(),
+            compiled: Arc::default(),
+            kernels: Arc::default(),
         })
     }
 
@@ -320,6 +326,21 @@ impl Gpu {
         }
     }
 
+    /// The same device, and all that it has compiled, for what is made from it, acting like the device that these options open but
+    /// for the tier. Its buffers are counted apart.
+    pub fn acting_as(&self, options: &DeviceOptions) -> Self {
+        Self {
+            tuning: options.tuning.unwrap_or(self.tuning),
+            usual: self.usual && options.tuning.is_none(),
+            max_binding: options
+                .max_binding_size
+                .map_or(self.max_binding, |most| most.min(self.max_binding)),
+            memory_limit: options.memory_limit,
+            allocated: Arc::default(),
+            ..self.clone()
+        }
+    }
+
     /// Largest storage buffer that a kernel can bind, in bytes.
     pub fn max_binding(&self) -> u64 {
         self.max_binding
@@ -361,11 +382,7 @@ impl Gpu {
 
     /// Pipelines compiled so far.
     pub fn pipelines(&self) -> usize {
-        self.pipelines.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn count_pipeline(&self) {
-        self.pipelines.fetch_add(1, Ordering::Relaxed);
+        self.compiled.load(Ordering::Relaxed)
     }
 
     /// The device, for what this crate has no wrapper for.

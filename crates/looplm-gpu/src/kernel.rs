@@ -1,5 +1,10 @@
 //! What all kernels share: shader module, bind group layout, pipelines by constants, dispatches.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use crate::{
     buffer::{Buffer, View},
     device::Gpu,
@@ -64,20 +69,45 @@ pub(crate) fn rows_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
         })
 }
 
-/// A shader with its layouts.
+/// The kernels of a device by their text, and whether their loops are free: what is asked for again is not compiled again.
+#[derive(Debug, Default)]
+pub(crate) struct Kernels(Mutex<BTreeMap<(&'static str, bool), Kernel>>);
+
+impl Kernels {
+    fn get(&self, source: Source, free: bool, make: impl FnOnce() -> Kernel) -> Kernel {
+        let mut known = lock(&self.0);
+        known
+            .entry((source.wgsl, free))
+            .or_insert_with(make)
+            .clone()
+    }
+}
+
+fn lock<T>(known: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What was there before somebody panicked is whole.
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An entry point, and the bits of its constants.
+type Specialized = (&'static str, Vec<(&'static str, u64)>);
+
+/// A shader with its layouts and the pipelines made of it. Clones, and all of a device with the same text, are one.
 #[derive(Debug, Clone)]
 pub struct Kernel {
     source: Source,
     module: wgpu::ShaderModule,
     group: wgpu::BindGroupLayout,
     layout: wgpu::PipelineLayout,
+    pipelines: Arc<Mutex<BTreeMap<Specialized, Pipeline>>>,
 }
 
 impl Kernel {
-    /// Compiles the shader's module.
+    /// The kernel of this text. Its module is compiled if it is the device's first.
     pub fn new(gpu: &Gpu, source: Source) -> Self {
-        let module = gpu.device.create_shader_module(source.descriptor());
-        Self::with_module(gpu, source, module)
+        gpu.kernels.get(source, false, || {
+            let module = gpu.device.create_shader_module(source.descriptor());
+            Self::with_module(gpu, source, module)
+        })
     }
 
     /// As [`Kernel::new`], without the counter that wgpu puts into every loop, which keeps drivers from unrolling it. What
@@ -86,14 +116,16 @@ impl Kernel {
     /// # Safety
     /// Every loop of the shader ends, whatever its buffers hold.
     pub(crate) unsafe fn with_free_loops(gpu: &Gpu, source: Source) -> Self {
-        let mut checks = wgpu::ShaderRuntimeChecks::checked();
-        checks.force_loop_bounding = false;
-        // SAFETY: all checks but that of loops are made, and loops end by this function's own condition.
-        let module = unsafe {
-            gpu.device
-                .create_shader_module_trusted(source.descriptor(), checks)
-        };
-        Self::with_module(gpu, source, module)
+        gpu.kernels.get(source, true, || {
+            let mut checks = wgpu::ShaderRuntimeChecks::checked();
+            checks.force_loop_bounding = false;
+            // SAFETY: all checks but that of loops are made, and loops end by this function's own condition.
+            let module = unsafe {
+                gpu.device
+                    .create_shader_module_trusted(source.descriptor(), checks)
+            };
+            Self::with_module(gpu, source, module)
+        })
     }
 
     fn with_module(gpu: &Gpu, source: Source, module: wgpu::ShaderModule) -> Self {
@@ -136,19 +168,32 @@ impl Kernel {
             module,
             group,
             layout,
+            pipelines: Arc::default(),
         }
     }
 
-    /// A pipeline of one entry point with its override constants, compiled at its first use if not before.
+    /// The pipeline of one entry point with these override constants, compiled at its first use if not before.
     pub fn lazy(&self, gpu: &Gpu, entry: &'static str, constants: Constants) -> Pipeline {
-        Pipeline::new(Recipe {
-            gpu: gpu.clone(),
-            name: self.source.name,
-            module: self.module.clone(),
-            layout: self.layout.clone(),
-            entry,
-            constants,
-        })
+        let bits = constants
+            .iter()
+            .map(|(name, value)| (*name, value.to_bits()));
+        let key = (entry, bits.collect());
+        let make = || {
+            Pipeline::new(Recipe {
+                // Without what the device knows of kernels: they would keep one another.
+                device: gpu.device.clone(),
+                compiled: gpu.compiled.clone(),
+                name: self.source.name,
+                module: self.module.clone(),
+                layout: self.layout.clone(),
+                entry,
+                constants,
+            })
+        };
+        lock(&self.pipelines)
+            .entry(key)
+            .or_insert_with(make)
+            .clone()
     }
 
     /// A pipeline of one entry point with its override constants, compiled now.

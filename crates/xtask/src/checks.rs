@@ -187,10 +187,10 @@ fn firefox_is_here(project: &Project) -> Result<(), String> {
 fn node_tests(project: &Project, tests: Vec<PathBuf>) -> Command {
     let mut command = Command::new("node");
     command
-        // One at a time: each starts a browser that renders on the CPU.
-        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
+        // Two at a time: each starts a browser that renders on the CPU, and compiles shaders on one core for most of its time.
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=2"])
         // A page that hangs is a failure, not a run without an end; the limit is for a whole file.
-        .arg("--test-timeout=1200000")
+        .arg("--test-timeout=2400000")
         .args(tests)
         .current_dir(&project.root);
     command

@@ -1,10 +1,13 @@
 //! Pipelines that are compiled when they are first needed, or before that beside other work.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use futures::{StreamExt, channel::oneshot, stream::FuturesUnordered};
 
-use crate::{device::Gpu, kernel::Constants};
+use crate::kernel::Constants;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -19,7 +22,9 @@ use web as platform;
 /// What a pipeline is made of.
 #[derive(Debug)]
 pub(crate) struct Recipe {
-    pub(crate) gpu: Gpu,
+    pub(crate) device: wgpu::Device,
+    /// How many the device has.
+    pub(crate) compiled: Arc<AtomicUsize>,
     pub(crate) name: &'static str,
     pub(crate) module: wgpu::ShaderModule,
     pub(crate) layout: wgpu::PipelineLayout,
@@ -29,8 +34,7 @@ pub(crate) struct Recipe {
 
 impl Recipe {
     fn create(&self) -> wgpu::ComputePipeline {
-        self.gpu
-            .device
+        self.device
             .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(self.name),
                 layout: Some(&self.layout),
@@ -88,7 +92,7 @@ impl Inner {
 
     fn made(&self, make: impl FnOnce() -> wgpu::ComputePipeline) -> &wgpu::ComputePipeline {
         self.made.get_or_init(|| {
-            self.recipe.gpu.count_pipeline();
+            self.recipe.compiled.fetch_add(1, Ordering::Relaxed);
             make()
         })
     }

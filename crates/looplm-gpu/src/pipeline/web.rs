@@ -43,7 +43,7 @@ pub(super) fn begin(work: Work) {
 
 /// The JavaScript device, and its promise of the pipeline.
 fn promise(recipe: &Recipe) -> Option<(JsValue, Promise)> {
-    let device: &JsValue = recipe.gpu.device.as_webgpu()?.as_ref();
+    let device: &JsValue = recipe.device.as_webgpu()?.as_ref();
     let create: Function = Reflect::get(device, &CREATE_ASYNC.into())
         .ok()?
         .dyn_into()

@@ -15,7 +15,7 @@ use rand::{Rng, seq::SliceRandom};
 use crate::support::{self, FORMATS, fetch, kv_fetch, kv_upload, poisoned, upload};
 
 /// Inputs within a block, a part of the lanes' blocks, and several blocks a lane.
-const INPUTS: [usize; 5] = [7, 150, 523, 1031, 2816];
+const INPUTS: [usize; 3] = [7, 150, 1031];
 
 /// Rows of a pass with the inputs of each. Returns what each comes to, all of its numbers in one list.
 type Compute<'a> = dyn Fn(&[GpuRow], &[Vec<f32>], RowVariant) -> Vec<Vec<f32>> + 'a;
@@ -313,13 +313,7 @@ fn attention_does_not_see_the_other_rows() {
 fn linear_does_not_see_the_other_rows() {
     for format in FORMATS {
         for (i, inputs) in INPUTS.into_iter().enumerate() {
-            check_linear(
-                support::gpu(),
-                [65, 21, 9, 3, 14][i],
-                inputs,
-                format,
-                i % 2 == 1,
-            );
+            check_linear(support::gpu(), [65, 21, 3][i], inputs, format, i % 2 == 1);
         }
     }
 }
@@ -328,14 +322,14 @@ fn linear_does_not_see_the_other_rows() {
 fn swiglu_does_not_see_the_other_rows() {
     for format in FORMATS {
         for (i, inputs) in INPUTS.into_iter().enumerate() {
-            check_swiglu(support::gpu(), [33, 11, 5, 2, 7][i], inputs, format);
+            check_swiglu(support::gpu(), [33, 11, 2][i], inputs, format);
         }
     }
 }
 
 #[test]
 fn qkv_does_not_see_the_other_rows() {
-    let shapes = [(6, 2, 12), (2, 1, 14), (1, 1, 6), (3, 3, 2), (1, 1, 34)];
+    let shapes = [(6, 2, 12), (2, 1, 14), (1, 1, 34)];
     for format in FORMATS {
         for ((heads, kv_heads, head_dim), inputs) in shapes.into_iter().zip(INPUTS) {
             let shape = AttentionShape {
@@ -344,7 +338,7 @@ fn qkv_does_not_see_the_other_rows() {
                 head_dim,
             };
             check_qkv(support::gpu(), shape, inputs, format, KvFormat::F32);
-            if inputs < 500 {
+            if inputs < 100 {
                 check_qkv(support::gpu(), shape, inputs, format, KvFormat::F16);
             }
             if shape.check_format(KvFormat::Q8).is_ok() {

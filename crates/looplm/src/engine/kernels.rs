@@ -182,6 +182,7 @@ impl Kernels {
         let (mut needed, many) = (self.first_needed(), self.many_needed());
         if cfg!(not(target_arch = "wasm32")) {
             needed.extend_from_slice(&many);
+            needed = different(&needed.iter().collect::<Vec<_>>());
         }
         compile_all(&needed, report).await;
         many.iter().for_each(Pipeline::compile_soon);

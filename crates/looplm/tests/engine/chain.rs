@@ -234,7 +234,7 @@ fn stopping_at(case: &Case, id: u32) -> LoopLm {
         "generation_config.json",
         format!("{{\"eos_token_id\": {id}}}"),
     );
-    block_on(LoopLm::load(&source, &LoadOptions::default(), &mut |_| ())).expect("it loads")
+    fixtures::load(&source, &LoadOptions::default()).expect("it loads")
 }
 
 #[test]
@@ -245,11 +245,10 @@ fn what_comes_behind_a_stop_is_taken_back() {
         temperature: 1.5,
         ..GREEDY
     };
-    let free = block_on(LoopLm::load(
+    let free = fixtures::load(
         &FolderSource::new(case.folder.join("model")).expect("a case has a model"),
         &LoadOptions::default(),
-        &mut |_| (),
-    ))
+    )
     .expect("it loads");
     let text = ids(&one_by_one(&free, &prompt, (4, 4), warm, 60));
     let entry = {
@@ -289,8 +288,7 @@ fn what_comes_behind_a_stop_is_taken_back() {
 fn a_stop_text_ends_it_where_it_ends_one_token_at_a_time() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/who-is-who");
     let source = FolderSource::new(folder).expect("the model is in the repository");
-    let model =
-        block_on(LoopLm::load(&source, &LoadOptions::default(), &mut |_| ())).expect("it loads");
+    let model = fixtures::load(&source, &LoadOptions::default()).expect("it loads");
     let tokenizer = model.tokenizer().expect("it has one");
     let prompt = tokenizer.encode("about alice :", true).expect("it is text");
     let text = |tokens: &[Token]| -> String { tokens.iter().map(|t| t.text.as_str()).collect() };

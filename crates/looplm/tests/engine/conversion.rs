@@ -90,7 +90,7 @@ fn load(source: &MemorySource, precision: Precision) -> LoopLm {
         precision,
         ..LoadOptions::default()
     };
-    block_on(LoopLm::load(source, &options, &mut |_| ())).expect("a model")
+    fixtures::load(source, &options).expect("a model")
 }
 
 /// The logits of the fixture's first sequence.
@@ -250,7 +250,7 @@ fn a_folder_on_disk_appears_when_it_is_complete() {
     .expect("it can be converted");
     assert!(converted.files > 1 && converted.bytes.1 < converted.bytes.0);
     let source = looplm::checkpoint::FolderSource::new(&out).expect("it is there");
-    let model_again = block_on(LoopLm::load(&source, &LoadOptions::default(), &mut |_| ()));
+    let model_again = fixtures::load(&source, &LoadOptions::default());
     let direct = load(&fixtures::memory(&case), WeightFormat::Q4.into());
     assert_eq!(
         bits(&logits(&model_again.expect("a model"), &case)),

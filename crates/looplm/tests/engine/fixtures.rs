@@ -3,14 +3,17 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use looplm::{
-    LoopLm,
-    checkpoint::{FolderSource, MemorySource},
+    Error, LoopLm,
+    checkpoint::{FolderSource, MemorySource, Source},
     engine::KvFormat,
     model::LoadOptions,
 };
+use looplm_gpu::{DeviceOptions, Gpu};
+use pollster::block_on;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -57,7 +60,32 @@ pub(crate) fn case(name: &str) -> Case {
     }
 }
 
+/// A device with these options. It is one that tests share, if it can act like it: what that has compiled for one test it has for all.
+pub(crate) fn device(options: &DeviceOptions) -> Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    let open = |options: &DeviceOptions| {
+        block_on(Gpu::open(options)).expect("the tests need a WebGPU adapter")
+    };
+    if options.max_tier.is_some() {
+        return open(options);
+    }
+    GPU.get_or_init(|| open(&DeviceOptions::default()))
+        .acting_as(options)
+}
+
+/// The model of a folder. Its device may be other tests', so it is not to be disposed of.
+pub(crate) fn load(source: &dyn Source, options: &LoadOptions) -> Result<LoopLm, Error> {
+    let gpu = device(&options.device);
+    block_on(LoopLm::load_on(&gpu, source, options, &mut |_| ()))
+}
+
 impl Case {
+    /// The model, alone on its device.
+    pub(crate) fn load_alone(&self) -> LoopLm {
+        let source = FolderSource::new(self.folder.join("model")).expect("a case has a model");
+        block_on(LoopLm::load(&source, &LoadOptions::default(), &mut |_| ())).expect("it loads")
+    }
+
     /// The model with keys and values in f32, as the oracle has them.
     pub(crate) fn load(&self, options: &LoadOptions) -> LoopLm {
         self.load_with(options, KvFormat::F32)
@@ -67,8 +95,7 @@ impl Case {
         let mut options = options.clone();
         options.engine.kv_format = kv_format;
         let source = FolderSource::new(self.folder.join("model")).expect("a case has a model");
-        pollster::block_on(LoopLm::load(&source, &options, &mut |_| ()))
-            .unwrap_or_else(|e| panic!("{}: {e}", self.name))
+        load(&source, &options).unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
     /// Tensors of `expected.safetensors`, or of `expected.steps2.safetensors` and its like.

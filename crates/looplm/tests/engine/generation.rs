@@ -283,7 +283,7 @@ fn options_out_of_range_are_named() {
 
 #[test]
 fn a_disposed_model_says_so() {
-    let model = model();
+    let model = fixtures::case("f32-mha").load_alone();
     let mut generation =
         Generation::new(&model, vec![1], sampled(1)).expect("the options are fine");
     block_on(generation.next(&|| false)).expect("the model runs");
@@ -305,7 +305,7 @@ fn a_disposed_model_says_so() {
 
 #[test]
 fn a_destroyed_device_is_a_typed_error() {
-    let model = model();
+    let model = fixtures::case("f32-mha").load_alone();
     block_on(model.engine())
         .expect("it is loaded")
         .gpu()
@@ -337,7 +337,7 @@ fn a_device_without_room_for_the_context_says_how_much_fits() {
     .expect("it is JSON");
     config["max_position_embeddings"] = 4096.into();
     let source = fixtures::memory(&case).with("config.json", config.to_string());
-    let model = block_on(LoopLm::load(&source, &options, &mut |_| ())).expect("it fits");
+    let model = fixtures::load(&source, &options).expect("it fits");
     assert_eq!(model.info().context, 4096);
     let long: Vec<u32> = (0..400).map(|i| i % 40).collect();
     let error = block_on(model.forward(&long, &ForwardOptions::default(), &|| false))

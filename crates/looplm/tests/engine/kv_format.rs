@@ -30,7 +30,7 @@ fn shipped(name: &str) -> [LoopLm; 3] {
             },
             ..LoadOptions::default()
         };
-        block_on(LoopLm::load(&source, &options, &mut |_| ())).expect("it loads")
+        fixtures::load(&source, &options).expect("it loads")
     })
 }
 
@@ -181,12 +181,7 @@ fn heads_that_q8_cannot_keep_are_named() {
         },
         ..LoadOptions::default()
     };
-    let error = block_on(LoopLm::load(
-        &fixtures::memory(&case),
-        &options,
-        &mut |_| (),
-    ))
-    .expect_err("no multiple of 4");
+    let error = fixtures::load(&fixtures::memory(&case), &options).expect_err("no multiple of 4");
     assert_eq!(error.code(), "invalid-argument", "{error}");
     assert!(error.to_string().contains("multiple of 4"), "{error}");
 }

@@ -32,7 +32,7 @@ fn model(max_binding: u64) -> LoopLm {
         },
         ..LoadOptions::default()
     };
-    block_on(LoopLm::load(&source, &options, &mut |_| ())).expect("it fits")
+    fixtures::load(&source, &options).expect("it fits")
 }
 
 fn forward(model: &LoopLm, length: u32, steps: usize) -> Result<Forward, looplm::Error> {
@@ -171,12 +171,7 @@ fn an_adapter_too_small_for_the_model_is_named_with_its_limit() {
         },
         ..LoadOptions::default()
     };
-    let error = block_on(LoopLm::load(
-        &fixtures::memory(&case),
-        &options,
-        &mut |_| (),
-    ))
-    .expect_err("too small");
+    let error = fixtures::load(&fixtures::memory(&case), &options).expect_err("too small");
     assert_eq!(error.code(), "adapter-too-small");
     let details = error.details();
     assert_eq!(details.offered, Some(64));

@@ -22,7 +22,7 @@ fn load(case: &Case, format: WeightFormat, tuning: Tuning) -> LoopLm {
     };
     options.device.tuning = Some(tuning);
     let source = fixtures::memory(case);
-    block_on(LoopLm::load(&source, &options, &mut |_| ())).expect("a model")
+    fixtures::load(&source, &options).expect("a model")
 }
 
 /// Logits of all steps and positions.

@@ -100,8 +100,7 @@ fn the_tokens_are_the_same_wherever_it_is_cut() {
 fn a_stop_text_may_lie_across_the_cut() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/shell-game");
     let source = FolderSource::new(folder).expect("the model is in the repository");
-    let model = block_on(LoopLm::load(&source, &LoadOptions::default(), &mut |_| ()))
-        .expect("the model loads");
+    let model = fixtures::load(&source, &LoadOptions::default()).expect("the model loads");
     let tokenizer = model.tokenizer().expect("it has one");
     let prompt = tokenizer
         .encode("swap12 left", true)

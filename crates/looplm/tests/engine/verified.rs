@@ -68,7 +68,7 @@ fn guessing_changes_no_token() {
         let case = fixtures::case(name);
         let model = case.load(&LoadOptions::default());
         let prompt = case.prompt();
-        for temperature in [0.0, 0.3, 0.7, 1.5] {
+        for temperature in [0.0, 0.7, 1.5] {
             let plain = run(
                 &model,
                 &prompt,
@@ -96,7 +96,7 @@ fn guessing_changes_no_token() {
         }
     }
     let (tokens, guessed, right) = (tokens.get(), guessed.get(), right.get());
-    assert!(tokens > 10_000, "{tokens} tokens");
+    assert!(tokens > 7500, "{tokens} tokens");
     assert!(
         guessed > tokens / 2,
         "{guessed} guesses for {tokens} tokens"
@@ -112,8 +112,7 @@ fn guessing_changes_no_token() {
 fn guessing_changes_no_word_of_the_shipped_model() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/who-is-who");
     let source = FolderSource::new(folder).expect("the model is in the repository");
-    let model =
-        block_on(LoopLm::load(&source, &LoadOptions::default(), &mut |_| ())).expect("it loads");
+    let model = fixtures::load(&source, &LoadOptions::default()).expect("it loads");
     let tokenizer = model.tokenizer().expect("it has one");
     let task = model
         .config()
