@@ -10,6 +10,7 @@ use looplm::{
     generate::{GenerateOptions, Generation, Verify},
     model::{LoadOptions, Loading},
 };
+use looplm_gpu::{DeviceOptions, Gpu};
 use pollster::block_on;
 
 use crate::fixtures;
@@ -138,4 +139,20 @@ fn numbers_of_rows_that_come_often_get_products_of_their_own() {
     });
     assert!(patient, "qkv, output and down, gate and up for two rows");
     assert_eq!(tokens(&model, 18, options), first);
+}
+
+#[test]
+fn a_second_model_on_a_device_compiles_nothing() {
+    let folder = fixtures::case("f32-mha").folder.join("model");
+    let source = FolderSource::new(folder).expect("a case has a model");
+    let gpu = block_on(Gpu::open(&DeviceOptions::default())).expect("there is an adapter");
+    let load = || {
+        let options = LoadOptions::default();
+        let model = block_on(LoopLm::load_on(&gpu, &source, &options, &mut |_| ()));
+        model.expect("it loads");
+        gpu.pipelines()
+    };
+    let first = load();
+    assert!(first > 0);
+    assert_eq!(load(), first);
 }
