@@ -49,7 +49,7 @@ pub struct AdapterReport {
 }
 
 /// How to open a device.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct DeviceOptions {
     /// Lower the largest storage binding to this many bytes, to act like a smaller adapter.
     pub max_binding_size: Option<u64>,
