@@ -1,20 +1,16 @@
 //! Whole runs on small models: they learn, resume bit for bit, keep their memory, and stop where they must.
 
-use std::sync::OnceLock;
-
 use looplm::checkpoint::MemorySource;
 use looplm_gpu::{DeviceOptions, Gpu};
+use looplm_testing::Devices;
 use looplm_train::{
     Batch, Example, Snapshot, Split, Task, TrainConfig, TrainError, Trainer, metrics::Update,
 };
 use pollster::block_on;
 
 fn gpu() -> Gpu {
-    static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| {
-        block_on(Gpu::open(&DeviceOptions::default())).expect("the tests need a WebGPU adapter")
-    })
-    .clone()
+    static DEVICES: Devices = Devices::new(DeviceOptions::default);
+    DEVICES.of_this_thread().clone()
 }
 
 /// Shuffles of four moves by a model of a few thousand parameters.

@@ -1,7 +1,7 @@
 //! `attention` against its twin.
 
 use looplm_gpu::{
-    GpuError, GpuRow, KvFormat, cpu, head_stride,
+    Gpu, GpuError, GpuRow, KvFormat, cpu, head_stride,
     kernel::Op,
     kernels::{Attention, AttentionBuffers, AttentionParts, AttentionShape},
     stride,
@@ -84,18 +84,19 @@ fn cache(rng: &mut StdRng, shape: AttentionShape, format: KvFormat, key_counts: 
 }
 
 /// Attends over caches that are poisoned outside what the rows may see. `key_counts` says how many keys each of them sees.
-fn check(heads_: usize, kv_heads: usize, head_dim: usize, key_counts: &[usize], scale: f32) {
-    let shape = AttentionShape {
-        heads: heads_,
-        kv_heads,
-        head_dim,
-    };
+fn check(heads: usize, kv_heads: usize, head_dim: usize, key_counts: &[usize], scale: f32) {
+    let shape = shape(heads, kv_heads, head_dim);
+    check_on(&support::lanes_of_rows(), shape, key_counts, scale);
+}
+
+fn check_on(gpus: &[Gpu], shape: AttentionShape, key_counts: &[usize], scale: f32) {
     for format in support::kv_formats(shape) {
-        let mut rng = support::rng((heads_ * 1000 + head_dim) as u64);
+        let mut rng = support::rng((shape.heads * 1000 + shape.head_dim) as u64);
         let cache = cache(&mut rng, shape, format, key_counts);
-        let q = heads(&mut rng, cache.rows.len() * heads_, head_dim, scale, 0.0);
+        let count = cache.rows.len() * shape.heads;
+        let q = heads(&mut rng, count, shape.head_dim, scale, 0.0);
         let what = format!("{shape:?}, {format}, keys {key_counts:?}");
-        compare(&what, shape, &q, &cache, 2e-5);
+        compare_on(gpus, &what, shape, &q, &cache, 1 << 30);
     }
 }
 
@@ -168,20 +169,30 @@ fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
 
 /// Attends to prompts in both formats. It takes two dispatches where some rows share a tile and others do not.
 fn check_prompts(shape: AttentionShape, of: &[Prompt], scale: f32, dispatches: usize) {
+    check_prompts_on(&support::lanes_of_rows(), shape, of, scale, dispatches);
+}
+
+fn check_prompts_on(
+    gpus: &[Gpu],
+    shape: AttentionShape,
+    of: &[Prompt],
+    scale: f32,
+    dispatches: usize,
+) {
     for format in support::kv_formats(shape) {
         let mut rng = support::rng((shape.heads * 1000 + shape.head_dim) as u64);
         let cache = prompts(&mut rng, shape, format, of);
         let count = cache.rows.len() * shape.heads;
         let q = heads(&mut rng, count, shape.head_dim, scale, 0.0);
         let what = format!("{shape:?}, {format}, {of:?}");
-        let took = compare_within(&what, shape, &q, &cache, 2e-5, 1 << 30);
+        let took = compare_on(gpus, &what, shape, &q, &cache, 1 << 30);
         assert_eq!(took, dispatches, "{what}");
     }
 }
 
 /// Runs the kernel and its twin, with a row behind the last to stay untouched.
-fn compare(what: &str, shape: AttentionShape, q: &[f32], cache: &Cache, tolerance: f32) {
-    compare_within(what, shape, q, cache, tolerance, 1 << 30);
+fn compare(what: &str, shape: AttentionShape, q: &[f32], cache: &Cache) {
+    compare_within(what, shape, q, cache, 1 << 30);
 }
 
 /// As [`compare`], with so many bytes for the parts of long rows. Returns how many dispatches it took.
@@ -190,10 +201,21 @@ fn compare_within(
     shape: AttentionShape,
     q: &[f32],
     cache: &Cache,
-    tolerance: f32,
     part_bytes: u64,
 ) -> usize {
-    let gpu = support::gpu();
+    compare_on(&support::lanes_of_rows(), what, shape, q, cache, part_bytes)
+}
+
+/// As [`compare_within`], with the lanes of these devices.
+fn compare_on(
+    gpus: &[Gpu],
+    what: &str,
+    shape: AttentionShape,
+    q: &[f32],
+    cache: &Cache,
+    part_bytes: u64,
+) -> usize {
+    let gpu = &gpus[0];
     let Cache {
         format,
         keys,
@@ -208,7 +230,7 @@ fn compare_within(
     let longest = rows.iter().map(|row| row.position as usize + 1).max();
     let room = AttentionParts::new(shape, longest.unwrap_or(1), part_bytes);
     let mut dispatches = 0;
-    for gpu in &support::lanes_of_rows() {
+    for gpu in gpus {
         let out = poisoned(gpu, want.len());
         let parts = poisoned(gpu, room.bytes as usize / 4);
         let buffers = AttentionBuffers {
@@ -226,7 +248,7 @@ fn compare_within(
             dispatches = op.encode(gpu, pass, table).expect("the grid is small");
         });
         let what = format!("{what}, {} lanes", gpu.tuning().row_lanes);
-        assert_close(&what, &fetch(gpu, &out, want.len()), &want, tolerance);
+        assert_close(&what, &fetch(gpu, &out, want.len()), &want, 2e-5);
     }
     dispatches
 }
@@ -243,10 +265,18 @@ fn grouped_queries() {
     check(5, 1, 16, &[65, 3], 1.0);
 }
 
+/// Around blocks and workgroups, and the smallest and largest there are.
+const HEAD_SIZES: [usize; 14] = [2, 4, 6, 14, 20, 34, 64, 66, 126, 128, 130, 132, 254, 256];
+
+/// The fewest lanes and the most in turn: a pipeline takes a CPU adapter more than a second to compile.
+fn lanes_in_turn() -> impl Iterator<Item = Gpu> {
+    support::lanes_of_rows().into_iter().cycle()
+}
+
 #[test]
 fn odd_head_sizes() {
-    for head_dim in [2, 4, 6, 14, 20, 34, 64, 66, 126, 128, 130, 132, 254, 256] {
-        check(3, 1, head_dim, &[1, 67], 1.0);
+    for (gpu, head_dim) in lanes_in_turn().zip(HEAD_SIZES) {
+        check_on(&[gpu], shape(3, 1, head_dim), &[1, 67], 1.0);
     }
 }
 
@@ -278,7 +308,7 @@ fn rows_see_keys_up_to_their_own_position_only() {
         kv_map,
         rows,
     };
-    compare("a prompt of 70 tokens", shape, &q, &cache, 1e-5);
+    compare("a prompt of 70 tokens", shape, &q, &cache);
 }
 
 /// Rows that see many keys do so in parts, which a second dispatch puts together; short ones beside them are done by then.
@@ -293,8 +323,12 @@ fn long_rows_in_parts() {
             let q = heads(&mut rng, count, shape.head_dim, 3.0, 0.0);
             let what = format!("{shape:?}, {format}");
             let two_parts = 2 * AttentionParts::new(shape, 513, 1 << 30).bytes / 3;
-            for (bytes, dispatches) in [(1 << 30, 2), (two_parts, 2), (two_parts / 2, 1), (0, 1)] {
-                let took = compare_within(&what, shape, &q, &cache, 2e-5, bytes);
+            let mut rooms = vec![(1 << 30, 2)];
+            if format == KvFormat::F16 {
+                rooms.extend([(two_parts, 2), (two_parts / 2, 1), (0, 1)]);
+            }
+            for (bytes, dispatches) in rooms {
+                let took = compare_within(&what, shape, &q, &cache, bytes);
                 assert_eq!(took, dispatches, "{what}, {bytes} bytes for parts");
             }
         }
@@ -319,7 +353,7 @@ fn contexts_of_eighty_thousand_keys() {
     let mut rng = support::rng(81);
     let alone = cache(&mut rng, small, format, &[keys]);
     let q = heads(&mut rng, 1, 4, 1.0, 0.0);
-    let took = compare_within("one part", small, &q, &alone, 2e-5, 0);
+    let took = compare_within("one part", small, &q, &alone, 0);
     assert_eq!(took, 1);
     check_prompts(small, &[prompt(keys, 17)], 1.0, 1);
     // The last that share a tile on such an adapter, and the first that do not, with Ouro's heads.
@@ -345,8 +379,8 @@ fn rows_of_a_prompt_share_their_keys() {
 
 #[test]
 fn shared_tiles_of_odd_head_sizes() {
-    for head_dim in [2, 4, 6, 14, 20, 34, 64, 66, 126, 128, 130, 132, 254, 256] {
-        check_prompts(shape(3, 1, head_dim), &[prompt(20, 39)], 1.0, 1);
+    for (gpu, head_dim) in lanes_in_turn().zip(HEAD_SIZES) {
+        check_prompts_on(&[gpu], shape(3, 1, head_dim), &[prompt(20, 39)], 1.0, 1);
     }
     check_prompts(shape(6, 2, 24), &[prompt(0, 33)], 1.0, 2);
 }
@@ -400,7 +434,7 @@ fn rows_that_only_seem_to_share_are_told_apart() {
             _ => cache.rows[9].map = cache.rows[40].map,
         }
         let q = heads(&mut rng, 64 * shape.heads, shape.head_dim, 1.0, 0.0);
-        compare(&format!("change {change}"), shape, &q, &cache, 2e-5);
+        compare(&format!("change {change}"), shape, &q, &cache);
     }
 }
 

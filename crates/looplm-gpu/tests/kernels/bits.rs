@@ -17,6 +17,16 @@ use crate::support::{self, FORMATS, fetch, kv_fetch, kv_upload, poisoned, upload
 /// Inputs within a block, a part of the lanes' blocks, and several blocks a lane.
 const INPUTS: [usize; 3] = [7, 150, 1031];
 
+/// Each format with two of the three [`INPUTS`], by their index: a pipeline takes a CPU adapter more than a second to compile.
+fn formats_and_inputs() -> impl Iterator<Item = (Format, usize)> {
+    let both = |(f, format)| {
+        (0..3)
+            .filter(move |i| (f + i) % 3 != 2)
+            .map(move |i| (format, i))
+    };
+    FORMATS.into_iter().enumerate().flat_map(both)
+}
+
 /// Rows of a pass with the inputs of each. Returns what each comes to, all of its numbers in one list.
 type Compute<'a> = dyn Fn(&[GpuRow], &[Vec<f32>], RowVariant) -> Vec<Vec<f32>> + 'a;
 
@@ -311,39 +321,37 @@ fn attention_does_not_see_the_other_rows() {
 
 #[test]
 fn linear_does_not_see_the_other_rows() {
-    for format in FORMATS {
-        for (i, inputs) in INPUTS.into_iter().enumerate() {
-            check_linear(support::gpu(), [65, 21, 3][i], inputs, format, i % 2 == 1);
-        }
+    for (format, i) in formats_and_inputs() {
+        check_linear(
+            support::gpu(),
+            [65, 21, 3][i],
+            INPUTS[i],
+            format,
+            i % 2 == 1,
+        );
     }
 }
 
 #[test]
 fn swiglu_does_not_see_the_other_rows() {
-    for format in FORMATS {
-        for (i, inputs) in INPUTS.into_iter().enumerate() {
-            check_swiglu(support::gpu(), [33, 11, 2][i], inputs, format);
-        }
+    for (format, i) in formats_and_inputs() {
+        check_swiglu(support::gpu(), [33, 11, 2][i], INPUTS[i], format);
     }
 }
 
 #[test]
 fn qkv_does_not_see_the_other_rows() {
     let shapes = [(6, 2, 12), (2, 1, 14), (1, 1, 34)];
-    for format in FORMATS {
-        for ((heads, kv_heads, head_dim), inputs) in shapes.into_iter().zip(INPUTS) {
-            let shape = AttentionShape {
-                heads,
-                kv_heads,
-                head_dim,
-            };
-            check_qkv(support::gpu(), shape, inputs, format, KvFormat::F32);
-            if inputs < 100 {
-                check_qkv(support::gpu(), shape, inputs, format, KvFormat::F16);
-            }
-            if shape.check_format(KvFormat::Q8).is_ok() {
-                check_qkv(support::gpu(), shape, inputs, format, KvFormat::Q8);
-            }
-        }
+    let mut kv_formats = KvFormat::ALL.into_iter().cycle();
+    for (format, i) in formats_and_inputs() {
+        let (heads, kv_heads, head_dim) = shapes[i];
+        let shape = AttentionShape {
+            heads,
+            kv_heads,
+            head_dim,
+        };
+        let kv_format = kv_formats.find(|kv_format| shape.check_format(*kv_format).is_ok());
+        let kv_format = kv_format.expect("every shape can be kept in some format");
+        check_qkv(support::gpu(), shape, INPUTS[i], format, kv_format);
     }
 }

@@ -185,23 +185,25 @@ fn every_variant_takes_every_number_of_rows() {
 
 #[test]
 fn every_tuning_computes_the_same() {
-    for gpu in support::unusual_tunings() {
-        for format in [Format::F16, Format::Q8, Format::Q4] {
-            let variants = [RowVariant::Few(1), RowVariant::Few(4)];
-            check(&gpu, attention(3, 1, 12), 270, format, &[1, 3], &variants);
-            let tile = [RowVariant::Tile];
-            check(&gpu, attention(5, 1, 12), 53, format, &[65], &tile);
-        }
+    for (gpu, format) in support::unusual_tunings()
+        .iter()
+        .zip(support::formats_in_turn())
+    {
+        let variants = [RowVariant::Few(1), RowVariant::Few(4)];
+        check(gpu, attention(3, 1, 12), 270, format, &[1, 3], &variants);
+        let tile = [RowVariant::Tile];
+        check(gpu, attention(5, 1, 12), 53, format, &[65], &tile);
     }
 }
 
 #[test]
 fn x_by_way_of_workgroup_memory() {
-    for gpu in support::staged_tunings() {
-        for format in [Format::Q8, Format::Q4] {
-            let variants = [RowVariant::Few(1), RowVariant::Few(4)];
-            check(&gpu, attention(3, 1, 12), 270, format, &[1, 3], &variants);
-        }
+    for (gpu, format) in support::staged_tunings()
+        .iter()
+        .zip(support::quantised_in_turn())
+    {
+        let variants = [RowVariant::Few(1), RowVariant::Few(4)];
+        check(gpu, attention(3, 1, 12), 270, format, &[1, 3], &variants);
     }
 }
 

@@ -1,7 +1,5 @@
 //! What the kernel tests share: the device, seeded numbers, poisoned buffers, and comparison with the CPU twins.
 
-use std::sync::OnceLock;
-
 use looplm_gpu::{
     Arrangement, Bound, Buffer, DeviceOptions, Element, Format, Gpu, GpuRow, KvFormat, Matrix,
     MatrixShape, Readback, RowTables, Tier, Tuning, cpu,
@@ -10,6 +8,7 @@ use looplm_gpu::{
     rows::Table,
     stride,
 };
+use looplm_testing::Devices;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 pub(crate) const FORMATS: [Format; 5] = Format::ALL;
@@ -30,10 +29,10 @@ pub(crate) fn open(options: &DeviceOptions) -> Gpu {
     wait(Gpu::open(options)).expect("the kernel tests need a WebGPU adapter")
 }
 
-/// The device of the tests.
+/// The device of a test.
 pub(crate) fn gpu() -> &'static Gpu {
-    static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| open(&DeviceOptions::default()))
+    static DEVICES: Devices = Devices::new(DeviceOptions::default);
+    DEVICES.of_this_thread()
 }
 
 /// Largest binding of [`small_gpu`].
@@ -41,14 +40,12 @@ pub(crate) const SMALL_BINDING: u64 = 8 << 10;
 
 /// A device that binds so little that most matrices of the tests come in several parts, and has the workgroups of GPUs.
 pub(crate) fn small_gpu() -> &'static Gpu {
-    static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| {
-        open(&DeviceOptions {
-            max_binding_size: Some(SMALL_BINDING),
-            tuning: Some(Tuning::GPU),
-            ..DeviceOptions::default()
-        })
-    })
+    static DEVICES: Devices = Devices::new(|| DeviceOptions {
+        max_binding_size: Some(SMALL_BINDING),
+        tuning: Some(Tuning::GPU),
+        ..DeviceOptions::default()
+    });
+    DEVICES.of_this_thread()
 }
 
 /// The device with workgroups of products of few rows unlike the usual ones.
@@ -76,6 +73,17 @@ pub(crate) fn unusual_tunings() -> Vec<Gpu> {
         }));
     }
     all
+}
+
+/// Formats in turn, for what is tested with many tunings: a CPU adapter takes more than a second to compile a pipeline, and `linear` has
+/// more of their pairs.
+pub(crate) fn formats_in_turn() -> impl Iterator<Item = Format> {
+    [Format::F16, Format::Q8, Format::Q4].into_iter().cycle()
+}
+
+/// Those of them that are quantised.
+pub(crate) fn quantised_in_turn() -> impl Iterator<Item = Format> {
+    formats_in_turn().filter(|format| format.element().is_none())
 }
 
 /// The device with the workgroups that take x of quantised products of few rows by way of workgroup memory: one that computes in

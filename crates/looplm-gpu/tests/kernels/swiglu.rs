@@ -97,22 +97,24 @@ fn all_formats() {
 
 #[test]
 fn every_tuning_computes_the_same() {
-    for gpu in support::unusual_tunings() {
-        for format in [Format::F16, Format::Q8, Format::Q4] {
-            let variants = [RowVariant::Few(1), RowVariant::Few(2)];
-            check(&gpu, paired(11, 321, format), &[1, 3], &variants);
-            check(&gpu, paired(35, 53, format), &[65], &[RowVariant::Tile]);
-        }
+    for (gpu, format) in support::unusual_tunings()
+        .iter()
+        .zip(support::formats_in_turn())
+    {
+        let variants = [RowVariant::Few(1), RowVariant::Few(2)];
+        check(gpu, paired(11, 321, format), &[1, 3], &variants);
+        check(gpu, paired(35, 53, format), &[65], &[RowVariant::Tile]);
     }
 }
 
 #[test]
 fn x_by_way_of_workgroup_memory() {
-    for gpu in support::staged_tunings() {
-        for format in [Format::Q8, Format::Q4] {
-            let variants = [RowVariant::Few(1), RowVariant::Few(4)];
-            check(&gpu, paired(41, 321, format), &[1, 3], &variants);
-        }
+    for (gpu, format) in support::staged_tunings()
+        .iter()
+        .zip(support::quantised_in_turn())
+    {
+        let variants = [RowVariant::Few(1), RowVariant::Few(4)];
+        check(gpu, paired(41, 321, format), &[1, 3], &variants);
     }
 }
 

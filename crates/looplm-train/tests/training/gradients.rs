@@ -1,8 +1,7 @@
 //! Objectives and their gradients against PyTorch's, which were computed in 64 bit.
 
-use std::sync::OnceLock;
-
 use looplm_gpu::{DeviceOptions, Gpu};
+use looplm_testing::Devices;
 use looplm_train::{
     Batch,
     loss::{LossReport, loss},
@@ -26,12 +25,9 @@ const GRADIENT_TOLERANCE: f64 = 1e-3;
 /// A gradient whose norm is below this is compared with it instead: it is what rounding leaves of a sum of larger terms.
 const NEGLIGIBLE: f64 = 1e-5;
 
-/// One for all tests: what it has compiled for one of them it has for the others.
 fn gpu() -> Gpu {
-    static GPU: OnceLock<Gpu> = OnceLock::new();
-    let open = || block_on(Gpu::open(&DeviceOptions::default()));
-    GPU.get_or_init(|| open().expect("training needs a WebGPU adapter"))
-        .clone()
+    static DEVICES: Devices = Devices::new(DeviceOptions::default);
+    DEVICES.of_this_thread().clone()
 }
 
 fn stage1(prior: Prior) -> Objective {

@@ -117,7 +117,12 @@ fn a_converted_folder_is_the_model_quantised_on_the_way() {
     for name in CASES {
         let case = fixtures::case(name);
         let source = fixtures::memory(&case);
+        let all = ["f32-mha", "f32-odd-tied"].contains(&name);
         for (format, _) in WeightFormat::NAMES {
+            // Running each model in each format would be a few hundred pipelines to compile.
+            if !all && format != WeightFormat::Q4 {
+                continue;
+            }
             let converted = convert(&source, options(format, None));
             let stored = load(&converted, Precision::default());
             let direct = load(&source, format.into());

@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::OnceLock,
 };
 
 use looplm::{
@@ -13,6 +12,7 @@ use looplm::{
     model::LoadOptions,
 };
 use looplm_gpu::{DeviceOptions, Gpu};
+use looplm_testing::Devices;
 use pollster::block_on;
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -60,17 +60,13 @@ pub(crate) fn case(name: &str) -> Case {
     }
 }
 
-/// A device with these options. It is one that tests share, if it can act like it: what that has compiled for one test it has for all.
+/// A device with these options, one that tests share if that can act like it.
 pub(crate) fn device(options: &DeviceOptions) -> Gpu {
-    static GPU: OnceLock<Gpu> = OnceLock::new();
-    let open = |options: &DeviceOptions| {
-        block_on(Gpu::open(options)).expect("the tests need a WebGPU adapter")
-    };
+    static DEVICES: Devices = Devices::new(DeviceOptions::default);
     if options.max_tier.is_some() {
-        return open(options);
+        return block_on(Gpu::open(options)).expect("the tests need a WebGPU adapter");
     }
-    GPU.get_or_init(|| open(&DeviceOptions::default()))
-        .acting_as(options)
+    DEVICES.of_this_thread().acting_as(options)
 }
 
 /// The model of a folder. Its device may be other tests', so it is not to be disposed of.

@@ -38,35 +38,40 @@ fn logits(model: &LoopLm, ids: &[u32]) -> Vec<f32> {
 #[test]
 fn whole_numbers_say_what_floating_point_says() {
     let ids = [3, 1, 4, 1, 5, 9, 2, 6, 5];
-    for name in ["f32-mha", "bf16-mha", "f16-vocab-1031"] {
+    // Each pair of case, format and workgroups.
+    let few_outputs = [WeightFormat::Q8, WeightFormat::Q4];
+    let many_outputs = [WeightFormat::Q4, WeightFormat::Q8];
+    for (name, formats) in [
+        ("f32-mha", few_outputs),
+        ("bf16-mha", many_outputs),
+        ("f16-vocab-1031", few_outputs),
+    ] {
         let case = fixtures::case(name);
-        for format in [WeightFormat::Q8, WeightFormat::Q4] {
-            for outputs in [1, usize::MAX] {
-                let packed = Tuning::GPU.packed_for(outputs, WORKGROUP_MEMORY);
-                assert!(packed.packed);
-                let unpacked = Tuning {
-                    packed: false,
-                    ..packed
-                };
-                let usual = load(&case, format, unpacked);
-                let want = logits(&usual, &ids);
-                let got = logits(&load(&case, format, packed), &ids);
-                // Of the first step: what random weights make of an error in the next is anybody's guess.
-                let first = want.len() / usual.config().total_ut_steps;
-                let square = |v: f32| f64::from(v) * f64::from(v);
-                let error: f64 = got[..first]
-                    .iter()
-                    .zip(&want)
-                    .map(|(got, want)| square(got - want))
-                    .sum();
-                let size: f64 = want[..first].iter().map(|want| square(*want)).sum();
-                let relative = (error / size).sqrt();
-                // All else being equal, some difference there is, or they were not in use.
-                assert!(
-                    relative > 0.0 && relative < 1e-3,
-                    "{name} in {format}: {relative}"
-                );
-            }
+        for (outputs, format) in [1, usize::MAX].into_iter().zip(formats) {
+            let packed = Tuning::GPU.packed_for(outputs, WORKGROUP_MEMORY);
+            assert!(packed.packed);
+            let unpacked = Tuning {
+                packed: false,
+                ..packed
+            };
+            let usual = load(&case, format, unpacked);
+            let want = logits(&usual, &ids);
+            let got = logits(&load(&case, format, packed), &ids);
+            // Of the first step: what random weights make of an error in the next is anybody's guess.
+            let first = want.len() / usual.config().total_ut_steps;
+            let square = |v: f32| f64::from(v) * f64::from(v);
+            let error: f64 = got[..first]
+                .iter()
+                .zip(&want)
+                .map(|(got, want)| square(got - want))
+                .sum();
+            let size: f64 = want[..first].iter().map(|want| square(*want)).sum();
+            let relative = (error / size).sqrt();
+            // All else being equal, some difference there is, or they were not in use.
+            assert!(
+                relative > 0.0 && relative < 1e-3,
+                "{name} in {format}: {relative}"
+            );
         }
     }
 }
