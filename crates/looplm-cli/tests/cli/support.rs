@@ -99,8 +99,8 @@ impl Fixture {
         }
     }
 
-    /// All of them.
-    pub(crate) fn all() -> Vec<Self> {
+    /// Every third of them. The engine's own tests have all; here a program starts for each, and on a CPU adapter compiles its shaders.
+    pub(crate) fn some() -> Vec<Self> {
         let entries = fs::read_dir(root().join("tests/fixtures")).expect("the fixtures are there");
         let mut names: Vec<String> = entries
             .map(|entry| entry.expect("the folder can be listed"))
@@ -114,7 +114,8 @@ impl Fixture {
             .collect();
         names.sort();
         assert!(names.len() >= 6, "only {names:?}");
-        names.iter().map(|name| Self::named(name)).collect()
+        let some = names.iter().step_by(3);
+        some.map(|name| Self::named(name)).collect()
     }
 
     pub(crate) fn model(&self) -> PathBuf {
