@@ -19,23 +19,21 @@ const GPU = [
   "--use-angle=vulkan",
   "--ignore-gpu-blocklist",
 ];
-const SWIFTSHADER = [
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
-  // SwiftShader unrolls the zeroing of workgroup memory, which takes time to compile. No kernel may rely on it, and one that does
-  // shows here.
-  "--enable-dawn-features=disable_workgroup_init",
-];
+const SWIFTSHADER = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+// SwiftShader unrolls the zeroing of workgroup memory, which takes time to compile. No kernel may rely on it, and one that does
+// shows here.
+const NO_WORKGROUP_INIT = "--enable-dawn-features=disable_workgroup_init";
 
 /**
- * Without `webgpu` the browser has no adapter, as on a machine without a GPU. With `gpu` it is a real one. With `profile`,
- * a folder, what its pages store is on the disk, and it is a context that is returned.
+ * Without `webgpu` the browser has no adapter, as on a machine without a GPU. With `gpu` it is a real one. With
+ * `workgroupInit` it has workgroup memory zeroed, as a real one always does. With `profile`, a folder, what its pages store
+ * is on the disk, and it is a context that is returned.
  */
-export function launchChromium({ webgpu = true, gpu = false, profile } = {}) {
-  const options = {
-    executablePath: findChromium(),
-    args: webgpu ? [...QUIET, ...(gpu ? GPU : SWIFTSHADER)] : QUIET,
-  };
+export function launchChromium({ webgpu = true, gpu = false, workgroupInit = gpu, profile } = {}) {
+  const args = [...QUIET];
+  if (webgpu) args.push(...(gpu ? GPU : SWIFTSHADER));
+  if (webgpu && !workgroupInit) args.push(NO_WORKGROUP_INIT);
+  const options = { executablePath: findChromium(), args };
   return profile === undefined
     ? chromium.launch(options)
     : chromium.launchPersistentContext(profile, options);
