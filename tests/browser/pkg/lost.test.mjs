@@ -70,23 +70,30 @@ const ANSWERS = [
 
 for (const worker of [true, false]) {
   describe(worker ? "in a Worker" : "in the page", () => {
-    for (const [what, options] of worker ? ANSWERS : ANSWERS.slice(0, 2)) {
+    for (const [i, [what, options]] of (worker ? ANSWERS : ANSWERS.slice(0, 2)).entries()) {
+      const twice = i === 0;
       test(`${what}: the text is that of an undisturbed run`, async () => {
         await load(FIXTURE, { worker });
-        const { whole, cut, events } = await tab.page.evaluate(async (options) => {
+        const cutting = async ([options, twice]) => {
           const generate = (each) =>
             collect(model.generate([1, 2, 3], { ...options, maxNewTokens: 40 }), each);
           const whole = await generate();
-          // Once between two tokens, once while the next are on their way: not the last, which come up to 16 at a time.
-          const cut = await generate((n) => (n === 5 ? losing() : n === 12 ? lose() : undefined));
+          // While the next are on their way: not the last, which come up to 16 at a time. Before it, between two tokens.
+          const cut = await generate((n) => (twice && n === 5 ? losing() : n === 12 ? lose() : undefined));
           // The last loss may be heard of only now.
           await model.tokenText(1);
           return { whole, cut, events: globalThis.events };
-        }, options);
+        };
+        const { whole, cut, events } = await tab.page.evaluate(cutting, [options, twice]);
         const ids = ({ tokens }) => tokens.map(({ id, position }) => [id, position]);
         assert.equal(whole.tokens.length, 40);
         assert.deepEqual(ids(cut), ids(whole));
-        assert.deepEqual(events, ["lost", "restored", "lost", "restored"]);
+        assert.deepEqual(
+          events,
+          Array(twice ? 2 : 1)
+            .fill(["lost", "restored"])
+            .flat(),
+        );
         const { reason, promptTokens, newTokens } = cut.finish;
         assert.deepEqual([reason, promptTokens, newTokens], ["length", 3, 40]);
         assert.ok(cut.finish.prefillPasses > whole.finish.prefillPasses);
