@@ -67,10 +67,13 @@ export async function thrownBy(page, run, argument) {
   return outcome.error;
 }
 
-/** Waits until the page's Workers have ended; the browser tells of it a little later than it happens. */
-export async function noWorkerLeft(page) {
-  for (let waited = 0; page.workers().length > 0; waited += 20) {
-    assert.ok(waited < 5000, `${page.workers().length} Workers are left`);
+/**
+ * Waits until the page has no more Workers than that. The browser tells of their end later than it happens, and much later where
+ * it compiles shaders on a busy CPU.
+ */
+export async function noWorkerLeft(page, most = 0) {
+  for (let waited = 0; page.workers().length > most; waited += 20) {
+    assert.ok(waited < 30_000, `${page.workers().length} Workers are left`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -140,12 +140,7 @@ for (const worker of [true, false]) {
       assert.deepEqual(after, before);
       assert.deepEqual(events, ["lost", "restored"]);
       // The Worker of before is gone.
-      if (worker) {
-        for (let waited = 0; tab.page.workers().length > 1; waited += 20) {
-          assert.ok(waited < 15_000, `${tab.page.workers().length} Workers`);
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        }
-      }
+      await noWorkerLeft(tab.page, worker ? 1 : 0);
     });
 
     test("calls that are under way are made again", async () => {
