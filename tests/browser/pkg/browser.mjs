@@ -68,8 +68,8 @@ export async function thrownBy(page, run, argument) {
 }
 
 /**
- * Waits until the page has no more Workers than that. The browser tells of their end later than it happens, and much later where
- * it compiles shaders on a busy CPU.
+ * Waits until the page has `most` Workers or fewer. The browser tells of an end later than it happens, and much later where it
+ * compiles shaders on a busy CPU.
  */
 export async function noWorkerLeft(page, most = 0) {
   for (let waited = 0; page.workers().length > most; waited += 20) {
