@@ -146,14 +146,7 @@ fn eight_bits_stay_near_the_oracle_and_four_bits_nearer_than_chance() {
         let first = want.len() / case.tensors("expected.safetensors", &["logits"])[0].shape[0];
         for (format, bound) in [(WeightFormat::Q8, 0.04), (WeightFormat::Q4, 0.5)] {
             let got = logits(&load(&source, format.into()), &case);
-            let square = |v: f32| f64::from(v) * f64::from(v);
-            let error: f64 = got[..first]
-                .iter()
-                .zip(&want)
-                .map(|(g, w)| square(g - w))
-                .sum();
-            let size: f64 = want[..first].iter().map(|w| square(*w)).sum();
-            let relative = (error / size).sqrt();
+            let relative = fixtures::relative_error(&got[..first], &want[..first]);
             assert!(
                 relative > 0.0 && relative < bound,
                 "{name} in {format}: {relative}"

@@ -69,6 +69,15 @@ pub(crate) fn device(options: &DeviceOptions) -> Gpu {
     DEVICES.of_this_thread().acting_as(options)
 }
 
+/// |got - want| / |want|, of vectors.
+pub(crate) fn relative_error(got: &[f32], want: &[f32]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let square = |v: f32| f64::from(v) * f64::from(v);
+    let error: f64 = got.iter().zip(want).map(|(g, w)| square(g - w)).sum();
+    let size: f64 = want.iter().map(|w| square(*w)).sum();
+    (error / size).sqrt()
+}
+
 /// The model of a folder. Its device may be other tests', so it is not to be disposed of.
 pub(crate) fn load(source: &dyn Source, options: &LoadOptions) -> Result<LoopLm, Error> {
     let gpu = device(&options.device);

@@ -59,14 +59,7 @@ fn whole_numbers_say_what_floating_point_says() {
             let got = logits(&load(&case, format, packed), &ids);
             // Of the first step: what random weights make of an error in the next is anybody's guess.
             let first = want.len() / usual.config().total_ut_steps;
-            let square = |v: f32| f64::from(v) * f64::from(v);
-            let error: f64 = got[..first]
-                .iter()
-                .zip(&want)
-                .map(|(got, want)| square(got - want))
-                .sum();
-            let size: f64 = want[..first].iter().map(|want| square(*want)).sum();
-            let relative = (error / size).sqrt();
+            let relative = fixtures::relative_error(&got[..first], &want[..first]);
             // All else being equal, some difference there is, or they were not in use.
             assert!(
                 relative > 0.0 && relative < 1e-3,
